@@ -1,0 +1,83 @@
+# `make` installs everything and runs the pipeline to a promoted model; `make help` tells the rest.
+.DEFAULT_GOAL := all
+SHELL := /bin/bash
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export MLFLOW_DISABLE_TELEMETRY := true
+export DVC_NO_ANALYTICS := 1
+# Compiled once at installation: else every start pays for it where writing bytecode is switched off.
+INSTALL = uv pip install --quiet --python $(VENV) --require-hashes --compile-bytecode -r
+
+.PHONY: all help install install-dev repro serve ui test check format bench lock clean
+
+all: install repro ## install, and run the pipeline to a promoted model
+	@echo
+	@echo "What to type next:"
+	@echo "  make serve   answer /predict with the model in production, on http://127.0.0.1:8000"
+	@echo "  make ui      compare runs and versions in MLflow, on http://127.0.0.1:5000"
+	@echo "  make help    everything else"
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+install: $(VENV)/installed ## install what the pipeline and the service need, into .venv
+
+install-dev: $(VENV)/installed-dev ## install what tests need as well
+
+repro: install ## run what is out of date of the pipeline (dvc repro)
+	dvc repro
+
+serve: install ## start the service on the model in production
+	python -m serving
+
+ui: install ## start the MLflow UI
+	@case "$$MLFLOW_TRACKING_URI" in \
+	  http*) echo "the UI of your tracking server is at $$MLFLOW_TRACKING_URI";; \
+	  *) mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --port 5000;; \
+	esac
+
+test: install-dev ## run the tests
+	python -m pytest
+
+check: install-dev ## format, lint and type checks
+	ruff format --check .
+	ruff check .
+	mypy
+
+format: install-dev ## put the code into shape
+	ruff format .
+	ruff check --fix .
+
+bench: install-dev ## measure beside the peers (docs/performance.md)
+	python -m bench.pipeline
+
+lock: ## resolve pyproject.toml anew into the lock files
+	$(MAKE) $(VENV)/uv
+	$(COMPILE) pyproject.toml -o requirements.lock
+	$(COMPILE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	echo uv | $(COMPILE) - -o requirements-uv.lock
+
+COMPILE = uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+clean: ## remove .venv, caches and everything the pipeline wrote; not the tracking store
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache artifacts model_store
+
+$(VENV)/uv: requirements-uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; make PYTHON=... names another"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@command -v uv >/dev/null || python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
+	@touch $@
+
+$(VENV)/installed: requirements.lock $(VENV)/uv
+	@echo "installing into $(VENV) ..."
+	@$(INSTALL) requirements.lock
+	@python -m compileall -q pipeline serving
+	@touch $@
+
+$(VENV)/installed-dev: requirements-dev.lock $(VENV)/installed
+	@echo "installing what tests need ..."
+	@$(INSTALL) requirements-dev.lock
+	@touch $@

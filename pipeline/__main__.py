@@ -1,0 +1,101 @@
+"""The command line of the pipeline: its stages, as `dvc.yaml` runs them, and `run`."""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from pipeline.errors import PipelineError
+
+STAGES = ("preprocess", "grid_search", "evaluate", "register")
+COMMANDS = {
+    **{name: f"pipeline.stages.{name}" for name in STAGES},
+    "run": "pipeline.run",
+}
+# Kept from reporting home and from waiting for minutes; the user's own settings come first.
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+}
+
+
+class Commands(click.Group):
+    """The commands, each imported only when it is asked for: MLflow alone takes over a second."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(COMMANDS[cmd_name]).command
+        return command
+
+
+@click.command(
+    cls=Commands,
+    epilog="The stages are run by `dvc repro`, with the paths of dvc.yaml. "
+    "Example: python -m pipeline run -S grid_search.grid_size=4",
+)
+def commands() -> None:
+    """From a CSV to a promoted model."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; give 0, 1 for the user's mistake or a failure, 2 for wrong usage."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = commands.main(arguments, prog_name="python -m pipeline", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return _failed(arguments, "interrupted", "")
+    except PipelineError as error:
+        return _failed(arguments, str(error), "")
+    except Exception as error:  # whatever it is, the user gets a sentence and the run the rest
+        reason = f"{type(error).__name__}: {error}"
+        return _failed(arguments, reason, traceback.format_exc())
+    return int(code or 0)
+
+
+def _failed(arguments: list[str], reason: str, details: str) -> int:
+    """Say why, and leave a FAILED run where it was a stage that failed."""
+    stage = arguments[0] if arguments else ""
+    print(f"{stage} failed: {reason}", file=sys.stderr)
+    if stage in STAGES:
+        _record_failure(stage, reason, details)
+    return 1
+
+
+def _record_failure(stage: str, reason: str, details: str) -> None:
+    from pipeline.lineage import project_root
+    from pipeline.params import Params, flatten, load
+    from pipeline.tracking import record_failure
+
+    params: Params | None = None
+    with suppress(PipelineError):
+        params = load(Path("params.yaml"))
+    try:
+        record_failure(
+            params.name if params else project_root().name,
+            stage=stage,
+            reason=reason,
+            details=details,
+            params=flatten(params) if params else {},
+        )
+    except Exception as error:  # the failure itself matters more than its record
+        print(f"the failed run could not be recorded: {error}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,5 @@
+"""What a user is told when something of theirs is wrong."""
+
+
+class PipelineError(Exception):
+    """The user's mistake in one clear sentence: what is wrong, where, and what to do."""

@@ -1,0 +1,94 @@
+"""Where a result comes from: dvc.lock, which DVC writes stage by stage, and the git commit."""
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from hashlib import md5, sha256
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from pipeline.errors import PipelineError
+
+REPRODUCE = "run `dvc repro`"
+
+
+def project_root() -> Path:
+    """Give the project's folder, also from within the temporary copy that runs an experiment."""
+    return Path(os.environ.get("DVC_ROOT") or Path.cwd()).resolve()
+
+
+@dataclass(frozen=True)
+class Lock:
+    """The stages of dvc.lock that lead to a model, and the digests of what they read and wrote."""
+
+    stages: dict[str, Any]
+
+    @classmethod
+    def read(cls, path: Path, stages: list[str]) -> "Lock":
+        """Raise PipelineError where a stage has not been run."""
+        try:
+            locked = YAML(typ="safe", pure=True).load(path.read_text())["stages"]
+            return cls({name: locked[name] for name in stages})
+        except (OSError, KeyError, TypeError) as error:
+            raise PipelineError(f"{path} does not have every stage: {REPRODUCE}") from error
+
+    def fingerprint(self) -> str:
+        """Sha256 over each stage's command, dependencies (data and code) and parameters."""
+        inputs = {
+            name: {
+                "cmd": stage["cmd"],
+                "deps": {dep["path"]: dep["md5"] for dep in stage.get("deps", [])},
+                "params": stage.get("params", {}),
+            }
+            for name, stage in self.stages.items()
+        }
+        return sha256(json.dumps(inputs, sort_keys=True, default=str).encode()).hexdigest()
+
+    def md5(self, path: Path) -> str:
+        """Give the digest that DVC recorded for a file that a stage read or wrote."""
+        for stage in self.stages.values():
+            for entry in [*stage.get("outs", []), *stage.get("deps", [])]:
+                if entry["path"] == path.as_posix():
+                    return str(entry["md5"])
+        raise PipelineError(f"dvc.lock does not know {path}: {REPRODUCE}")
+
+    def check_unchanged(self, path: Path) -> None:
+        """Raise PipelineError where a file is not the one that the stages wrote."""
+        try:
+            actual = _directory_md5(path) if path.is_dir() else md5(path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise PipelineError(f"{path} cannot be read: {REPRODUCE}") from error
+        if actual != self.md5(path):
+            raise PipelineError(f"{path} is not what dvc.lock records of it: {REPRODUCE}")
+
+
+def git_commit() -> tuple[str, bool]:
+    """Give the commit, and whether tracked files other than dvc.lock differ from it.
+
+    Outside a git repository the commit is "unknown".
+    """
+    head = _git("rev-parse", "HEAD")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!dvc.lock")
+    return head or "unknown", bool(changed)
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _directory_md5(folder: Path) -> str:
+    """Digest a folder as DVC does: the md5 of its list of files and their md5s."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    entries = [
+        {"md5": md5(path.read_bytes()).hexdigest(), "relpath": path.relative_to(folder).as_posix()}
+        for path in files
+    ]
+    entries.sort(key=lambda entry: entry["relpath"])
+    return md5(json.dumps(entries, sort_keys=True).encode()).hexdigest() + ".dir"

@@ -1,0 +1,173 @@
+"""What a set of predictions is worth: arrays in, figures out."""
+
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Labels = npt.NDArray[np.int64]
+Array = npt.NDArray[np.floating[Any]]
+CHUNK = 2_000_000  # cells of a block of bootstrap weights: 16 MB
+
+
+def roc_auc(y: Labels, scores: Array) -> float:
+    """Give the area under the ROC curve: how often a positive scores above a negative.
+
+    Equal scores count one half (Mann and Whitney 1947).
+    """
+    ones = np.ones((1, len(y)))
+    return float(_weighted_roc_auc(y, scores, ones)[0])
+
+
+def roc_auc_interval(
+    y: Labels, scores: Array, *, confidence: float, resamples: int, seed: int
+) -> tuple[float, float]:
+    """Give the percentile bootstrap interval of the ROC AUC, each class resampled on its own.
+
+    (Efron and Tibshirani 1993, chapter 13; stratified, so that no resample lacks a class.)
+    """
+    rng = np.random.default_rng(seed)
+    block = max(1, CHUNK // len(y))
+    areas = [
+        _weighted_roc_auc(y, scores, _bootstrap_weights(rng, y, min(block, resamples - start)))
+        for start in range(0, resamples, block)
+    ]
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(np.concatenate(areas), [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def average_precision(y: Labels, scores: Array) -> float:
+    """Give the area under the precision-recall steps, `Σ (Rₙ − Rₙ₋₁) Pₙ`."""
+    curve = precision_recall_curve(y, scores)
+    steps = np.diff(curve["recall"], prepend=0.0)
+    return float(np.sum(steps * curve["precision"]))
+
+
+def brier(y: Labels, probability: Array) -> float:
+    """Give the mean squared distance of the probability from what came true (Brier 1950)."""
+    return float(np.mean((probability - y) ** 2))
+
+
+def log_loss(y: Labels, probability: Array) -> float:
+    """Give the mean negative log-likelihood, probabilities kept one rounding step off 0 and 1."""
+    step = float(np.finfo(np.float64).eps)
+    p = np.clip(probability, step, 1 - step)
+    return float(-np.mean(np.where(y == 1, np.log(p), np.log1p(-p))))
+
+
+def calibration_curve(y: Labels, probability: Array, bins: int) -> pd.DataFrame:
+    """Give, for each filled bin of equal width, rows, mean probability and share of positives."""
+    index = np.minimum((probability * bins).astype(int), bins - 1)
+    frame = pd.DataFrame({"bin": index, "predicted": probability, "observed": y})
+    grouped = frame.groupby("bin")
+    curve = grouped.mean()
+    curve.insert(0, "rows", grouped.size())
+    return curve.reset_index()
+
+
+def expected_calibration_error(curve: pd.DataFrame) -> float:
+    """Give the mean gap between predicted and observed, bins weighted by their rows.
+
+    (Naeini, Cooper and Hauskrecht 2015.)
+    """
+    gaps = (curve["predicted"] - curve["observed"]).abs()
+    return float(np.average(gaps, weights=curve["rows"]))
+
+
+def confusion(y: Labels, label: Labels) -> dict[str, int]:
+    """Count true and false positives and negatives."""
+    return {
+        "true_positives": int(np.sum((y == 1) & (label == 1))),
+        "false_positives": int(np.sum((y == 0) & (label == 1))),
+        "true_negatives": int(np.sum((y == 0) & (label == 0))),
+        "false_negatives": int(np.sum((y == 1) & (label == 0))),
+    }
+
+
+def rates(counts: dict[str, int]) -> dict[str, float]:
+    """Derive the rates of a confusion matrix; one without a denominator is 0."""
+    tp, fp = counts["true_positives"], counts["false_positives"]
+    tn, fn = counts["true_negatives"], counts["false_negatives"]
+    recall, specificity = _ratio(tp, tp + fn), _ratio(tn, tn + fp)
+    return {
+        "accuracy": _ratio(tp + tn, tp + tn + fp + fn),
+        "balanced_accuracy": (recall + specificity) / 2,
+        "precision": _ratio(tp, tp + fp),
+        "recall": recall,
+        "specificity": specificity,
+        "f1": _ratio(2 * tp, 2 * tp + fp + fn),
+    }
+
+
+def roc_curve(y: Labels, scores: Array) -> pd.DataFrame:
+    """Give false and true positive rates as the threshold falls, from (0, 0) to (1, 1)."""
+    threshold, tp, fp = _cumulative(y, scores)
+    return pd.DataFrame(
+        {
+            "threshold": np.concatenate([[np.inf], threshold]),
+            "false_positive_rate": np.concatenate([[0.0], fp / fp[-1]]),
+            "true_positive_rate": np.concatenate([[0.0], tp / tp[-1]]),
+        }
+    )
+
+
+def precision_recall_curve(y: Labels, scores: Array) -> pd.DataFrame:
+    """Give precision and recall at every threshold, as it falls."""
+    threshold, tp, fp = _cumulative(y, scores)
+    return pd.DataFrame(
+        {"threshold": threshold, "precision": tp / (tp + fp), "recall": tp / tp[-1]}
+    )
+
+
+def best_threshold(
+    y: Labels, probability: Array, rule: Literal["youden", "f1", "accuracy"]
+) -> float:
+    """Choose the decision threshold by a rule: the highest Youden index, F1 or accuracy.
+
+    It is set half-way to the next lower probability, so that rounding does not decide. Of equals
+    the highest threshold is taken.
+    """
+    threshold, tp, fp = _cumulative(y, probability)
+    positives, negatives = tp[-1], fp[-1]
+    value = {
+        "youden": tp / positives - fp / negatives,
+        "f1": 2 * tp / (tp + fp + positives),
+        "accuracy": tp + negatives - fp,
+    }[rule]
+    best = int(np.argmax(value))
+    lower = threshold[best + 1] if best + 1 < len(threshold) else 0.0
+    return float((threshold[best] + lower) / 2)
+
+
+def _cumulative(y: Labels, scores: Array) -> tuple[Array, Array, Array]:
+    """Give the distinct scores, falling, with the positives and negatives at or above each."""
+    threshold, group = np.unique(-np.asarray(scores, dtype=np.float64), return_inverse=True)
+    tp = np.cumsum(np.bincount(group, weights=y == 1)).astype(np.float64)
+    fp = np.cumsum(np.bincount(group, weights=y == 0)).astype(np.float64)
+    return -threshold, tp, fp
+
+
+def _weighted_roc_auc(y: Labels, scores: Array, weights: Array) -> Array:
+    """Give the area for each row of weights `[resamples, rows]`, sorting the scores only once."""
+    order = np.argsort(scores, kind="stable")
+    starts = np.flatnonzero(np.diff(scores[order], prepend=np.nan) != 0)
+    sorted_weights, positive = weights[:, order], y[order] == 1
+    positives = np.add.reduceat(sorted_weights * positive, starts, axis=1)
+    negatives = np.add.reduceat(sorted_weights * ~positive, starts, axis=1)
+    below = np.cumsum(negatives, axis=1) - negatives
+    pairs = positives.sum(axis=1) * negatives.sum(axis=1)
+    return np.asarray((positives * (below + negatives / 2)).sum(axis=1) / pairs)
+
+
+def _bootstrap_weights(rng: np.random.Generator, y: Labels, resamples: int) -> Array:
+    weights = np.zeros((resamples, len(y)))
+    for label in (0, 1):
+        rows = np.flatnonzero(y == label)
+        weights[:, rows] = rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), resamples)
+    return weights
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0

@@ -1,0 +1,167 @@
+"""params.yaml -> frozen, strict settings; a key that is not known fails here, by its path."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.errors import PipelineError
+from serving.contract import Contract, Feature
+
+Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The base of every section: frozen, and refusing keys that it does not know."""
+
+
+class FeatureSpec(Settings, frozen=True, kw_only=True):
+    type: Literal["number", "integer", "boolean"] = "number"
+    unit: str = ""
+    description: str = ""
+    missing_values: tuple[float, ...] = ()
+    nullable: bool | None = None
+    limits: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.limits is not None and self.limits[0] > self.limits[1]:
+            raise ValueError("limits must be [lowest, highest]")
+        if self.missing_values and self.nullable is False:
+            raise ValueError("nullable cannot be false where missing_values are given")
+
+
+class Data(Settings, frozen=True, kw_only=True):
+    file: str
+    target: str
+    positive_class: str | int | float | bool
+    features: dict[str, FeatureSpec | None]
+    ignore: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.features:
+            raise ValueError("features must name at least one column")
+        if self.target in self.features:
+            raise ValueError(f"the target {self.target} cannot be a feature as well")
+        for name in self.features:
+            if is_index_name(name):
+                raise ValueError(
+                    f"{name!r} is the name of an unnamed index column, which is no feature: "
+                    "it numbers the rows, and with them often gives the target away"
+                )
+
+
+class Preprocess(Settings, frozen=True, kw_only=True):
+    test_size: Share
+
+
+class GridSearch(Settings, frozen=True, kw_only=True):
+    grid_size: Annotated[int, msgspec.Meta(ge=1, le=1000)]
+    C: tuple[Positive, Positive]
+    gamma: tuple[Positive, Positive]
+    folds: Annotated[int, msgspec.Meta(ge=2)]
+    rank_by: Literal["median", "mean"]
+    threshold: Literal["youden", "f1", "accuracy"]
+
+    def __post_init__(self) -> None:
+        if self.C[0] > self.C[1] or self.gamma[0] > self.gamma[1]:
+            raise ValueError("C and gamma must each be [lowest, highest]")
+
+
+class Evaluate(Settings, frozen=True, kw_only=True):
+    confidence: Share
+    resamples: Annotated[int, msgspec.Meta(ge=100)]
+    bins: Annotated[int, msgspec.Meta(ge=2)]
+
+
+class Gates(Settings, frozen=True, kw_only=True):
+    min_roc_auc: float
+    max_brier: float
+    max_roc_auc_drop: Annotated[float, msgspec.Meta(ge=0)]
+
+
+class Register(Settings, frozen=True, kw_only=True):
+    auto_promote: bool
+    gates: Gates
+
+
+class Params(Settings, frozen=True, kw_only=True):
+    name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]*$")]
+    seed: Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
+    data: Data
+    preprocess: Preprocess
+    grid_search: GridSearch
+    evaluate: Evaluate
+    register: Register
+
+
+def load(path: Path) -> Params:
+    """Read params.yaml.
+
+    Raises PipelineError that names the file and the key for what is not readable, not known,
+    or not a value that the key takes.
+    """
+    try:
+        document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PipelineError(f"{path} cannot be read: {error.strerror}") from error
+    except (YAMLError, UnicodeDecodeError) as error:
+        what = " ".join(str(error).split())
+        raise PipelineError(f"{path} is not valid YAML: {what}") from error
+    try:
+        return msgspec.convert(document, Params)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at `$.")
+        place = where.rstrip("`").replace("[...]", "") or "the top level"
+        raise PipelineError(f"{path}, {place}: {what}") from error
+
+
+def flatten(params: Params) -> dict[str, str]:
+    """Give the settings as `section.key: value`, as the tracking store shows and compares them."""
+    flat: dict[str, str] = {}
+
+    def walk(prefix: str, value: object) -> None:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                walk(f"{prefix}.{key}" if prefix else key, inner)
+        elif isinstance(value, list | tuple):
+            flat[prefix] = msgspec.json.encode(value).decode()
+        else:
+            flat[prefix] = str(value)
+
+    document = msgspec.to_builtins(params)
+    document["data"]["features"] = list(document["data"]["features"])
+    walk("", document)
+    return flat
+
+
+def data_contract(data: Data, classes: tuple[str | int, str | int]) -> Contract:
+    """Derive the data contract, as yet without the ranges seen in training and the threshold."""
+    return Contract(
+        target=data.target,
+        classes=classes,
+        features=tuple(
+            _feature(name, spec or FeatureSpec()) for name, spec in data.features.items()
+        ),
+    )
+
+
+def is_index_name(column: str) -> bool:
+    """Say whether a column's name is what `to_csv` and `read_csv` make of an unnamed index."""
+    return not column.strip() or column.startswith("Unnamed: ")
+
+
+def _feature(name: str, spec: FeatureSpec) -> Feature:
+    low, high = spec.limits or (None, None)
+    return Feature(
+        name=name,
+        type=spec.type,
+        unit=spec.unit,
+        description=spec.description,
+        nullable=bool(spec.missing_values) if spec.nullable is None else spec.nullable,
+        missing_values=spec.missing_values,
+        minimum=low,
+        maximum=high,
+    )

@@ -1,0 +1,115 @@
+"""Figures from the tables that the stages wrote, for the run in MLflow.
+
+`dvc plots` draws the same tables, and can lay several experiments over each other.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+CHANCE: dict[str, Any] = {"color": "0.7", "linestyle": "--", "linewidth": 1}
+
+
+def draw_all(folder: Path, tables: Path, cv_results: Path, rank_by: str) -> None:
+    """Draw every figure into `folder` as PNG, from the folder of tables and the search's results.
+
+    matplotlib is imported here: it takes half a second, and only a new run needs it.
+    """
+    for draw in (_roc, _precision_recall, _calibration, _confusion):
+        name = draw.__name__.removeprefix("_")
+        _save(folder / f"{name}.png", draw, pd.read_csv(tables / f"{name}.csv"))
+    _save(folder / "search.png", _search, pd.read_csv(cv_results), f"{rank_by}_test_score")
+
+
+def _save(path: Path, draw: Callable[..., None], *data: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5, 4.2), dpi=110, layout="constrained")
+    draw(figure.add_subplot(), *data)
+    figure.savefig(path)
+
+
+def _roc(axes: "Axes", curve: pd.DataFrame) -> None:
+    axes.plot([0, 1], [0, 1], **CHANCE)
+    axes.plot(curve["false_positive_rate"], curve["true_positive_rate"])
+    axes.set(title="ROC", xlabel="False positive rate", ylabel="True positive rate")
+
+
+def _precision_recall(axes: "Axes", curve: pd.DataFrame) -> None:
+    axes.step(curve["recall"], curve["precision"], where="pre")
+    axes.set(title="Precision and recall", xlabel="Recall", ylabel="Precision", ylim=(0, 1.02))
+
+
+def _calibration(axes: "Axes", curve: pd.DataFrame) -> None:
+    axes.plot([0, 1], [0, 1], **CHANCE)
+    axes.plot(curve["predicted"], curve["observed"], marker="o")
+    for _, point in curve.iterrows():
+        axes.annotate(
+            f"{point['rows']:.0f}",
+            (point["predicted"], point["observed"]),
+            xytext=(5, -10),
+            textcoords="offset points",
+            fontsize=7,
+        )
+    axes.set(
+        title="Calibration (with the rows of each bin)",
+        xlabel="Mean predicted probability",
+        ylabel="Share of positives",
+    )
+
+
+def _confusion(axes: "Axes", answers: pd.DataFrame) -> None:
+    counts = pd.crosstab(answers["actual"], answers["predicted"])
+    classes = sorted({*counts.index, *counts.columns})
+    counts = counts.reindex(index=classes, columns=classes, fill_value=0)
+    _heat(axes, counts.to_numpy(), "{:d}")
+    axes.set_xticks(range(len(classes)), classes)
+    axes.set_yticks(range(len(classes)), classes)
+    axes.set(title="Confusion", xlabel="Predicted", ylabel="Actual")
+
+
+def _search(axes: "Axes", candidates: pd.DataFrame, score: str) -> None:
+    scores = candidates.pivot_table(index="param_C", columns="param_gamma", values=score)
+    _heat(axes, scores.to_numpy(), "{:.3f}" if scores.size <= 144 else "")
+    axes.invert_yaxis()
+    for set_ticks, values in ((axes.set_yticks, scores.index), (axes.set_xticks, scores.columns)):
+        step = max(1, len(values) // 10)
+        set_ticks(range(0, len(values), step), [_short(value) for value in values[::step]])
+    axes.tick_params(axis="x", rotation=90)
+    _frame(axes, scores, candidates.iloc[0])
+    axes.set(title=f"Cross-validated ROC AUC ({score})", xlabel="gamma", ylabel="C")
+
+
+def _short(value: Any) -> str:
+    """Write a number with two significant digits, and 1000 as 1000."""
+    return f"{float(f'{value:.2g}'):g}"
+
+
+def _frame(axes: "Axes", scores: pd.DataFrame, best: "pd.Series[float]") -> None:
+    """Put a frame around the winner's cell."""
+    from matplotlib.patches import Rectangle
+
+    row = scores.index.tolist().index(best["param_C"])
+    column = [float(gamma) for gamma in scores.columns].index(best["param_gamma"])
+    axes.add_patch(
+        Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="red", linewidth=2)
+    )
+
+
+def _heat(axes: "Axes", values: npt.NDArray[Any], written: str) -> None:
+    axes.imshow(values, cmap="viridis", aspect="auto")
+    middle = (np.nanmin(values) + np.nanmax(values)) / 2
+    size = 6 if values.size > 4 else 14
+    for (row, column), value in np.ndenumerate(values):
+        color = "black" if value > middle else "white"
+        if written:
+            text = written.format(value)
+            axes.text(column, row, text, ha="center", va="center", color=color, fontsize=size)

@@ -1,0 +1,224 @@
+"""Reconcile the tracking store and the registry with the pipeline's result, and promote it.
+
+Runs at every `dvc repro`, whatever came from the cache. Reads what the other stages wrote. Leaves
+one finished run for the pipeline's fingerprint, one version for the model's digest, that version
+in stage `staging`, and in stage `production` where the gates hold. Writes no file.
+"""
+
+import shutil
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from hashlib import sha256
+from multiprocessing import get_context
+from pathlib import Path
+
+import click
+import msgspec
+import pandas as pd
+from mlflow import MlflowClient
+
+from pipeline import registry
+from pipeline.gates import Verdict, all_passed, judge
+from pipeline.lineage import Lock, git_commit
+from pipeline.metrics import roc_auc
+from pipeline.options import path_option
+from pipeline.params import Params, flatten, load
+from pipeline.plots import draw_all
+from pipeline.table import Table, read_split
+from pipeline.tracking import (
+    FINGERPRINT_TAG,
+    DatasetRecord,
+    RunRecord,
+    Tracking,
+    ensure_run,
+    open_tracking,
+    run_name,
+)
+from serving.scorer import ModelError, Scorer
+
+PRODUCING_STAGES = ["preprocess", "grid_search", "evaluate"]
+STAGING, PRODUCTION = "staging", "production"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the other stages wrote."""
+
+    training: Path
+    test: Path
+    model: Path
+    cv_results: Path
+    winner: Path
+    metrics: Path
+    plots: Path
+
+    def check_unchanged(self, lock: Lock) -> None:
+        for path in vars(self).values():
+            lock.check_unchanged(path)
+
+
+def run_record(
+    params: Params, result: Result, lock: Lock, scorer: Scorer, metrics: Mapping[str, float]
+) -> RunRecord:
+    winner = _read_json(result.winner)
+    fingerprint = lock.fingerprint()
+    commit, changed = git_commit()
+    cv_metrics = {key: value for key, value in winner.items() if key not in ("C", "gamma")}
+    names = [*scorer.contract.names, scorer.contract.target]
+    return RunRecord(
+        fingerprint=fingerprint,
+        name=run_name() or f"repro {fingerprint[:8]}",
+        params={**flatten(params), "C": str(winner["C"]), "gamma": str(winner["gamma"])},
+        metrics={**cv_metrics, **{f"test_{key}": value for key, value in metrics.items()}},
+        tags={
+            "model.digest": scorer.digest,
+            "data.digest": lock.md5(Path(params.data.file)),
+            "git.commit": commit,
+            "git.changed": str(changed).lower(),
+        },
+        datasets=[
+            DatasetRecord(path, lock.md5(path), context, len(pd.read_csv(path)), names)
+            for path, context in ((result.training, "training"), (result.test, "test"))
+        ],
+        candidates=pd.read_csv(result.cv_results),
+        candidates_digest=sha256(result.cv_results.read_bytes()).hexdigest(),
+    )
+
+
+def write_artifacts(folder: Path, params: Params, result: Result) -> None:
+    # In a process of its own, since a second of drawing would hold up the logging meanwhile.
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        rank_by = params.grid_search.rank_by
+        pool.submit(draw_all, folder / "plots", result.plots, result.cv_results, rank_by).result()
+    for path in (result.metrics, result.winner, result.cv_results):
+        shutil.copyfile(path, folder / path.name)
+    for path in (Path("params.yaml"), Path("dvc.lock")):
+        shutil.copyfile(path, folder / path.name)
+
+
+def incumbent_roc_auc(
+    tracking: Tracking, name: str, version: str, test: Table
+) -> float | str | None:
+    """Score the version in production on the same test rows.
+
+    Gives None where production has no other version, and the reason where it cannot be compared.
+    """
+    now = registry.version_at(tracking.client, name, PRODUCTION)
+    if now is None or str(now.version) == version:
+        return None
+    try:
+        with registry.downloaded(tracking, name, now) as scorer:
+            return compare_on(scorer, test)
+    except ModelError as error:
+        return f"version {now.version}: {error}"
+
+
+def compare_on(scorer: Scorer, test: Table) -> float | str:
+    """Score another model on the test rows, where they have all that it asks for."""
+    theirs, ours = scorer.contract, test.contract
+    if (theirs.target, theirs.classes) != (ours.target, ours.classes):
+        return f"it predicts {theirs.target} {theirs.classes[1]}"
+    absent = [name for name in theirs.names if name not in ours.names]
+    if absent:
+        return f"it needs {', '.join(absent)}"
+    X = test.X[:, [ours.names.index(name) for name in theirs.names]]
+    return roc_auc(test.y, scorer.score(X)[1])
+
+
+def place(
+    tracking: Tracking, name: str, version: str, verdicts: list[Verdict], *, promote: bool
+) -> list[str]:
+    """Put the version in `staging`, and in `production` where it may go there; give its stages."""
+    wanted = [STAGING, PRODUCTION] if promote and all_passed(verdicts) else [STAGING]
+    client = tracking.client
+    moves = [stage for stage in wanted if not _stands_at(client, name, stage, version)]
+    if moves:
+        # What is named in a stage will answer: prove first that the registry gives it back whole.
+        with registry.downloaded(tracking, name, client.get_model_version(name, version)):
+            pass
+    for stage in moves:
+        registry.move_stage(client, name, stage, version)
+    return [stage for stage in (STAGING, PRODUCTION) if _stands_at(client, name, stage, version)]
+
+
+def _stands_at(client: MlflowClient, name: str, stage: str, version: str) -> bool:
+    now = registry.version_at(client, name, stage)
+    return now is not None and str(now.version) == version
+
+
+def run(params: Params, result: Result, lock_file: Path) -> None:
+    lock = Lock.read(lock_file, PRODUCING_STAGES)
+    result.check_unchanged(lock)
+    scorer = Scorer.load(result.model)
+    metrics = _read_json(result.metrics)
+    test = read_split(result.test, scorer.contract)
+    record = run_record(params, result, lock, scorer, metrics)
+    tags = {**record.tags, FINGERPRINT_TAG: record.fingerprint}
+    candidate = registry.Candidate(
+        result.model, scorer, pd.DataFrame(test.X[:1], columns=scorer.contract.names)
+    )
+    with open_tracking(params.name) as tracking:
+        run_id, new_run = ensure_run(
+            tracking, record, lambda folder: write_artifacts(folder, params, result)
+        )
+        version, new_version = registry.ensure_version(
+            tracking, params.name, candidate, run_id, tags
+        )
+        verdicts = judge(
+            params.register.gates,
+            roc_auc=metrics["roc_auc"],
+            brier=metrics["brier"],
+            incumbent=incumbent_roc_auc(tracking, params.name, version, test),
+        )
+        stages = place(
+            tracking, params.name, version, verdicts, promote=params.register.auto_promote
+        )
+    print(f"run {run_id} is {'new' if new_run else 'there already'}, at {tracking.uri}")
+    print(report(params, metrics, version, new_version, verdicts, stages))
+
+
+def report(
+    params: Params,
+    metrics: Mapping[str, float],
+    version: str,
+    new_version: bool,
+    verdicts: list[Verdict],
+    stages: list[str],
+) -> str:
+    """Say what was found, where it stands, and why."""
+    if PRODUCTION in stages:
+        outcome = "in production"
+    elif not params.register.auto_promote:
+        outcome = "not promoted: register.auto_promote is off in params.yaml"
+    else:
+        outcome = "not promoted: a gate does not hold"
+    confidence = f"{params.evaluate.confidence:.0%}"
+    return "\n".join(
+        [
+            f"version {version} of {params.name} is {'new' if new_version else 'there already'}, "
+            f"in stage {' and '.join(stages)}",
+            *(f"  {verdict}" for verdict in verdicts),
+            f"{outcome}: ROC AUC {metrics['roc_auc']:.4f} ({confidence} interval "
+            f"{metrics['roc_auc_low']:.4f} to {metrics['roc_auc_high']:.4f}), "
+            f"Brier score {metrics['brier']:.4f}, on {metrics['rows']} test rows",
+        ]
+    )
+
+
+def _read_json(path: Path) -> dict[str, float]:
+    return msgspec.json.decode(path.read_bytes(), type=dict[str, float])
+
+
+@click.command(help=__doc__)
+@path_option("--params", default="params.yaml")
+@path_option("--lock", default="dvc.lock")
+@path_option("--training")
+@path_option("--test")
+@path_option("--model")
+@path_option("--cv-results")
+@path_option("--winner")
+@path_option("--metrics")
+@path_option("--plots")
+def command(params: Path, lock: Path, **result: Path) -> None:
+    run(load(params), Result(**result), lock)

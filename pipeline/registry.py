@@ -92,19 +92,14 @@ def move_stage(client: MlflowClient, name: str, stage: str, version: str) -> Non
 
 
 @contextmanager
-def downloaded(tracking: Tracking, name: str, version: ModelVersion) -> Iterator[Scorer]:
+def downloaded(version: ModelVersion) -> Iterator[Scorer]:
     """Download a version and open it as the service would.
 
     Raises ModelError where it is not whole.
     """
     with TemporaryDirectory() as folder:
         try:
-            path = download_artifacts(
-                f"models:/{name}/{version.version}",
-                dst_path=folder,
-                tracking_uri=tracking.uri,
-                registry_uri=tracking.uri,
-            )
+            path = download_artifacts(f"models:/{version.name}/{version.version}", dst_path=folder)
         except (MlflowException, OSError) as error:
             what = " ".join(str(error).split())
             raise ModelError(f"version {version.version} cannot be downloaded: {what}") from error

@@ -18,6 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import mlflow
 import pandas as pd
 from filelock import FileLock, Timeout
 from mlflow import MlflowClient
@@ -98,6 +99,8 @@ def open_tracking(experiment: str) -> Iterator[Tracking]:
     uri = tracking_uri()
     with _exclusive(project_root() / ".dvc" / "tmp"):
         try:
+            # For the whole process: MLflow resolves models:/ addresses by it, whatever the client.
+            mlflow.set_tracking_uri(uri)
             client = MlflowClient(uri)
             yield Tracking(client, _experiment_id(client, experiment, uri), uri)
         except MlflowException as error:

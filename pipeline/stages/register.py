@@ -108,7 +108,7 @@ def incumbent_roc_auc(
     if now is None or str(now.version) == version:
         return None
     try:
-        with registry.downloaded(tracking, name, now) as scorer:
+        with registry.downloaded(now) as scorer:
             return compare_on(scorer, test)
     except ModelError as error:
         return f"version {now.version}: {error}"
@@ -135,7 +135,7 @@ def place(
     moves = [stage for stage in wanted if not _stands_at(client, name, stage, version)]
     if moves:
         # What is named in a stage will answer: prove first that the registry gives it back whole.
-        with registry.downloaded(tracking, name, client.get_model_version(name, version)):
+        with registry.downloaded(client.get_model_version(name, version)):
             pass
     for stage in moves:
         registry.move_stage(client, name, stage, version)
@@ -201,7 +201,7 @@ def report(
             *(f"  {verdict}" for verdict in verdicts),
             f"{outcome}: ROC AUC {metrics['roc_auc']:.4f} ({confidence} interval "
             f"{metrics['roc_auc_low']:.4f} to {metrics['roc_auc_high']:.4f}), "
-            f"Brier score {metrics['brier']:.4f}, on {metrics['rows']} test rows",
+            f"Brier score {metrics['brier']:.4f}, on {metrics['rows']:.0f} test rows",
         ]
     )
 

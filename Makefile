@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := 1
+export ORT_DISABLE_TELEMETRY := 1
 # Compiled once at installation: else every start pays for it where writing bytecode is switched off.
 INSTALL = uv pip install --quiet --python $(VENV) --require-hashes --compile-bytecode -r
 

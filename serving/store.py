@@ -1,0 +1,109 @@
+"""Versions on disk: a folder for each digest, and a pointer to the one that answers.
+
+    <store>/current.json
+    <store>/versions/<sha256 of model.onnx>/{model.onnx, contract.json, golden.json, version.json}
+
+A folder comes into place whole, by a rename, and the pointer is replaced in one step: a reader
+never sees half of either, and what was good last is still there after a crash.
+"""
+
+import os
+import re
+import shutil
+from pathlib import Path
+from uuid import uuid4
+
+import msgspec
+
+from serving.scorer import CONTRACT_FILE, GOLDEN_FILE, MODEL_FILE, ModelError
+
+CURRENT_FILE = "current.json"
+VERSION_FILE = "version.json"
+FILES = (MODEL_FILE, CONTRACT_FILE, GOLDEN_FILE)
+DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+class Version(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A version of a registered model, the stage it was found by, and its model's sha256."""
+
+    name: str
+    version: str
+    stage: str
+    digest: str
+
+    def __str__(self) -> str:
+        return f"{self.name} version {self.version} ({self.stage})"
+
+
+def version_dir(store: Path, digest: str) -> Path:
+    """Give a digest's folder; raises ModelError for what is no digest (`..` would be a path)."""
+    if not DIGEST.fullmatch(digest):
+        raise ModelError(f"`{digest[:80]}` is no sha256 digest")
+    return store / "versions" / digest
+
+
+def adopt(store: Path, source: Path, version: Version) -> Path:
+    """Copy a verified version's files from `source` into the store, and give their folder.
+
+    A folder that is already there under this digest is replaced.
+    """
+    target = version_dir(store, version.digest)
+    incoming = target.parent / f".incoming-{uuid4().hex}"
+    incoming.mkdir(parents=True)
+    try:
+        for name in FILES:
+            shutil.copyfile(source / name, incoming / name)
+            _sync_to_disk(incoming / name)
+        _write(incoming / VERSION_FILE, version)
+        _replace_folder(incoming, target)
+    finally:
+        shutil.rmtree(incoming, ignore_errors=True)
+    return target
+
+
+def switch(store: Path, version: Version) -> None:
+    """Make `version` the one that answers, atomically."""
+    if not version_dir(store, version.digest).is_dir():
+        raise ModelError(f"{version} is not in the store {store}")
+    temporary = store / f".{CURRENT_FILE}-{uuid4().hex}"
+    try:
+        _write(temporary, version)
+        temporary.replace(store / CURRENT_FILE)
+        _sync_to_disk(store)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def current(store: Path) -> Version | None:
+    """Read the pointer; None where nothing was ever adopted, ModelError where it is damaged."""
+    path = store / CURRENT_FILE
+    try:
+        version = msgspec.json.decode(path.read_bytes(), type=Version)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read as a pointer to a version") from error
+    version_dir(store, version.digest)
+    return version
+
+
+def _replace_folder(incoming: Path, target: Path) -> None:
+    discarded = target.parent / f".discarded-{uuid4().hex}"
+    if target.exists():
+        target.rename(discarded)
+    incoming.rename(target)
+    _sync_to_disk(target.parent)
+    shutil.rmtree(discarded, ignore_errors=True)
+
+
+def _write(path: Path, version: Version) -> None:
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(version), indent=2) + b"\n")
+    _sync_to_disk(path)
+
+
+def _sync_to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,143 @@
+"""Small real models and a real registry for the service's tests."""
+
+import shutil
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from serving import store
+from serving.answer import Served, load_served
+from serving.app import create_app
+from serving.config import Settings
+from serving.contract import Contract, Feature
+from serving.scorer import Prediction
+from serving.store import Version
+from tests.serving.small_model import NAME, ROWS, THRESHOLD, expected_probability, graph
+
+MakeModel = Callable[..., str]
+
+
+@pytest.fixture
+def contract() -> Contract:
+    return Contract(
+        target="Disease",
+        classes=("no", "yes"),
+        threshold=THRESHOLD,
+        features=(
+            Feature(
+                name="Glucose",
+                unit="mg/dL",
+                nullable=True,
+                missing_values=(0,),
+                minimum=20,
+                maximum=1000,
+                training_range=(44, 199),
+            ),
+            Feature(name="Age", type="integer", minimum=18, maximum=120, training_range=(21, 81)),
+            Feature(name="Smoker", type="boolean"),
+        ),
+    )
+
+
+@pytest.fixture
+def make_model(contract: Contract) -> MakeModel:
+    """Write a version's files into a folder and give its digest; `bias` makes versions differ."""
+
+    def make(directory: Path, bias: float = 0.0) -> str:
+        directory.mkdir(parents=True, exist_ok=True)
+        text = contract.to_json()
+        model = graph(sha256(text).hexdigest(), bias).SerializeToString()
+        probabilities = [expected_probability(row, bias) for row in ROWS]
+        predictions = [Prediction(int(p >= THRESHOLD), p) for p in probabilities]
+        golden = {"rows": ROWS, "predictions": predictions}
+        (directory / "model.onnx").write_bytes(model)
+        (directory / "contract.json").write_bytes(text)
+        (directory / "golden.json").write_bytes(msgspec.json.encode(golden))
+        return sha256(model).hexdigest()
+
+    return make
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(model=NAME, store=tmp_path / "store", max_rows=20, max_body=100_000)
+
+
+@pytest.fixture
+def stored(settings: Settings, make_model: MakeModel, tmp_path: Path) -> Version:
+    """Put a version in the store, and in force."""
+    digest = make_model(tmp_path / "made")
+    version = Version(NAME, "1", "production", digest)
+    store.adopt(settings.store, tmp_path / "made", version)
+    store.switch(settings.store, version)
+    return version
+
+
+@pytest.fixture
+def served(settings: Settings, stored: Version) -> Served:
+    return load_served(settings)
+
+
+@dataclass
+class Registry:
+    """A real MLflow registry in a sqlite file."""
+
+    path: Path
+
+    @property
+    def uri(self) -> str:
+        return f"sqlite:///{self.path}"
+
+    def client(self) -> Any:
+        from mlflow import MlflowClient
+
+        return MlflowClient(self.uri, self.uri)
+
+    def register(self, source: Path, digest: str | None, alias: str | None = "production") -> str:
+        client = self.client()
+        if not client.search_registered_models():
+            client.create_registered_model(NAME)
+        tags = {} if digest is None else {"digest": digest}
+        version = str(client.create_model_version(NAME, str(source), tags=tags).version)
+        if alias is not None:
+            client.set_registered_model_alias(NAME, alias, version)
+        return version
+
+
+@pytest.fixture(scope="session")
+def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Create the tables once: it takes seconds."""
+    path = tmp_path_factory.mktemp("registry") / "mlflow.db"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        Registry(path).client().search_registered_models()
+    return path
+
+
+@pytest.fixture
+def registry(empty_registry: Path, tmp_path: Path) -> Registry:
+    shutil.copyfile(empty_registry, tmp_path / "mlflow.db")
+    return Registry(tmp_path / "mlflow.db")
+
+
+@pytest.fixture
+def app(settings: Settings, served: Served) -> Flask:
+    return create_app(settings, served)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def client_without_model(settings: Settings) -> FlaskClient:
+    return create_app(settings, None).test_client()

@@ -1,0 +1,68 @@
+"""A small model that can be worked out by hand: a logistic regression on three features."""
+
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from serving.scorer import CONTRACT_DIGEST_KEY
+
+NAME = "heart"
+THRESHOLD = 0.4
+# Weights of Glucose (scaled), Age and Smoker; what is missing is filled with the means.
+WEIGHTS = np.array([[0.02], [0.01], [0.5]], dtype=np.float64)
+MEANS = np.array([120, 40, 0], dtype=np.float64)
+ROWS: list[dict[str, Any]] = [
+    {"Glucose": 148, "Age": 50, "Smoker": 1},
+    {"Glucose": 85, "Age": 31, "Smoker": 0},
+    {"Glucose": None, "Age": 22, "Smoker": 1},
+    {"Glucose": 0, "Age": 22, "Smoker": 1},
+]
+
+
+def expected_probability(row: dict[str, Any], bias: float = 0.0) -> float:
+    """Compute a row's answer without the graph."""
+    x = np.array([np.nan if row[n] is None else row[n] for n in ("Glucose", "Age", "Smoker")])
+    x = np.where(np.isnan(x) | (x == [0, np.nan, np.nan]), MEANS, x)
+    return float(1 / (1 + np.exp(-(x @ WEIGHTS[:, 0] - 3 + bias))))
+
+
+def graph(contract_digest: str, bias: float = 0.0) -> onnx.ModelProto:
+    """Build a logistic regression that fills in missing values first."""
+    constants = {
+        "stands_for_missing": np.array([0, np.nan, np.nan], dtype=np.float64),
+        "means": MEANS,
+        "weights": WEIGHTS,
+        "bias": np.array([bias - 3], dtype=np.float64),
+        "column": np.array([-1], dtype=np.int64),
+        "threshold": np.array(THRESHOLD, dtype=np.float64),
+    }
+    nodes = [
+        helper.make_node("IsNaN", ["features"], ["absent"]),
+        helper.make_node("Equal", ["features", "stands_for_missing"], ["sentinel"]),
+        helper.make_node("Or", ["absent", "sentinel"], ["missing"]),
+        helper.make_node("Where", ["missing", "means", "features"], ["filled"]),
+        helper.make_node("Gemm", ["filled", "weights", "bias"], ["logit"]),
+        helper.make_node("Sigmoid", ["logit"], ["matrix"]),
+        helper.make_node("Reshape", ["matrix", "column"], ["probability"]),
+        helper.make_node("GreaterOrEqual", ["probability", "threshold"], ["decision"]),
+        helper.make_node("Cast", ["decision"], ["label"], to=TensorProto.INT64),
+    ]
+    model = helper.make_model(
+        helper.make_graph(
+            nodes,
+            "logistic",
+            [helper.make_tensor_value_info("features", TensorProto.DOUBLE, [None, 3])],
+            [
+                helper.make_tensor_value_info("label", TensorProto.INT64, [None]),
+                helper.make_tensor_value_info("probability", TensorProto.DOUBLE, [None]),
+            ],
+            [numpy_helper.from_array(value, name) for name, value in constants.items()],
+        ),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=9,
+    )
+    helper.set_model_props(model, {CONTRACT_DIGEST_KEY: contract_digest})
+    onnx.checker.check_model(model)
+    return model

@@ -1,0 +1,151 @@
+"""The data contract: which rows it takes, and what it says of the others."""
+
+import math
+
+import msgspec
+import numpy as np
+import pytest
+
+from serving.contract import (
+    Contract,
+    InvalidRowsError,
+    to_matrix,
+    training_warnings,
+    violations,
+)
+
+GOOD = {"Glucose": 148, "Age": 50, "Smoker": True}
+
+
+def details(contract: Contract, **changes) -> list[str]:
+    """Collect what is wrong with the good row once it is changed."""
+    try:
+        to_matrix(contract, [{**GOOD, **changes}])
+    except InvalidRowsError as error:
+        return [f"{v.feature} {v.detail}" for v in error.violations]
+    return []
+
+
+def test_rows_become_a_matrix_in_the_contracts_order(contract):
+    rows = [{"Smoker": False, "Age": 31, "Glucose": 85.5}, GOOD]
+    assert to_matrix(contract, rows).tolist() == [[85.5, 31, 0], [148, 50, 1]]
+
+
+def test_null_becomes_nan_where_a_value_may_be_missing(contract):
+    assert math.isnan(to_matrix(contract, [{**GOOD, "Glucose": None}])[0, 0])
+
+
+def test_null_is_refused_where_a_value_may_not_be_missing(contract):
+    assert details(contract, Age=None) == ["Age is missing, and may not be"]
+
+
+@pytest.mark.parametrize("value", [20, 1000, 20.5])
+def test_values_on_and_within_the_limits_are_taken(contract, value):
+    assert details(contract, Glucose=value) == []
+
+
+def test_values_beyond_the_limits_are_refused(contract):
+    assert details(contract, Glucose=19.9) == ["Glucose 19.9 is below the lowest possible, 20"]
+    assert details(contract, Age=121) == ["Age 121 is above the highest possible, 120"]
+
+
+def test_a_number_that_means_missing_is_exempt_from_the_limits(contract):
+    assert details(contract, Glucose=0) == []
+    assert details(contract, Age=0) == ["Age 0 is below the lowest possible, 18"]
+
+
+def test_a_fraction_is_no_integer(contract):
+    assert details(contract, Age=50.5) == ["Age 50.5 is not a whole number"]
+    assert details(contract, Age=50.0) == []
+
+
+@pytest.mark.parametrize("value", [True, False, 1, 0, 1.0])
+def test_a_boolean_is_true_false_one_or_zero(contract, value):
+    assert details(contract, Smoker=value) == []
+
+
+def test_other_values_are_no_boolean(contract):
+    assert details(contract, Smoker=2) == ["Smoker 2 is neither true (1) nor false (0)"]
+    assert details(contract, Smoker="yes") == ['Smoker "yes" is not true or false']
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [("148", '"148"'), (True, "true"), ([148], "[148]"), ({}, "{}")]
+)
+def test_only_a_number_is_a_number(contract, value, shown):
+    assert details(contract, Glucose=value) == [f"Glucose {shown} is not a number"]
+
+
+def test_a_long_value_is_shown_in_part(contract):
+    (detail,) = details(contract, Glucose="x" * 1000)
+    assert len(detail) < 80
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf])
+def test_infinity_is_refused(contract, value):
+    assert details(contract, Glucose=value) == [f"Glucose {value:g} is not a finite number"]
+
+
+def test_an_integer_too_large_for_a_float_is_refused(contract):
+    assert details(contract, Glucose=10**400) == ["Glucose is too large a number"]
+
+
+def test_an_absent_field_is_told_with_a_hint_where_null_would_do(contract):
+    with pytest.raises(InvalidRowsError) as raised:
+        to_matrix(contract, [{"Smoker": 1}])
+    assert [(v.feature, v.detail) for v in raised.value.violations] == [
+        ("Glucose", "is not given (null, if it is not known)"),
+        ("Age", "is not given"),
+    ]
+
+
+def test_unknown_fields_are_told_in_the_rows_own_order(contract):
+    assert details(contract, Zeta=1, Alpha=2) == [
+        "Zeta is no feature of this model; it takes Glucose, Age, Smoker",
+        "Alpha is no feature of this model; it takes Glucose, Age, Smoker",
+    ]
+
+
+def test_every_violation_of_every_row_is_found_in_order(contract):
+    rows = [GOOD, {"Glucose": 1, "Age": 1.5, "Smoker": 3}, {**GOOD, "Age": None}]
+    with pytest.raises(InvalidRowsError, match=r"row 2, Glucose: 1 is below") as raised:
+        to_matrix(contract, rows)
+    assert [(v.row, v.feature) for v in raised.value.violations] == [
+        (1, "Glucose"),
+        (1, "Age"),
+        (1, "Age"),
+        (1, "Smoker"),
+        (2, "Age"),
+    ]
+
+
+def test_a_table_is_held_to_the_same_rules(contract):
+    values = np.array([[148.0, 50.0, 1.0], [np.nan, np.nan, 0.0]])
+    assert [(v.row, v.feature) for v in violations(contract, values)] == [(1, "Age")]
+
+
+def test_values_outside_the_range_seen_in_training_are_warned_of(contract):
+    values = to_matrix(contract, [GOOD, {**GOOD, "Glucose": 500, "Age": 90}])
+    assert training_warnings(contract, values) == [
+        [],
+        [
+            "Glucose 500 is outside the range seen in training, 44 to 199",
+            "Age 90 is outside the range seen in training, 21 to 81",
+        ],
+    ]
+
+
+def test_missing_values_are_not_warned_of(contract):
+    values = to_matrix(contract, [{**GOOD, "Glucose": None}, {**GOOD, "Glucose": 0}])
+    assert training_warnings(contract, values) == [[], []]
+
+
+def test_a_contract_comes_back_from_its_file_as_it_was(contract, tmp_path):
+    (tmp_path / "contract.json").write_bytes(contract.to_json())
+    assert Contract.read(tmp_path / "contract.json") == contract
+
+
+def test_a_contract_with_an_unknown_key_is_refused(contract):
+    text = contract.to_json().replace(b'"target"', b'"surprise": 1, "target"')
+    with pytest.raises(msgspec.ValidationError, match="surprise"):
+        msgspec.json.decode(text, type=Contract)

@@ -1,0 +1,28 @@
+"""Live and ready are two things."""
+
+
+def test_a_service_with_a_model_is_live_and_ready(client):
+    assert client.get("/healthz").get_json() == {"status": "ok"}
+    response = client.get("/readyz")
+    assert response.status_code == 200
+    assert response.get_json() == {
+        "status": "ready",
+        "model": {"name": "heart", "version": "1", "stage": "production"},
+    }
+
+
+def test_a_service_without_a_model_is_live_but_not_ready(client_without_model):
+    assert client_without_model.get("/healthz").status_code == 200
+    response = client_without_model.get("/readyz")
+    assert response.status_code == 503
+    assert response.mimetype == "application/problem+json"
+    assert response.headers["Retry-After"] == "5"
+
+
+def test_without_a_model_a_prediction_is_told_what_to_run(client_without_model):
+    response = client_without_model.post("/predict", json={})
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "5"
+    detail = response.get_json()["detail"]
+    assert "no version of `heart` with the stage `production`" in detail
+    assert "dvc repro" in detail

@@ -1,0 +1,103 @@
+"""The store: whole versions, one pointer, no way out of the folder."""
+
+import pytest
+
+from serving import store
+from serving.scorer import ModelError, Scorer
+from serving.store import Version
+
+
+def version_of(digest: str, number: str = "1") -> Version:
+    return Version("heart", number, "production", digest)
+
+
+def test_an_empty_store_has_no_current_version(tmp_path):
+    assert store.current(tmp_path / "store") is None
+
+
+def test_what_is_adopted_can_be_loaded_and_pointed_to(make_model, tmp_path):
+    version = version_of(make_model(tmp_path / "made"))
+    folder = store.adopt(tmp_path / "store", tmp_path / "made", version)
+    store.switch(tmp_path / "store", version)
+    assert folder == tmp_path / "store" / "versions" / version.digest
+    assert Scorer.load(folder, version.digest).digest == version.digest
+    assert store.current(tmp_path / "store") == version
+
+
+def test_adopting_leaves_the_pointer_alone(stored, settings, make_model, tmp_path):
+    other = version_of(make_model(tmp_path / "other", bias=1.0), "2")
+    store.adopt(settings.store, tmp_path / "other", other)
+    assert store.current(settings.store) == stored
+
+
+def test_only_the_versions_own_files_are_taken(make_model, tmp_path):
+    version = version_of(make_model(tmp_path / "made"))
+    (tmp_path / "made" / "python_model.pkl").write_bytes(b"code")
+    folder = store.adopt(tmp_path / "store", tmp_path / "made", version)
+    assert not (folder / "python_model.pkl").exists()
+
+
+def test_a_copy_that_breaks_off_leaves_nothing(make_model, tmp_path):
+    version = version_of(make_model(tmp_path / "made"))
+    (tmp_path / "made" / "golden.json").unlink()
+    with pytest.raises(FileNotFoundError):
+        store.adopt(tmp_path / "store", tmp_path / "made", version)
+    assert list((tmp_path / "store" / "versions").iterdir()) == []
+
+
+def test_adopting_again_replaces_the_folder(stored, settings, tmp_path):
+    model = store.version_dir(settings.store, stored.digest) / "model.onnx"
+    model.write_bytes(b"damaged")
+    store.adopt(settings.store, tmp_path / "made", stored)
+    assert model.read_bytes() == (tmp_path / "made" / "model.onnx").read_bytes()
+    assert [p.name for p in model.parent.parent.iterdir()] == [stored.digest]
+
+
+def test_the_pointer_is_replaced_not_rewritten(stored, settings, make_model, tmp_path):
+    """A reader that has the old pointer open goes on seeing all of it."""
+    other = version_of(make_model(tmp_path / "other", bias=1.0), "2")
+    store.adopt(settings.store, tmp_path / "other", other)
+    with (settings.store / "current.json").open() as opened:
+        store.switch(settings.store, other)
+        assert stored.digest in opened.read()
+    assert store.current(settings.store) == other
+    assert sorted(p.name for p in settings.store.iterdir()) == ["current.json", "versions"]
+
+
+def test_a_version_that_is_not_there_is_not_pointed_to(stored, settings):
+    with pytest.raises(ModelError, match="is not in the store"):
+        store.switch(settings.store, version_of("0" * 64))
+    assert store.current(settings.store) == stored
+
+
+BAD_DIGESTS = ["", "..", "../" * 20 + "etc", "a" * 63, "A" * 64, "a" * 64 + "\n", "/" + "a" * 63]
+
+
+@pytest.mark.parametrize("digest", BAD_DIGESTS)
+def test_what_is_no_digest_is_no_folder(make_model, settings, tmp_path, digest):
+    make_model(tmp_path / "made")
+    with pytest.raises(ModelError, match="is no sha256 digest"):
+        store.version_dir(settings.store, digest)
+    with pytest.raises(ModelError):
+        store.adopt(settings.store, tmp_path / "made", version_of(digest))
+    with pytest.raises(ModelError):
+        store.switch(settings.store, version_of(digest))
+    assert not settings.store.exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"name":"heart","version":"1","stage":"production"}',
+        b'{"name":"heart","version":"1","stage":"production","digest":"../../x"}',
+        b"\xff",
+    ],
+)
+def test_a_damaged_pointer_is_refused(settings, text):
+    settings.store.mkdir()
+    (settings.store / "current.json").write_bytes(text)
+    with pytest.raises(ModelError):
+        store.current(settings.store)

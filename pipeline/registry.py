@@ -64,7 +64,7 @@ def ensure_version(
         source=f"models:/{model_id}",
         run_id=run_id,
         model_id=model_id,
-        tags={DIGEST_TAG: digest, **tags},
+        tags={**tags, DIGEST_TAG: digest},
     )
     return str(version.version), True
 

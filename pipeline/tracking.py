@@ -202,7 +202,8 @@ def _experiment_id(client: MlflowClient, name: str, uri: str) -> str:
         return str(experiment.experiment_id)
     # A local store keeps artifacts in the project; a server knows its own place.
     location = (project_root() / "mlruns" / name).as_uri() if uri.startswith("sqlite") else None
-    return str(client.create_experiment(name, artifact_location=location))
+    tags = {"mlflow.experimentKind": "custom_model_development"}  # how the UI lays it out
+    return str(client.create_experiment(name, artifact_location=location, tags=tags))
 
 
 def _search(tracking: Tracking, query: str) -> list[Run]:
@@ -218,9 +219,16 @@ def _new_run(tracking: Tracking, name: str, tags: Mapping[str, str]) -> str:
     run = tracking.client.create_run(
         tracking.experiment_id,
         run_name=name,
-        tags={"mlflow.user": getpass.getuser(), **tags},
+        tags={"mlflow.user": _user(), "mlflow.source.name": "dvc.yaml", **tags},
     )
     return str(run.info.run_id)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user need not have a name
+        return "unknown"
 
 
 def _params(params: Mapping[str, str]) -> list[Param]:

@@ -35,7 +35,7 @@ from pipeline.tracking import (
     open_tracking,
     run_name,
 )
-from serving.scorer import ModelError, Scorer
+from serving.scorer import DIGEST_TAG, ModelError, Scorer
 
 PRODUCING_STAGES = ["preprocess", "grid_search", "evaluate"]
 STAGING, PRODUCTION = "staging", "production"
@@ -72,7 +72,7 @@ def run_record(
         params={**flatten(params), "C": str(winner["C"]), "gamma": str(winner["gamma"])},
         metrics={**cv_metrics, **{f"test_{key}": value for key, value in metrics.items()}},
         tags={
-            "model.digest": scorer.digest,
+            DIGEST_TAG: scorer.digest,
             "data.digest": lock.md5(Path(params.data.file)),
             "git.commit": commit,
             "git.changed": str(changed).lower(),

@@ -1,0 +1,177 @@
+"""Tracking and registry are what the pipeline's result says, whatever came from the cache."""
+
+import json
+import shutil
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Project
+from tests.e2e.conftest import NAME, Store, open_store
+
+
+@pytest.fixture(scope="module")
+def store(trained: Project) -> Store:
+    return open_store(trained.store)
+
+
+def searched_again(output: str) -> bool:
+    return "Running stage 'grid_search'" in output
+
+
+def test_one_finished_run_shows_params_metrics_plots_datasets_and_lineage(
+    trained: Project, store: Store
+) -> None:
+    (run,) = store.results()
+    metrics = json.loads((trained.path / "artifacts/metrics.json").read_text())
+    assert run.data.metrics["test_roc_auc"] == metrics["roc_auc"]
+    assert run.data.metrics["cv_roc_auc_median"] > 0.7
+    assert run.data.params["grid_search.grid_size"] == "10"
+    assert run.data.params["gamma"] == str(metrics_of_winner(trained)["gamma"])
+    contexts = {
+        (dataset.dataset.name, dataset.tags[0].value) for dataset in run.inputs.dataset_inputs
+    }
+    assert contexts == {("training.csv", "training"), ("test.csv", "test")}
+    plots = {Path(f.path).name for f in store.client.list_artifacts(run.info.run_id, "plots")}
+    assert plots == {
+        "roc.png",
+        "precision_recall.png",
+        "calibration.png",
+        "confusion.png",
+        "search.png",
+    }
+    commit = trained.run("git", "rev-parse", "HEAD~1").stdout.strip()
+    assert run.data.tags["git.commit"] == commit
+    assert len(run.data.tags["pipeline.fingerprint"]) == 64
+
+
+def metrics_of_winner(project: Project) -> dict[str, float]:
+    winner: dict[str, float] = json.loads((project.path / "artifacts/winner.json").read_text())
+    return winner
+
+
+def test_every_candidate_is_a_nested_run_with_its_scores(store: Store) -> None:
+    (run,) = store.results()
+    candidates = store.candidates(run)
+    assert len(candidates) == 100
+    best = max(candidates, key=lambda candidate: candidate.data.metrics["cv_roc_auc_median"])
+    assert best.data.metrics["rank"] == 1
+    assert best.data.metrics["cv_roc_auc_median"] == run.data.metrics["cv_roc_auc_median"]
+    assert {f"cv_roc_auc_fold{fold}" for fold in range(5)} <= best.data.metrics.keys()
+
+
+def test_evaluated_is_registered_to_the_byte(
+    trained: Project, store: Store, tmp_path: Path
+) -> None:
+    assert store.versions() == {"1": {"staging", "production"}}
+    version = store.client.get_model_version(NAME, "1")
+    evaluated = (trained.path / "artifacts/model/model.onnx").read_bytes()
+    model_id = version.source.removeprefix("models:/")
+    location = store.client.get_logged_model(model_id).artifact_location.removeprefix("file://")
+    for name in ("model.onnx", "contract.json", "golden.json"):
+        ours = (trained.path / "artifacts/model" / name).read_bytes()
+        assert (Path(location) / name).read_bytes() == ours
+    assert version.tags["digest"] == sha256(evaluated).hexdigest()
+    (run,) = store.results()
+    for tag in ("digest", "data.digest", "git.commit", "pipeline.fingerprint"):
+        assert version.tags[tag] == run.data.tags[tag]
+
+
+def test_a_second_repro_adds_no_run_and_no_version(trained: Project, store: Store) -> None:
+    runs, versions = {run.info.run_id for run in store.runs()}, store.versions()
+    output = trained.run("dvc", "repro").stdout
+    assert not searched_again(output)
+    assert {run.info.run_id for run in store.runs()} == runs
+    assert store.versions() == versions
+
+
+def test_a_deleted_store_is_all_back_without_a_search(project: Project) -> None:
+    assert not (project.path / "mlflow.db").exists()
+    output = project.run("dvc", "repro").stdout
+    assert not searched_again(output)
+    store = open_store(project.store)
+    (run,) = store.results()
+    assert len(store.candidates(run)) == 100
+    assert store.versions() == {"1": {"staging", "production"}}
+
+
+def test_forced_from_scratch_the_bytes_are_the_same(project: Project) -> None:
+    model = project.path / "artifacts/model/model.onnx"
+    before, lock = model.read_bytes(), (project.path / "dvc.lock").read_text()
+    project.run("dvc", "repro", "--force")
+    assert model.read_bytes() == before
+    assert (project.path / "dvc.lock").read_text() == lock
+
+
+def test_a_cached_search_is_linked_and_not_logged_twice(project: Project) -> None:
+    project.run("dvc", "repro")
+    store = open_store(project.store)
+    (first,) = store.results()
+    replace_in(project.path / "params.yaml", "bins: 10", "bins: 5")
+    output = project.run("dvc", "repro").stdout
+    assert not searched_again(output)
+    assert "Running stage 'evaluate'" in output
+    (second,) = [run for run in store.results() if run.info.run_id != first.info.run_id]
+    assert store.candidates(second) == []
+    assert second.data.tags["search.run_id"] == first.info.run_id
+    assert list(store.versions()) == ["1"]  # the same model
+
+
+def test_an_interrupted_registration_is_killed_and_done_anew(project: Project) -> None:
+    project.run("dvc", "repro")
+    store = open_store(project.store)
+    (run,) = store.results()
+    store.client.update_run(run.info.run_id, status="RUNNING")
+    project.run("dvc", "repro")
+    assert [r.info.run_id for r in store.results("KILLED")] == [run.info.run_id]
+    (again,) = store.results()
+    assert again.data.tags["search.run_id"] == run.info.run_id
+
+
+def test_a_failed_stage_leaves_a_failed_run_with_the_reason(project: Project) -> None:
+    shutil.copyfile(project.path / "data/diabetes.csv", project.path / "data/broken.csv")
+    replace_in(project.path / "data/broken.csv", "6,148,72", "6,much,72")
+    replace_in(project.path / "params.yaml", "data/diabetes.csv", "data/broken.csv")
+    done = project.run("dvc", "repro", check=False)
+    sentence = "data/broken.csv, row 1, column Glucose: 'much' is not a number"
+    assert done.returncode != 0
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    (run,) = open_store(project.store).results("FAILED")
+    assert run.data.tags["failed.stage"] == "preprocess"
+    assert run.data.tags["failed.reason"] == sentence
+    assert run.data.params["data.file"] == "data/broken.csv"
+
+
+def test_a_result_that_is_not_the_locked_one_is_refused(project: Project) -> None:
+    metrics = project.path / "artifacts/metrics.json"
+    better = metrics.read_text().replace('"roc_auc": 0.8', '"roc_auc": 0.9')
+    metrics.unlink()  # a link into DVC's cache, perhaps
+    metrics.write_text(better)
+    command = project.run("dvc", "stage", "list", "--names-only").stdout
+    assert "register" in command
+    done = project.run("dvc", "repro", "--single-item", "register", check=False)
+    assert done.returncode != 0
+    assert "artifacts/metrics.json is not what dvc.lock records of it" in done.stderr
+
+
+def test_gates_that_do_not_hold_keep_the_version_in_staging(project: Project) -> None:
+    project.run("dvc", "repro")
+    replace_in(project.path / "params.yaml", "min_roc_auc: 0.75", "min_roc_auc: 0.99")
+    project.run("dvc", "exp", "run", "-S", "grid_search.grid_size=2")
+    store = open_store(project.store)
+    assert store.versions() == {"1": {"production"}, "2": {"staging"}}
+
+
+def test_without_auto_promote_nothing_goes_to_production(project: Project) -> None:
+    replace_in(project.path / "params.yaml", "auto_promote: true", "auto_promote: false")
+    output = project.run("dvc", "repro").stdout
+    assert "not promoted: register.auto_promote is off" in output
+    assert open_store(project.store).versions() == {"1": {"staging"}}
+
+
+def replace_in(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, StoreUnreachableError
 
 STAGES = ("preprocess", "grid_search", "evaluate", "register")
 COMMANDS = {
@@ -20,7 +20,7 @@ COMMANDS = {
 # Kept from reporting home and from waiting for minutes; the user's own settings come first.
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
 }
@@ -60,6 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except click.Abort:
         return _failed(arguments, "interrupted", "")
+    except StoreUnreachableError as error:
+        return _failed(arguments, str(error), "", record=False)
     except PipelineError as error:
         return _failed(arguments, str(error), "")
     except Exception as error:  # whatever it is, the user gets a sentence and the run the rest
@@ -68,11 +70,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     return int(code or 0)
 
 
-def _failed(arguments: list[str], reason: str, details: str) -> int:
+def _failed(arguments: list[str], reason: str, details: str, *, record: bool = True) -> int:
     """Say why, and leave a FAILED run where it was a stage that failed."""
     stage = arguments[0] if arguments else ""
     print(f"{stage} failed: {reason}", file=sys.stderr)
-    if stage in STAGES:
+    if record and stage in STAGES:
         _record_failure(stage, reason, details)
     return 1
 

@@ -3,3 +3,7 @@
 
 class PipelineError(Exception):
     """The user's mistake in one clear sentence: what is wrong, where, and what to do."""
+
+
+class StoreUnreachableError(PipelineError):
+    """The tracking store does not answer, so that a failure cannot be recorded there either."""

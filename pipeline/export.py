@@ -21,6 +21,7 @@ from serving.scorer import CONTRACT_DIGEST_KEY, INPUT, OUTPUTS
 OPSET = 18
 IR_VERSION = 9
 PRODUCER = "csv-to-production"
+FAR = 1e100  # standard deviations, whose square is still finite
 
 Array = npt.NDArray[Any]
 
@@ -79,7 +80,10 @@ def _impute(graph: Graph, imputer: Any, contract: Contract) -> str:
 
 def _scale(graph: Graph, scaler: Any, known: str) -> str:
     mean, scale = graph.constant("mean", scaler.mean_), graph.constant("scale", scaler.scale_)
-    return graph.add("Div", [graph.add("Sub", [known, mean], "centred"), scale], "scaled")
+    scaled = graph.add("Div", [graph.add("Sub", [known, mean], "centred"), scale], "unbounded")
+    # Without bounds a value such as 1e308 would be squared to infinity and answered with NaN.
+    bounds = [graph.constant("lowest", -FAR), graph.constant("highest", FAR)]
+    return graph.add("Clip", [scaled, *bounds], "scaled")
 
 
 def _decision_function(graph: Graph, svm: Any, z: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from pipeline.errors import PipelineError
 
@@ -34,6 +35,10 @@ class Lock:
             return cls({name: locked[name] for name in stages})
         except (OSError, KeyError, TypeError) as error:
             raise PipelineError(f"{path} does not have every stage: {REPRODUCE}") from error
+        except YAMLError as error:
+            raise PipelineError(
+                f"{path} is not valid YAML, perhaps after a merge: restore it, then {REPRODUCE}"
+            ) from error
 
     def fingerprint(self) -> str:
         """Sha256 over each stage's command, dependencies (data and code) and parameters."""

@@ -132,7 +132,8 @@ def best_threshold(
     threshold, tp, fp = _cumulative(y, probability)
     positives, negatives = tp[-1], fp[-1]
     value = {
-        "youden": tp / positives - fp / negatives,
+        # The index times both counts: whole numbers, so that equals are equal to the last bit.
+        "youden": tp * negatives - fp * positives,
         "f1": 2 * tp / (tp + fp + positives),
         "accuracy": tp + negatives - fp,
     }[rule]

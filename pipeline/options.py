@@ -11,10 +11,6 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 def path_option(name: str, *, default: str | None = None) -> Decorator:
     """Add an option that takes a path, required where it has no default."""
-    return click.option(
-        name,
-        type=click.Path(path_type=Path),
-        default=default,
-        required=default is None,
-        show_default=True,
-    )
+    # Not `default=None`: click takes that for a default, and then nothing is required.
+    given: dict[str, Any] = {"required": True} if default is None else {"default": default}
+    return click.option(name, type=click.Path(path_type=Path), show_default=True, **given)

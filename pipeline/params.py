@@ -1,17 +1,20 @@
 """params.yaml -> frozen, strict settings; a key that is not known fails here, by its path."""
 
+import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from pipeline.errors import PipelineError
 from serving.contract import Contract, Feature
 
 Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
-Positive = Annotated[float, msgspec.Meta(gt=0)]
+LARGEST = sys.float_info.max
+Finite = Annotated[float, msgspec.Meta(ge=-LARGEST, le=LARGEST)]
+Positive = Annotated[float, msgspec.Meta(gt=0, le=LARGEST)]
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -22,12 +25,12 @@ class FeatureSpec(Settings, frozen=True, kw_only=True):
     type: Literal["number", "integer", "boolean"] = "number"
     unit: str = ""
     description: str = ""
-    missing_values: tuple[float, ...] = ()
+    missing_values: tuple[Finite, ...] = ()
     nullable: bool | None = None
     limits: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        if self.limits is not None and self.limits[0] > self.limits[1]:
+        if self.limits is not None and not self.limits[0] <= self.limits[1]:
             raise ValueError("limits must be [lowest, highest]")
         if self.missing_values and self.nullable is False:
             raise ValueError("nullable cannot be false where missing_values are given")
@@ -45,6 +48,8 @@ class Data(Settings, frozen=True, kw_only=True):
             raise ValueError("features must name at least one column")
         if self.target in self.features:
             raise ValueError(f"the target {self.target} cannot be a feature as well")
+        for name in {*self.ignore} & {*self.features, self.target}:
+            raise ValueError(f"{name} cannot be ignored: it is a feature or the target")
         for name in self.features:
             if is_index_name(name):
                 raise ValueError(
@@ -77,9 +82,9 @@ class Evaluate(Settings, frozen=True, kw_only=True):
 
 
 class Gates(Settings, frozen=True, kw_only=True):
-    min_roc_auc: float
-    max_brier: float
-    max_roc_auc_drop: Annotated[float, msgspec.Meta(ge=0)]
+    min_roc_auc: Finite
+    max_brier: Finite
+    max_roc_auc_drop: Annotated[float, msgspec.Meta(ge=0, le=LARGEST)]
 
 
 class Register(Settings, frozen=True, kw_only=True):
@@ -108,14 +113,32 @@ def load(path: Path) -> Params:
     except OSError as error:
         raise PipelineError(f"{path} cannot be read: {error.strerror}") from error
     except (YAMLError, UnicodeDecodeError) as error:
-        what = " ".join(str(error).split())
-        raise PipelineError(f"{path} is not valid YAML: {what}") from error
+        raise PipelineError(f"{path} is not valid YAML: {_yaml_problem(error)}") from error
     try:
         return msgspec.convert(document, Params)
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at `$.")
-        place = where.rstrip("`").replace("[...]", "") or "the top level"
+        place = where.rstrip("`") or "the top level"
+        if "[...]" in place:
+            place = place.replace("[...]", f".{_refused_feature(document['data']['features'])}")
         raise PipelineError(f"{path}, {place}: {what}") from error
+
+
+def _yaml_problem(error: Exception) -> str:
+    """Shorten the parser's message to what is wrong and the line."""
+    if isinstance(error, MarkedYAMLError) and error.problem and error.problem_mark:
+        return f"{error.problem}, in line {error.problem_mark.line + 1}"
+    return " ".join(str(error).split())
+
+
+def _refused_feature(features: dict[str, Any]) -> str:
+    """Name the first feature whose settings are refused, which msgspec does not."""
+    for name, spec in features.items():
+        try:
+            msgspec.convert(spec, FeatureSpec | None)
+        except msgspec.ValidationError:
+            return name
+    raise AssertionError("msgspec refused a feature that it accepts alone")
 
 
 def flatten(params: Params) -> dict[str, str]:

@@ -69,25 +69,38 @@ def ensure_version(
     return str(version.version), True
 
 
-def version_at(client: MlflowClient, name: str, stage: str) -> ModelVersion | None:
+def version_at(tracking: Tracking, name: str, stage: str) -> ModelVersion | None:
     """Give the version that a stage names, or None."""
     try:
-        return client.get_model_version_by_alias(name, stage)
+        return tracking.client.get_model_version_by_alias(name, stage)
     except MlflowException as error:
         if error.error_code in NOT_FOUND:
             return None
         raise
 
 
-def move_stage(client: MlflowClient, name: str, stage: str, version: str) -> None:
-    """Let a stage name a version, and read it back: the last writer wins, silently."""
-    client.set_registered_model_alias(name, stage, version)
-    now = version_at(client, name, stage)
-    if now is None or str(now.version) != version:
-        other = "no version" if now is None else f"version {now.version}"
+def stands_at(tracking: Tracking, name: str, stage: str, version: str) -> bool:
+    now = version_at(tracking, name, stage)
+    return now is not None and str(now.version) == version
+
+
+def move_stage(tracking: Tracking, name: str, stage: str, version: str) -> None:
+    """Let a stage name a version, and read it back: the last writer wins, silently.
+
+    First the version is downloaded and opened as the service will: what a stage names answers.
+    """
+    try:
+        with downloaded(tracking.client.get_model_version(name, version)):
+            tracking.client.set_registered_model_alias(name, stage, version)
+    except ModelError as error:
         raise PipelineError(
-            f"the stage {stage} of {name} names {other}, not {version}: somebody else moved it "
-            "at the same time; run `dvc repro` again if that was not meant"
+            f"version {version} of {name} is not put in stage {stage}: the registry does not give "
+            f"it back whole ({error}); delete the version, then run `dvc repro` again"
+        ) from error
+    if not stands_at(tracking, name, stage, version):
+        raise PipelineError(
+            f"the stage {stage} of {name} does not name version {version}: somebody else moved "
+            "it at the same time; run `dvc repro` again if that was not meant"
         )
 
 

@@ -47,7 +47,7 @@ def read_source(path: Path, data: Data) -> Table:
     cells, notes = _select_columns(path, _read_cells(path), data)
     classes = _classes(path, cells[data.target], data)
     table = _checked(path, cells, data_contract(data, classes))
-    return Table(table.cells, table.X, table.y, table.contract, (*notes, *_duplicates(cells)))
+    return Table(table.cells, table.X, table.y, table.contract, (*notes, *_duplicates(path, cells)))
 
 
 def read_split(path: Path, contract: Contract) -> Table:
@@ -78,6 +78,7 @@ def split(table: Table, test_size: float, seed: int) -> tuple[Table, Table]:
 def _read_cells(path: Path) -> pd.DataFrame:
     """Read all cells as text, so that what a user wrote can be checked and told."""
     try:
+        _refuse_ragged(path)
         cells = pd.read_csv(
             path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig"
         )
@@ -88,30 +89,31 @@ def _read_cells(path: Path) -> pd.DataFrame:
             f"{path} is not UTF-8 (byte {error.object[error.start]:#04x}): "
             "save it as UTF-8, for example with `iconv -f latin1 -t utf-8`"
         ) from error
-    except pd.errors.ParserError as error:
-        raise PipelineError(_ragged(path) or f"{path} is not a CSV table: {error}") from error
+    except (csv.Error, pd.errors.ParserError) as error:
+        raise PipelineError(f"{path} is not a CSV table: {error}") from error
     except OSError as error:
         raise PipelineError(
             f"{path} cannot be read: {error.strerror}; data.file in params.yaml names it"
         ) from error
     header, cells = cells.iloc[0], cells.iloc[1:].reset_index(drop=True)
-    cells.columns = pd.Index(header.fillna("").str.strip())
+    cells.columns = pd.Index(header.str.strip())
     if cells.empty:
         raise PipelineError(f"{path} has a header, but no rows")
-    if cells.isna().to_numpy().any():
-        raise PipelineError(_ragged(path) or f"{path} has rows that are too short")
     return cells
 
 
-def _ragged(path: Path) -> str | None:
-    """Find the first row that has more or fewer fields than the header."""
+def _refuse_ragged(path: Path) -> None:
+    """Raise for rows with more or fewer fields than the header: pandas fills up the short ones."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        records = (record for record in csv.reader(file) if record)
-        width = len(next(records))
-        for number, record in enumerate(records, start=1):
-            if len(record) != width:
-                return f"{path}, row {number}: has {len(record)} fields, the header has {width}"
-    return None
+        # Like pandas, pass over lines of nothing but spaces.
+        records = (row for row in csv.reader(file) if len(row) > 1 or "".join(row).strip())
+        width = len(next(records, []))
+        widths = [len(record) for record in records]
+    _refuse(
+        f"{path}, row {number}: has {fields} fields, the header has {width}"
+        for number, fields in enumerate(widths, start=1)
+        if fields != width
+    )
 
 
 def _select_columns(
@@ -205,12 +207,14 @@ def _numbers(text: "pd.Series[str]", feature: Feature) -> tuple[FloatMatrix, lis
     return numbers, np.flatnonzero(unread).tolist()
 
 
-def _duplicates(cells: pd.DataFrame) -> tuple[str, ...]:
+def _duplicates(path: Path, cells: pd.DataFrame) -> tuple[str, ...]:
     rows = np.flatnonzero(cells.duplicated()) + 1
     if not rows.size:
         return ()
     which = _listed([int(row) for row in rows[:SHOWN]]) + (" …" if rows.size > SHOWN else "")
-    return (f"{rows.size} rows repeat an earlier one and are kept (rows {which})",)
+    if rows.size == 1:
+        return (f"{path}, row {which}: repeats an earlier row, and is kept",)
+    return (f"{path}, rows {which}: {rows.size} rows repeat an earlier one, and are kept",)
 
 
 def _refuse(problems: Iterable[str]) -> None:

@@ -7,6 +7,7 @@ environment names, which under `mlflow run` is one and the same for every stage.
 import getpass
 import json
 import os
+import re
 import socket
 import sys
 import time
@@ -20,15 +21,19 @@ from typing import Any
 
 import mlflow
 import pandas as pd
+import requests
 from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, StoreUnreachableError
 from pipeline.lineage import project_root
 
+# Sets results apart in the UI from the candidates, of which each brings a hundred.
+KIND_TAG = "kind"
 FINGERPRINT_TAG = "pipeline.fingerprint"
 CANDIDATES_TAG = "search.digest"
 SEARCH_RUN_TAG = "search.run_id"
@@ -76,6 +81,10 @@ class Tracking:
     uri: str
     logged_at: int = field(default_factory=lambda: int(time.time() * 1000))
 
+    @property
+    def shown_uri(self) -> str:
+        return _without_password(self.uri)
+
 
 def tracking_uri() -> str:
     """Give the store's address: MLFLOW_TRACKING_URI, or mlflow.db in the project.
@@ -103,9 +112,8 @@ def open_tracking(experiment: str) -> Iterator[Tracking]:
             mlflow.set_tracking_uri(uri)
             client = MlflowClient(uri)
             yield Tracking(client, _experiment_id(client, experiment, uri), uri)
-        except MlflowException as error:
-            what = " ".join(str(error).split())
-            raise PipelineError(f"the tracking store at {uri} failed: {what}") from error
+        except (MlflowException, SQLAlchemyError) as error:
+            raise _translated(uri, error) from error
 
 
 def ensure_run(
@@ -129,7 +137,7 @@ def record_failure(
 ) -> None:
     """Leave a run marked FAILED that says which stage failed and why."""
     with open_tracking(experiment) as tracking:
-        tags = {FAILED_STAGE_TAG: stage, FAILURE_TAG: reason[:PARAM_LENGTH]}
+        tags = {KIND_TAG: "failure", FAILED_STAGE_TAG: stage, FAILURE_TAG: reason[:PARAM_LENGTH]}
         tags[DESCRIPTION_TAG] = f"**{stage} failed.**\n\n```\n{reason}\n```"
         run_id = _new_run(tracking, run_name() or f"failed {stage}", tags)
         tracking.client.log_batch(run_id, params=_params(params))
@@ -145,7 +153,8 @@ def run_name() -> str:
 
 def _create_run(tracking: Tracking, record: RunRecord, write_artifacts: WriteArtifacts) -> str:
     client = tracking.client
-    run_id = _new_run(tracking, record.name, {**record.tags, FINGERPRINT_TAG: record.fingerprint})
+    tags = {**record.tags, KIND_TAG: "result", FINGERPRINT_TAG: record.fingerprint}
+    run_id = _new_run(tracking, record.name, tags)
     with TemporaryDirectory() as folder, ThreadPoolExecutor(1) as aside:
         written = aside.submit(write_artifacts, Path(folder))
         client.log_batch(
@@ -173,7 +182,11 @@ def _log_candidates(tracking: Tracking, parent_id: str, candidates: pd.DataFrame
 
     def log(candidate: dict[str, Any]) -> None:
         C, gamma = candidate["param_C"], candidate["param_gamma"]
-        run_id = _new_run(tracking, f"C={C:g} gamma={gamma:g}", {MLFLOW_PARENT_RUN_ID: parent_id})
+        run_id = _new_run(
+            tracking,
+            f"C={C:g} gamma={gamma:g}",
+            {KIND_TAG: "candidate", MLFLOW_PARENT_RUN_ID: parent_id},
+        )
         metrics = {candidate_metric(name): candidate[name] for name in scores}
         metrics["rank"] = candidate["rank_test_score"]
         client.log_batch(
@@ -192,6 +205,23 @@ def _log_candidates(tracking: Tracking, parent_id: str, candidates: pd.DataFrame
 def candidate_metric(column: str) -> str:
     """Name a column of the search's results as a metric: cv_roc_auc_median, cv_roc_auc_fold0."""
     return "cv_roc_auc_" + column.removesuffix("_test_score").replace("split", "fold")
+
+
+def _translated(uri: str, error: Exception) -> PipelineError:
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, ConnectionError | requests.ConnectionError | OperationalError):
+            return StoreUnreachableError(
+                f"the tracking server at {_without_password(uri)} does not answer: start it, "
+                "or unset MLFLOW_TRACKING_URI to track in this folder; then run `dvc repro` again"
+            )
+        link = link.__cause__ or link.__context__
+    what = " ".join(str(error).split())
+    return PipelineError(f"the tracking store at {_without_password(uri)} failed: {what}")
+
+
+def _without_password(uri: str) -> str:
+    return re.sub(r"://[^@/]*@", "://***@", uri)
 
 
 def _experiment_id(client: MlflowClient, name: str, uri: str) -> str:

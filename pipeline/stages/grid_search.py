@@ -129,9 +129,11 @@ def run(
 def _training_table(training: Path, contract: Path, n_folds: int) -> Table:
     table = read_split(training, msgspec.json.decode(contract.read_bytes(), type=Contract))
     fewest = int(np.bincount(table.y, minlength=2).min())
-    if fewest < n_folds:
+    # What a fold leaves for training is split once more, for the calibration.
+    needed = n_folds + 2
+    if fewest < needed:
         raise PipelineError(
-            f"{training}: the rarer class has {fewest} rows, fewer than the {n_folds} folds; "
+            f"{training}: the rarer class has {fewest} rows, {n_folds} folds need {needed}; "
             "give more rows, or lower grid_search.folds in params.yaml"
         )
     return table

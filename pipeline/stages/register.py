@@ -6,7 +6,7 @@ in stage `staging`, and in stage `production` where the gates hold. Writes no fi
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
@@ -16,7 +16,6 @@ from pathlib import Path
 import click
 import msgspec
 import pandas as pd
-from mlflow import MlflowClient
 
 from pipeline import registry
 from pipeline.gates import Verdict, all_passed, judge
@@ -86,14 +85,11 @@ def run_record(
     )
 
 
-def write_artifacts(folder: Path, params: Params, result: Result) -> None:
+def write_artifacts(folder: Path, result: Result, rank_by: str, sources: Sequence[Path]) -> None:
     # In a process of its own, since a second of drawing would hold up the logging meanwhile.
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        rank_by = params.grid_search.rank_by
         pool.submit(draw_all, folder / "plots", result.plots, result.cv_results, rank_by).result()
-    for path in (result.metrics, result.winner, result.cv_results):
-        shutil.copyfile(path, folder / path.name)
-    for path in (Path("params.yaml"), Path("dvc.lock")):
+    for path in (result.metrics, result.winner, result.cv_results, *sources):
         shutil.copyfile(path, folder / path.name)
 
 
@@ -104,7 +100,7 @@ def incumbent_roc_auc(
 
     Gives None where production has no other version, and the reason where it cannot be compared.
     """
-    now = registry.version_at(tracking.client, name, PRODUCTION)
+    now = registry.version_at(tracking, name, PRODUCTION)
     if now is None or str(now.version) == version:
         return None
     try:
@@ -131,23 +127,14 @@ def place(
 ) -> list[str]:
     """Put the version in `staging`, and in `production` where it may go there; give its stages."""
     wanted = [STAGING, PRODUCTION] if promote and all_passed(verdicts) else [STAGING]
-    client = tracking.client
-    moves = [stage for stage in wanted if not _stands_at(client, name, stage, version)]
-    if moves:
-        # What is named in a stage will answer: prove first that the registry gives it back whole.
-        with registry.downloaded(client.get_model_version(name, version)):
-            pass
-    for stage in moves:
-        registry.move_stage(client, name, stage, version)
-    return [stage for stage in (STAGING, PRODUCTION) if _stands_at(client, name, stage, version)]
+    for stage in wanted:
+        if not registry.stands_at(tracking, name, stage, version):
+            registry.move_stage(tracking, name, stage, version)
+    return [s for s in (STAGING, PRODUCTION) if registry.stands_at(tracking, name, s, version)]
 
 
-def _stands_at(client: MlflowClient, name: str, stage: str, version: str) -> bool:
-    now = registry.version_at(client, name, stage)
-    return now is not None and str(now.version) == version
-
-
-def run(params: Params, result: Result, lock_file: Path) -> None:
+def run(params_file: Path, result: Result, lock_file: Path) -> None:
+    params = load(params_file)
     lock = Lock.read(lock_file, PRODUCING_STAGES)
     result.check_unchanged(lock)
     scorer = Scorer.load(result.model)
@@ -160,7 +147,11 @@ def run(params: Params, result: Result, lock_file: Path) -> None:
     )
     with open_tracking(params.name) as tracking:
         run_id, new_run = ensure_run(
-            tracking, record, lambda folder: write_artifacts(folder, params, result)
+            tracking,
+            record,
+            lambda folder: write_artifacts(
+                folder, result, params.grid_search.rank_by, [params_file, lock_file]
+            ),
         )
         version, new_version = registry.ensure_version(
             tracking, params.name, candidate, run_id, tags
@@ -174,7 +165,7 @@ def run(params: Params, result: Result, lock_file: Path) -> None:
         stages = place(
             tracking, params.name, version, verdicts, promote=params.register.auto_promote
         )
-    print(f"run {run_id} is {'new' if new_run else 'there already'}, at {tracking.uri}")
+    print(f"run {run_id} is {'new' if new_run else 'there already'}, at {tracking.shown_uri}")
     print(report(params, metrics, version, new_version, verdicts, stages))
 
 
@@ -221,4 +212,4 @@ def _read_json(path: Path) -> dict[str, float]:
 @path_option("--metrics")
 @path_option("--plots")
 def command(params: Path, lock: Path, **result: Path) -> None:
-    run(load(params), Result(**result), lock)
+    run(params, Result(**result), lock)

@@ -1,0 +1,171 @@
+"""Tables, settings and results of the pipeline; what is expensive is made once for all tests."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import settings
+from sklearn.datasets import load_breast_cancer
+from sklearn.pipeline import Pipeline
+
+from pipeline.model import build_estimator
+from pipeline.params import Params, load
+from pipeline.stages import evaluate, grid_search, preprocess
+from serving.contract import Contract, Feature, FloatMatrix
+
+ROOT = Path(__file__).parents[2]
+# The same examples every time, however busy the machine is.
+settings.register_profile("pipeline", deadline=None, derandomize=True)
+settings.load_profile("pipeline")
+MakeParams = Callable[..., Params]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the stages wrote, and from what."""
+
+    folder: Path
+    params: Params
+
+    training = property(lambda self: self.folder / "training.csv")
+    test = property(lambda self: self.folder / "test.csv")
+    contract = property(lambda self: self.folder / "contract.json")
+    model = property(lambda self: self.folder / "model")
+    cv_results = property(lambda self: self.folder / "cv_results.csv")
+    winner = property(lambda self: self.folder / "winner.json")
+    metrics = property(lambda self: self.folder / "metrics.json")
+    plots = property(lambda self: self.folder / "plots")
+
+    def preprocess(self, data: Path) -> None:
+        preprocess.run(self.params, data, self.training, self.test, self.contract)
+
+    def grid_search(self) -> None:
+        grid_search.run(
+            self.params, self.training, self.contract, self.model, self.cv_results, self.winner
+        )
+
+    def evaluate(self) -> None:
+        evaluate.run(self.params, self.test, self.model, self.metrics, self.plots)
+
+
+RunChain = Callable[[Params, Path], Result]
+
+
+@dataclass(frozen=True)
+class SmallModel:
+    """A fitted estimator with its contract, and the rows that it was fitted on."""
+
+    estimator: Pipeline
+    contract: Contract
+    X: FloatMatrix
+    y: Any
+
+    def fit(self, **changes: Any) -> Pipeline:
+        given = {"C": 2.0, "gamma": 0.3, "n_folds": 3, "seed": 5, **changes}
+        return build_estimator(self.contract, **given).fit(self.X, self.y)
+
+
+@pytest.fixture(scope="session")
+def pima_csv() -> Path:
+    return ROOT / "data" / "diabetes.csv"
+
+
+@pytest.fixture(scope="session")
+def pima_params() -> Params:
+    return load(ROOT / "params.yaml")
+
+
+@pytest.fixture(scope="session")
+def make_params(pima_params: Params) -> MakeParams:
+    """Make settings for another table, with a small search; a section's keys can be given."""
+
+    def make(
+        features: Mapping[str, Mapping[str, Any] | None],
+        target: str = "y",
+        positive_class: Any = 1,
+        **sections: Any,
+    ) -> Params:
+        document = msgspec.to_builtins(pima_params)
+        document["data"] = {
+            "file": "table.csv",
+            "target": target,
+            "positive_class": positive_class,
+            "features": dict(features),
+            "ignore": sections.pop("ignore", []),
+        }
+        document["grid_search"].update(grid_size=2, folds=3)
+        document["evaluate"].update(resamples=200)
+        for name, value in sections.items():
+            document[name] = {**document[name], **value} if isinstance(value, dict) else value
+        return msgspec.convert(document, Params)
+
+    return make
+
+
+@pytest.fixture
+def write_csv(tmp_path: Path) -> Callable[[str | bytes], Path]:
+    def write(content: str | bytes) -> Path:
+        path = tmp_path / "table.csv"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def run_chain(tmp_path_factory: pytest.TempPathFactory) -> RunChain:
+    """Run the stages up to evaluate into a folder of their own."""
+
+    def run(params: Params, data: Path) -> Result:
+        result = Result(tmp_path_factory.mktemp("result"), params)
+        result.preprocess(data)
+        result.grid_search()
+        result.evaluate()
+        return result
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def pima(pima_csv: Path, pima_params: Params, run_chain: RunChain) -> Result:
+    """Give the results on the Pima table, of a 3 by 3 grid."""
+    smaller = msgspec.structs.replace(pima_params.grid_search, grid_size=3)
+    return run_chain(msgspec.structs.replace(pima_params, grid_search=smaller), pima_csv)
+
+
+@pytest.fixture(scope="session")
+def breast_cancer_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write scikit-learn's table as `to_csv` does, with its unnamed index."""
+    path = tmp_path_factory.mktemp("breast_cancer") / "table.csv"
+    load_breast_cancer(as_frame=True).frame.to_csv(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_model() -> SmallModel:
+    """A model of four features: two values that mean missing, one, none but blanks, and neither."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(150, 4)) * [1, 20, 0.01, 1] + [5, 100, 0, 0]
+    X[:, 3] = X[:, 3] > 0
+    y = (X[:, 0] + X[:, 1] / 20 + X[:, 3] + rng.normal(size=150) > 10.5).astype(np.int64)
+    for column, value in ((0, -1.0), (0, -999.0), (1, 0.0), (2, np.nan), (0, np.nan)):
+        X[rng.choice(150, 9, replace=False), column] = value
+    contract = Contract(
+        target="y",
+        classes=("no", "yes"),
+        threshold=0.4,
+        features=(
+            Feature(
+                name="a", nullable=True, missing_values=(-1.0, -999.0), training_range=(2.0, 8.0)
+            ),
+            Feature(name="b", nullable=True, missing_values=(0.0,), training_range=(40.0, 160.0)),
+            Feature(name="c", nullable=True, minimum=-0.05, training_range=(-0.03, 0.03)),
+            Feature(name="d", type="boolean", training_range=(0.0, 1.0)),
+        ),
+    )
+    estimator = build_estimator(contract, C=2.0, gamma=0.3, n_folds=3, seed=5).fit(X, y)
+    return SmallModel(estimator, contract, X, y)

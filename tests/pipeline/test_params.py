@@ -1,0 +1,176 @@
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pipeline.errors import PipelineError
+from pipeline.params import data_contract, flatten, load
+
+TEXT = (Path(__file__).parents[2] / "params.yaml").read_text()
+
+
+@pytest.fixture
+def changed(tmp_path):
+    """Load params.yaml with one line changed."""
+
+    def load_changed(old: str, new: str):
+        assert old in TEXT
+        path = tmp_path / "params.yaml"
+        path.write_text(TEXT.replace(old, new, 1))
+        return load(path)
+
+    return load_changed
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "what"),
+    [
+        ("grid_size: 10", "grid_sise: 10", "grid_search", "unknown field `grid_sise`"),
+        ("seed: 42", "sead: 42", "the top level", "unknown field `sead`"),
+        ("limits: [20, 1000]", "limit: [20, 1000]", "data.features.Glucose", "field `limit`"),
+        ("max_brier: 0.20", "max_bier: 0.20", "register.gates", "unknown field `max_bier`"),
+        ("grid_size: 10", "grid_size: ten", "grid_search.grid_size", "Expected `int`, got `str`"),
+        ("grid_size: 10", "grid_size: 0", "grid_search.grid_size", "`int` >= 1"),
+        ("seed: 42", "seed: -1", "seed", "`int` >= 0"),
+        ("test_size: 0.2", "test_size: 1", "preprocess.test_size", "`float` < 1.0"),
+        ("rank_by: median", "rank_by: mode", "grid_search.rank_by", "'mode'"),
+        ("folds: 5", "folds: 1", "grid_search.folds", "`int` >= 2"),
+        ("C: [0.01, 1000]", "C: [0, 1000]", "grid_search.C[0]", "`float` > 0.0"),
+        ("C: [0.01, 1000]", "C: [1, .inf]", "grid_search.C[1]", "`float` <= 1.79"),
+        ("C: [0.01, 1000]", "C: [1000, 0.01]", "grid_search", "[lowest, highest]"),
+        ("gamma: [0.0001, 10]", "gamma: [10, 1]", "grid_search", "[lowest, highest]"),
+        ("limits: [20, 1000]", "limits: [1000, 20]", "data.features.Glucose", "[lowest, highest]"),
+        ("limits: [20, 1000]", "limits: [.nan, 20]", "data.features.Glucose", "[lowest, highest]"),
+        (
+            "missing_values: [0]",
+            "missing_values: [.nan]",
+            "data.features.Glucose.missing_values[0]",
+            "Expected `float`",
+        ),
+        ("missing_values: [0]", "missing_values: 0", "Glucose.missing_values", "`array`"),
+        (
+            "missing_values: [0]",
+            "missing_values: [0]\n      nullable: false",
+            "data.features.Glucose",
+            "nullable cannot be false",
+        ),
+        ("target: Outcome", "target: Age", "data", "the target Age cannot be a feature"),
+        ("ignore: []", "ignore: [BMI]", "data", "BMI cannot be ignored"),
+        ("positive_class: 1", "positive_class: null", "data.positive_class", "got `null`"),
+        ("name: pima-diabetes", "name: a/b", "name", "matching regex"),
+    ],
+)
+def test_a_wrong_setting_is_named_by_its_path(changed, tmp_path, old, new, place, what):
+    with pytest.raises(PipelineError) as error:
+        changed(old, new)
+    assert str(error.value).startswith(f"{tmp_path / 'params.yaml'}, ")
+    assert f"{place}: " in str(error.value)
+    assert what in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["", " ", "Unnamed: 0"])
+def test_an_unnamed_index_cannot_be_made_a_feature(changed, name):
+    with pytest.raises(PipelineError, match="unnamed index column, which is no feature"):
+        changed("    Glucose:", f'    "{name}":')
+
+
+def test_features_cannot_be_empty(make_params):
+    with pytest.raises(msgspec.ValidationError, match="at least one column"):
+        make_params({})
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(PipelineError, match=r"none\.yaml cannot be read: No such file"):
+        load(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("content", [b"seed: [1", b"name: caf\xe9", b"\tseed: 1"])
+def test_what_is_not_yaml_is_said_in_one_line(tmp_path, content):
+    path = tmp_path / "params.yaml"
+    path.write_bytes(content)
+    with pytest.raises(PipelineError, match=r"params\.yaml is not valid YAML") as error:
+        load(path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_key_that_stands_twice_is_named_with_its_line(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text("seed: 1\nseed: 2\n")
+    with pytest.raises(PipelineError) as error:
+        load(path)
+    assert "duplicate key" in str(error.value)
+    assert str(error.value).endswith("in line 2")
+
+
+@pytest.mark.parametrize("content", ["", "- 1\n", "text\n"])
+def test_what_is_not_a_mapping_is_refused(tmp_path, content):
+    path = tmp_path / "params.yaml"
+    path.write_text(content)
+    with pytest.raises(PipelineError, match="the top level: Expected `object`"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [("seed: 42", "seed: 42\nseed: 43", "seed"), ("    Glucose:", "    Age:", "Age")],
+)
+def test_a_key_that_stands_twice_is_refused(changed, old, new, key):
+    with pytest.raises(PipelineError, match=f'duplicate key "{key}"'):
+        changed(old, new)
+
+
+@pytest.mark.parametrize(("text", "value"), [("1e-4", 1e-4), ("1e+3", 1e3), ("2", 2.0)])
+def test_numbers_are_read_as_yaml_1_2_has_them(changed, text, value):
+    params = changed("gamma: [0.0001, 10]", f"gamma: [{text}, 1e5]")
+    assert params.grid_search.gamma == (value, 1e5)
+
+
+def test_a_word_is_no_boolean(changed):
+    assert changed("positive_class: 1", "positive_class: yes").data.positive_class == "yes"
+
+
+def test_settings_are_frozen(pima_params):
+    with pytest.raises(AttributeError):
+        pima_params.seed = 1
+
+
+def test_the_repositorys_settings_name_the_pima_table(pima_params):
+    assert (pima_params.seed, pima_params.grid_search.grid_size) == (42, 10)
+    assert len(pima_params.data.features) == 8
+    assert pima_params.data.target == "Outcome"
+
+
+def test_flattened_settings_have_one_text_for_each_leaf(pima_params):
+    flat = flatten(pima_params)
+    assert flat["seed"] == "42"
+    assert flat["grid_search.C"] == "[0.01,1000.0]"
+    assert flat["register.gates.max_brier"] == "0.2"
+    assert flat["register.auto_promote"] == "True"
+    assert flat["data.positive_class"] == "1"
+    assert flat["data.features"].startswith('["Pregnancies","Glucose",')
+    assert not [key for key in flat if key.startswith("data.features.")]
+    assert all(isinstance(value, str) for value in flat.values())
+
+
+def test_the_contract_takes_its_features_from_the_settings(pima_params):
+    contract = data_contract(pima_params.data, (0, 1))
+    glucose, age = contract.features[1], contract.features[7]
+    assert contract.names == list(pima_params.data.features)
+    assert (contract.target, contract.classes) == ("Outcome", (0, 1))
+    assert (glucose.missing_values, glucose.nullable) == ((0.0,), True)
+    assert (glucose.minimum, glucose.maximum, glucose.unit) == (20, 1000, "mg/dL")
+    assert (age.type, age.nullable, age.missing_values) == ("integer", False, ())
+
+
+def test_a_feature_may_be_absent_only_where_the_settings_say_so(make_params):
+    features = {"plain": None, "blank": {"nullable": True}, "coded": {"missing_values": [9]}}
+    contract = data_contract(make_params(features).data, (0, 1))
+    assert [feature.nullable for feature in contract.features] == [False, True, True]
+    assert contract.features[0].minimum is None
+
+
+def test_limits_may_be_open_at_an_end(changed):
+    params = changed("limits: [20, 1000]", "limits: [20, .inf]")
+    contract = data_contract(params.data, (0, 1))
+    reread = msgspec.json.decode(contract.to_json(), type=type(contract))
+    assert (reread.features[1].minimum, reread.features[1].maximum) == (20, None)

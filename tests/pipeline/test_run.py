@@ -1,0 +1,24 @@
+import sys
+
+import pytest
+
+from pipeline.run import dvc_command
+
+DVC = [sys.executable, "-m", "dvc"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "command"),
+    [
+        ((), ["repro"]),
+        (("grid_search.grid_size=",), ["repro"]),
+        (("seed=1",), ["exp", "run", "-S", "seed=1"]),
+        (
+            ("seed=1", "grid_search.grid_size=", "name=x"),
+            ["exp", "run", "-S", "seed=1", "-S", "name=x"],
+        ),
+        (("data.target=a=b",), ["exp", "run", "-S", "data.target=a=b"]),
+    ],
+)
+def test_settings_make_an_experiment_and_empty_ones_are_none(settings, command):
+    assert dvc_command(settings) == [*DVC, *command]

@@ -35,6 +35,7 @@ serve: install ## start the service on the model in production
 	python -m serving
 
 ui: install ## start the MLflow UI
+	@echo "In an experiment's runs, search for   tags.kind = 'result'   to leave out the candidates of each search."
 	@case "$$MLFLOW_TRACKING_URI" in \
 	  http*) echo "the UI of your tracking server is at $$MLFLOW_TRACKING_URI";; \
 	  *) mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --port 5000;; \

@@ -1,0 +1,75 @@
+"""A stage has one name everywhere, and dvc.yaml lists the code that it runs."""
+
+import re
+from typing import Any
+
+import msgspec
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.__main__ import STAGES
+from pipeline.params import Params
+from tests.conftest import ROOT
+from tests.contracts.test_imports import imported
+
+PARAMS_OF_ALL = {"name", "seed", "data"}
+
+
+def read_yaml(name: str) -> Any:
+    return YAML(typ="safe", pure=True).load((ROOT / name).read_text())
+
+
+def code_behind(module: str) -> set[str]:
+    """Give every file of ours that a module imports, directly or through another."""
+    seen, open_ends = {module}, [module]
+    while open_ends:
+        for name in imported(open_ends.pop()):
+            file = name.replace(".", "/") + ".py"
+            if (ROOT / file).exists() and file not in seen:
+                seen.add(file)
+                open_ends.append(file)
+    return seen
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_lists_all_the_code_that_it_imports(stage: str) -> None:
+    deps = read_yaml("dvc.yaml")["stages"][stage]["deps"]
+    listed = {dep for dep in deps if dep.endswith(".py")}
+    assert listed == code_behind(f"pipeline/stages/{stage}.py")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_is_a_file_a_command_an_entry_point_and_a_test(stage: str) -> None:
+    assert (ROOT / f"pipeline/stages/{stage}.py").exists()
+    assert list((ROOT / "tests/pipeline").rglob(f"test_{stage}.py"))
+    command = read_yaml("dvc.yaml")["stages"][stage]["cmd"]
+    assert command.startswith(f"python -m pipeline {stage} ")
+    assert read_yaml("MLproject")["entry_points"][stage]["command"] == f"dvc repro {stage}"
+
+
+def test_there_are_no_other_stages_and_sections() -> None:
+    assert tuple(read_yaml("dvc.yaml")["stages"]) == STAGES
+    sections = {field.name for field in msgspec.structs.fields(Params)}
+    assert sections == PARAMS_OF_ALL | set(STAGES)
+    assert set(read_yaml("params.yaml")) == sections
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_its_own_section(stage: str) -> None:
+    assert stage in read_yaml("dvc.yaml")["stages"][stage]["params"]
+
+
+def test_the_lock_files_hold_hashes_and_no_addresses() -> None:
+    for name in ("requirements.lock", "requirements-dev.lock", "requirements-uv.lock"):
+        text = (ROOT / name).read_text()
+        assert "://" not in text
+        pinned = re.findall(r"^[\w.\[\]-]+==", text, re.MULTILINE)
+        assert pinned
+        assert text.count("--hash=sha256:") >= len(pinned)
+
+
+def test_every_target_of_the_makefile_has_a_line_of_help() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    helped = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
+    assert helped == set(phony.split())

@@ -1,0 +1,42 @@
+"""The docs say what is true: commands, settings and links exist."""
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from serving.config import Settings
+from tests.conftest import ROOT
+
+DOCS = [ROOT / "README.md", ROOT / "data/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("doc", DOCS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_make_target_that_is_named_exists(doc: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"(?:^|`)make ([a-z-]+)", doc.read_text(), re.MULTILINE))
+    assert named <= targets
+
+
+@pytest.mark.parametrize("doc", DOCS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_link_leads_somewhere(doc: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", doc.read_text())
+    local = [link for link in links if "://" not in link]
+    assert [link for link in local if not (doc.parent / link).exists()] == []
+
+
+def test_the_readme_names_every_setting_of_the_service_and_its_default() -> None:
+    readme = (ROOT / "README.md").read_text()
+    rows = [line for line in readme.splitlines() if line.startswith("| `SERVING_")]
+    names = [name for row in rows for name in re.findall(r"`(SERVING_\w+)`", row)]
+    defaults = [value for row in rows for value in re.findall(r"`([^`]+)`", row.split("|")[2])]
+    fields = msgspec.structs.fields(Settings)
+    assert names == [field.encode_name for field in fields]
+    assert defaults[2:] == [str(field.default) for field in fields[1:]]
+
+
+def test_the_picture_of_the_flow_names_the_stages() -> None:
+    readme = (ROOT / "README.md").read_text()
+    for stage in ("preprocess", "grid_search", "evaluate", "register"):
+        assert stage in readme

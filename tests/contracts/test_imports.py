@@ -1,0 +1,85 @@
+"""Arrows point one way: who may import whom."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+MODULES = [
+    path.relative_to(ROOT).as_posix()
+    for package in ("pipeline", "serving")
+    for path in sorted((ROOT / package).rglob("*.py"))
+]
+MAY_IMPORT_MLFLOW = {"pipeline/tracking.py", "pipeline/registry.py", "serving/sync.py"}
+WEB = {"serving/app.py", "serving/errors.py", "serving/wsgi.py"}
+WHAT_PIPELINE_SHARES = {"serving.contract", "serving.scorer"}
+PURE = {
+    "pipeline/search.py",
+    "pipeline/metrics.py",
+    "pipeline/gates.py",
+    "pipeline/model.py",
+    "pipeline/export.py",
+    "pipeline/parity.py",
+}
+
+
+def imported(module: str) -> set[str]:
+    """Give the dotted names of all that a module imports, anywhere in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse((ROOT / module).read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def packages(module: str) -> set[str]:
+    return {name.split(".")[0] for name in imported(module)}
+
+
+def test_there_are_modules_to_look_at() -> None:
+    assert {"pipeline/tracking.py", "serving/contract.py"} <= set(MODULES)
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("serving/")])
+def test_serving_never_imports_the_pipeline(module: str) -> None:
+    assert "pipeline" not in packages(module)
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("pipeline/")])
+def test_the_pipeline_shares_only_contract_and_scorer(module: str) -> None:
+    ours = {name for name in imported(module) if name.startswith("serving")}
+    assert all(
+        any(name == shared or name.startswith(f"{shared}.") for shared in WHAT_PIPELINE_SHARES)
+        for name in ours
+    )
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_mlflow_is_imported_in_three_files(module: str) -> None:
+    assert ("mlflow" in packages(module)) == (module in MAY_IMPORT_MLFLOW)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_flask_is_imported_only_in_the_web_part(module: str) -> None:
+    assert "flask" not in packages(module) or module in WEB or module.startswith("serving/api/")
+
+
+def test_the_contract_is_the_ground_floor() -> None:
+    assert packages("serving/contract.py") & {"serving", "pipeline", "flask", "mlflow"} == set()
+
+
+@pytest.mark.parametrize("module", sorted(PURE))
+def test_a_pure_module_knows_no_path_and_no_store(module: str) -> None:
+    known = imported(module)
+    assert not known & {"pathlib", "os", "mlflow", "pipeline.tracking", "pipeline.registry"}
+
+
+def test_no_module_of_the_service_imports_what_trains() -> None:
+    for module in MODULES:
+        if module.startswith("serving/"):
+            assert not packages(module) & {"sklearn", "pandas", "scipy", "matplotlib"}, Path(module)

@@ -54,7 +54,12 @@ def _not_worse(roc_auc: float, incumbent: float | str | None, margin: float) -> 
     if incumbent is None:
         return Verdict(gate, True, "production has no other version to compare with")
     if isinstance(incumbent, str):
-        return Verdict(gate, False, f"the version in production cannot be compared: {incumbent}")
+        return Verdict(
+            gate,
+            False,
+            f"the version in production cannot be compared: {incumbent}; give the new model "
+            "another name in params.yaml, or take the stage away in MLflow",
+        )
     passed = roc_auc >= incumbent - margin
     relation = "within" if passed else "worse than production by more than"
     return Verdict(

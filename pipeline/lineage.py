@@ -54,9 +54,10 @@ class Lock:
 
     def md5(self, path: Path) -> str:
         """Give the digest that DVC recorded for a file that a stage read or wrote."""
+        wanted = os.path.relpath(path)  # as DVC writes what is inside the project
         for stage in self.stages.values():
             for entry in [*stage.get("outs", []), *stage.get("deps", [])]:
-                if entry["path"] == path.as_posix():
+                if os.path.relpath(entry["path"]) == wanted:
                     return str(entry["md5"])
         raise PipelineError(f"dvc.lock does not know {path}: {REPRODUCE}")
 

@@ -50,6 +50,9 @@ class Data(Settings, frozen=True, kw_only=True):
             raise ValueError(f"the target {self.target} cannot be a feature as well")
         for name in {*self.ignore} & {*self.features, self.target}:
             raise ValueError(f"{name} cannot be ignored: it is a feature or the target")
+        for name in (*self.features, self.target, *self.ignore):
+            if name.strip() and name != name.strip():
+                raise ValueError(f"{name!r} has spaces around it, which are left out of a header")
         for name in self.features:
             if is_index_name(name):
                 raise ValueError(
@@ -117,7 +120,8 @@ def load(path: Path) -> Params:
     try:
         return msgspec.convert(document, Params)
     except msgspec.ValidationError as error:
-        what, _, where = str(error).partition(" - at `$.")
+        message = str(error).replace(" - at `key` in `$.", " as a name: quote it - at `$.")
+        what, _, where = message.partition(" - at `$.")
         place = where.rstrip("`") or "the top level"
         if "[...]" in place:
             place = place.replace("[...]", f".{_refused_feature(document['data']['features'])}")

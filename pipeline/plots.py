@@ -1,8 +1,11 @@
 """Figures from the tables that the stages wrote, for the run in MLflow.
 
 `dvc plots` draws the same tables, and can lay several experiments over each other.
+
+    python -m pipeline.plots FOLDER TABLES CV_RESULTS RANK_BY
 """
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,3 +116,8 @@ def _heat(axes: "Axes", values: npt.NDArray[Any], written: str) -> None:
         if written:
             text = written.format(value)
             axes.text(column, row, text, ha="center", va="center", color=color, fontsize=size)
+
+
+if __name__ == "__main__":
+    target, tables, cv_results, rank_by = sys.argv[1:]
+    draw_all(Path(target), Path(tables), Path(cv_results), rank_by)

@@ -127,7 +127,7 @@ def signature(contract: Contract) -> ModelSignature:
     ]
     outputs: list[ColSpec | TensorSpec] = [
         ColSpec(DataType.long, "label"),
-        ColSpec(DataType.float, "probability"),
+        ColSpec(DataType.double, "probability"),
     ]
     return ModelSignature(Schema(inputs), Schema(outputs))
 
@@ -144,6 +144,9 @@ def _ensure_registered_model(client: MlflowClient, name: str) -> None:
 def _log_model(tracking: Tracking, candidate: Candidate, run_id: str) -> str:
     """Upload the candidate as a logged model of the run; give the logged model's id."""
     client = tracking.client
+    experiments = [tracking.experiment_id]
+    for leftover in client.search_logged_models(experiments, f"source_run_id = '{run_id}'"):
+        client.delete_logged_model(leftover.model_id)  # no version came of it
     logged = client.create_logged_model(
         tracking.experiment_id, name="model", source_run_id=run_id, model_type="onnx"
     )
@@ -158,6 +161,7 @@ def _log_model(tracking: Tracking, candidate: Candidate, run_id: str) -> str:
             # Given, since to infer it MLflow starts the model in a process of its own.
             conda_env=_environment(),
             save_as_external_data=False,
+            onnx_execution_providers=["CPUExecutionProvider"],
         )
         # The files themselves, since what MLflow saved went through a parser.
         for file in (MODEL_FILE, CONTRACT_FILE, GOLDEN_FILE):

@@ -85,9 +85,11 @@ def _read_cells(path: Path) -> pd.DataFrame:
     except pd.errors.EmptyDataError as error:
         raise PipelineError(f"{path} is empty: it needs a header and rows") from error
     except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        encoding = "utf-16" if byte in (0xFE, 0xFF) and error.start == 0 else "latin1"
         raise PipelineError(
-            f"{path} is not UTF-8 (byte {error.object[error.start]:#04x}): "
-            "save it as UTF-8, for example with `iconv -f latin1 -t utf-8`"
+            f"{path} is not UTF-8 (byte {byte:#04x}): "
+            f"save it as UTF-8, for example with `iconv -f {encoding} -t utf-8`"
         ) from error
     except (csv.Error, pd.errors.ParserError) as error:
         raise PipelineError(f"{path} is not a CSV table: {error}") from error
@@ -124,6 +126,9 @@ def _select_columns(
     repeated = sorted({name for name in columns if columns.count(name) > 1 and name})
     if repeated:
         raise PipelineError(f"{path}: the column {_listed(repeated)} stands in the header twice")
+    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
+        if len(columns) == 1 and separator in columns[0]:
+            raise PipelineError(f"{path} is separated by {name}: commas are needed")
     wanted = [*data.features, data.target]
     index = [name for name in columns if is_index_name(name)]
     missing = [name for name in wanted if name not in columns]

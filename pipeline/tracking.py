@@ -37,6 +37,7 @@ KIND_TAG = "kind"
 FINGERPRINT_TAG = "pipeline.fingerprint"
 CANDIDATES_TAG = "search.digest"
 SEARCH_RUN_TAG = "search.run_id"
+WORKSPACE_TAG = "workspace"
 FAILED_STAGE_TAG = "failed.stage"
 FAILURE_TAG = "failed.reason"
 DESCRIPTION_TAG = "mlflow.note.content"
@@ -110,6 +111,7 @@ def open_tracking(experiment: str) -> Iterator[Tracking]:
         try:
             # For the whole process: MLflow resolves models:/ addresses by it, whatever the client.
             mlflow.set_tracking_uri(uri)
+            _create_whole(uri)
             client = MlflowClient(uri)
             yield Tracking(client, _experiment_id(client, experiment, uri), uri)
         except (MlflowException, SQLAlchemyError) as error:
@@ -121,14 +123,15 @@ def ensure_run(
 ) -> tuple[str, bool]:
     """Give the id of the finished run for the record's fingerprint, and whether it is new.
 
-    Leftovers of an interrupted attempt are marked KILLED and not used.
+    Leftovers of an interrupted attempt in this workspace are marked KILLED and not used. Where the
+    search came from a cache its candidates are linked, and logged where no finished run has them.
     """
-    found = _search(tracking, f"tags.`{FINGERPRINT_TAG}` = '{record.fingerprint}'")
-    for run in found:
+    for run in _search(tracking, f"tags.`{FINGERPRINT_TAG}` = '{record.fingerprint}'"):
         if run.info.status == "FINISHED":
+            _ensure_candidates(tracking, run.info.run_id, record)
             return run.info.run_id, False
-        if run.info.status == "RUNNING":
-            tracking.client.set_terminated(run.info.run_id, "KILLED")
+        if run.info.status == "RUNNING" and run.data.tags.get(WORKSPACE_TAG) == _workspace():
+            _kill(tracking, run.info.run_id)
     return _create_run(tracking, record, write_artifacts), True
 
 
@@ -153,7 +156,12 @@ def run_name() -> str:
 
 def _create_run(tracking: Tracking, record: RunRecord, write_artifacts: WriteArtifacts) -> str:
     client = tracking.client
-    tags = {**record.tags, KIND_TAG: "result", FINGERPRINT_TAG: record.fingerprint}
+    tags = {
+        **record.tags,
+        KIND_TAG: "result",
+        FINGERPRINT_TAG: record.fingerprint,
+        WORKSPACE_TAG: _workspace(),
+    }
     run_id = _new_run(tracking, record.name, tags)
     with TemporaryDirectory() as folder, ThreadPoolExecutor(1) as aside:
         written = aside.submit(write_artifacts, Path(folder))
@@ -161,16 +169,35 @@ def _create_run(tracking: Tracking, record: RunRecord, write_artifacts: WriteArt
             run_id, metrics=_metrics(tracking, record.metrics), params=_params(record.params)
         )
         client.log_inputs(run_id, [_dataset_input(dataset) for dataset in record.datasets])
-        search_run_id = _run_with_candidates(tracking, record.candidates_digest)
-        if search_run_id is None:
-            _log_candidates(tracking, run_id, record.candidates)
-            # Only now: a run interrupted on the way must not pass for one that has them all.
-            client.set_tag(run_id, CANDIDATES_TAG, record.candidates_digest)
-        client.set_tag(run_id, SEARCH_RUN_TAG, search_run_id or run_id)
+        _ensure_candidates(tracking, run_id, record)
         written.result()
         client.log_artifacts(run_id, folder)
     client.set_terminated(run_id, "FINISHED")
     return run_id
+
+
+def _ensure_candidates(tracking: Tracking, run_id: str, record: RunRecord) -> None:
+    """Name the finished run that has the candidates; where there is none, log them here."""
+    digest = record.candidates_digest
+    finished = _search(
+        tracking, f"tags.`{CANDIDATES_TAG}` = '{digest}' and attributes.status = 'FINISHED'"
+    )
+    if finished:
+        search_run_id = finished[-1].info.run_id
+    else:
+        _log_candidates(tracking, run_id, record.candidates)
+        tracking.client.set_tag(run_id, CANDIDATES_TAG, digest)
+        search_run_id = run_id
+    tracking.client.set_tag(run_id, SEARCH_RUN_TAG, search_run_id)
+
+
+def _kill(tracking: Tracking, run_id: str) -> None:
+    """Mark a run that nobody carries on, and the candidate that it was at."""
+    unfinished = _search(
+        tracking, f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run_id}' and attributes.status = 'RUNNING'"
+    )
+    for left in (run_id, *(run.info.run_id for run in unfinished)):
+        tracking.client.set_terminated(left, "KILLED")
 
 
 def _log_candidates(tracking: Tracking, parent_id: str, candidates: pd.DataFrame) -> None:
@@ -210,18 +237,34 @@ def candidate_metric(column: str) -> str:
 def _translated(uri: str, error: Exception) -> PipelineError:
     link: BaseException | None = error
     while link is not None:
-        if isinstance(link, ConnectionError | requests.ConnectionError | OperationalError):
+        away = isinstance(link, OperationalError) and not uri.startswith("sqlite")
+        if away or isinstance(link, ConnectionError | requests.ConnectionError):
             return StoreUnreachableError(
                 f"the tracking server at {_without_password(uri)} does not answer: start it, "
                 "or unset MLFLOW_TRACKING_URI to track in this folder; then run `dvc repro` again"
             )
         link = link.__cause__ or link.__context__
-    what = " ".join(str(error).split())
+    what = " ".join(str(error).split()).partition(" [SQL:")[0]
     return PipelineError(f"the tracking store at {_without_password(uri)} failed: {what}")
 
 
 def _without_password(uri: str) -> str:
     return re.sub(r"://[^@/]*@", "://***@", uri)
+
+
+def _create_whole(uri: str) -> None:
+    """Create a sqlite store beside its place and rename it into it.
+
+    One that was interrupted half-way, MLflow neither completes nor uses.
+    """
+    path = Path(uri.removeprefix("sqlite:///").partition("?")[0])
+    if not uri.startswith("sqlite:///") or path.exists():
+        return
+    partial = path.with_name(f".{path.name}.partial")
+    for leftover in path.parent.glob(f"{partial.name}*"):
+        leftover.unlink()
+    MlflowClient(f"sqlite:///{partial}").search_experiments(max_results=1)
+    partial.replace(path)
 
 
 def _experiment_id(client: MlflowClient, name: str, uri: str) -> str:
@@ -238,11 +281,6 @@ def _experiment_id(client: MlflowClient, name: str, uri: str) -> str:
 
 def _search(tracking: Tracking, query: str) -> list[Run]:
     return list(tracking.client.search_runs([tracking.experiment_id], query))
-
-
-def _run_with_candidates(tracking: Tracking, digest: str) -> str | None:
-    runs = _search(tracking, f"tags.`{CANDIDATES_TAG}` = '{digest}'")
-    return runs[0].info.run_id if runs else None
 
 
 def _new_run(tracking: Tracking, name: str, tags: Mapping[str, str]) -> str:
@@ -303,6 +341,10 @@ def _exclusive(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _workspace() -> str:
+    return f"{socket.gethostname()}:{project_root()}"
 
 
 def _holder(path: Path) -> str:

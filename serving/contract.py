@@ -95,8 +95,8 @@ def training_warnings(contract: Contract, values: FloatMatrix) -> list[list[str]
         outside = ((x < low) | (x > high)) & ~_stands_for_missing(feature, x)
         for row in np.flatnonzero(outside):
             notes[row].append(
-                f"{feature.name} {x[row]:g} is outside the range seen in training, "
-                f"{low:g} to {high:g}"
+                f"{feature.name} {_number(x[row])} is outside the range seen in training, "
+                f"{_number(low)} to {_number(high)}"
             )
     return notes
 
@@ -127,21 +127,31 @@ def _rules(feature: Feature, x: npt.NDArray[np.float64]) -> list[tuple[Any, Any]
     """Give each rule as a mask of the values that break it, and how to say so."""
     present = ~_stands_for_missing(feature, x)
     finite = present & np.isfinite(x)
-    rules: list[tuple[Any, Any]] = [(present & ~finite, lambda v: f"{v:g} is not a finite number")]
+    rules: list[tuple[Any, Any]] = [
+        (present & ~finite, lambda v: f"{_number(v)} is not a finite number")
+    ]
     if not feature.nullable:
         rules.append((np.isnan(x), lambda _: "is missing, and may not be"))
     if feature.type == "integer":
-        rules.append((finite & (x != np.round(x)), lambda v: f"{v:g} is not a whole number"))
+        rules.append((finite & (x != np.round(x)), lambda v: f"{_number(v)} is not a whole number"))
     if feature.type == "boolean":
         wrong = finite & ~np.isin(x, (0.0, 1.0))
-        rules.append((wrong, lambda v: f"{v:g} is neither true (1) nor false (0)"))
+        rules.append((wrong, lambda v: f"{_number(v)} is neither true (1) nor false (0)"))
     if feature.minimum is not None:
         low = feature.minimum
-        rules.append((finite & (x < low), lambda v: f"{v:g} is below the lowest possible, {low:g}"))
+        rules.append(
+            (
+                finite & (x < low),
+                lambda v: f"{_number(v)} is below the lowest possible, {_number(low)}",
+            )
+        )
     if feature.maximum is not None:
         top = feature.maximum
         rules.append(
-            (finite & (x > top), lambda v: f"{v:g} is above the highest possible, {top:g}")
+            (
+                finite & (x > top),
+                lambda v: f"{_number(v)} is above the highest possible, {_number(top)}",
+            )
         )
     return rules
 
@@ -173,6 +183,11 @@ def _type_error(feature: Feature, value: Any) -> str | None:
     except OverflowError:
         return "is too large a number"
     return None
+
+
+def _number(value: float) -> str:
+    """Write a number in full, so that one just beyond a limit does not read as the limit."""
+    return f"{value:.15g}"
 
 
 def _shown(value: Any) -> str:

@@ -57,9 +57,10 @@ def run(params: Params, data: Path, training: Path, test: Path, contract: Path) 
 
 @click.command(help=__doc__)
 @path_option("--params", default="params.yaml")
-@path_option("--data")
 @path_option("--training")
 @path_option("--test")
 @path_option("--contract")
-def command(params: Path, data: Path, training: Path, test: Path, contract: Path) -> None:
-    run(load(params), data, training, test, contract)
+def command(params: Path, training: Path, test: Path, contract: Path) -> None:
+    settings = load(params)
+    # Not an argument: the shell would read what a file's name may hold.
+    run(settings, Path(settings.data.file), training, test, contract)

@@ -6,24 +6,23 @@ in stage `staging`, and in stage `production` where the gates hold. Writes no fi
 """
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
-from multiprocessing import get_context
 from pathlib import Path
 
 import click
 import msgspec
 import pandas as pd
 
-from pipeline import registry
+from pipeline import plots, registry
 from pipeline.gates import Verdict, all_passed, judge
 from pipeline.lineage import Lock, git_commit
 from pipeline.metrics import roc_auc
 from pipeline.options import path_option
 from pipeline.params import Params, flatten, load
-from pipeline.plots import draw_all
 from pipeline.table import Table, read_split
 from pipeline.tracking import (
     FINGERPRINT_TAG,
@@ -87,8 +86,8 @@ def run_record(
 
 def write_artifacts(folder: Path, result: Result, rank_by: str, sources: Sequence[Path]) -> None:
     # In a process of its own, since a second of drawing would hold up the logging meanwhile.
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        pool.submit(draw_all, folder / "plots", result.plots, result.cv_results, rank_by).result()
+    drawing = [str(folder / "plots"), str(result.plots), str(result.cv_results), rank_by]
+    subprocess.run([sys.executable, "-m", plots.__name__, *drawing], check=True)
     for path in (result.metrics, result.winner, result.cv_results, *sources):
         shutil.copyfile(path, folder / path.name)
 
@@ -178,23 +177,29 @@ def report(
     stages: list[str],
 ) -> str:
     """Say what was found, where it stands, and why."""
-    if PRODUCTION in stages:
-        outcome = "in production"
-    elif not params.register.auto_promote:
-        outcome = "not promoted: register.auto_promote is off in params.yaml"
-    else:
-        outcome = "not promoted: a gate does not hold"
-    confidence = f"{params.evaluate.confidence:.0%}"
+    interval = f"{metrics['roc_auc_low']:.4f} to {metrics['roc_auc_high']:.4f}"
+    figures = (
+        f"ROC AUC {metrics['roc_auc']:.4f} ({params.evaluate.confidence:.0%} interval {interval}), "
+        f"Brier score {metrics['brier']:.4f}, on {metrics['rows']:.0f} test rows"
+    )
     return "\n".join(
         [
             f"version {version} of {params.name} is {'new' if new_version else 'there already'}, "
             f"in stage {' and '.join(stages)}",
             *(f"  {verdict}" for verdict in verdicts),
-            f"{outcome}: ROC AUC {metrics['roc_auc']:.4f} ({confidence} interval "
-            f"{metrics['roc_auc_low']:.4f} to {metrics['roc_auc_high']:.4f}), "
-            f"Brier score {metrics['brier']:.4f}, on {metrics['rows']:.0f} test rows",
+            f"{_outcome(params, verdicts, stages)}: {figures}",
         ]
     )
+
+
+def _outcome(params: Params, verdicts: list[Verdict], stages: list[str]) -> str:
+    if not params.register.auto_promote:
+        why = "not promoted: register.auto_promote is off in params.yaml"
+    elif not all_passed(verdicts):
+        why = "not promoted: a gate does not hold"
+    else:
+        return "in production"
+    return f"{why} (but still in production)" if PRODUCTION in stages else why
 
 
 def _read_json(path: Path) -> dict[str, float]:

@@ -126,7 +126,15 @@ def test_an_interrupted_registration_is_killed_and_done_anew(project: Project) -
     project.run("dvc", "repro")
     assert [r.info.run_id for r in store.results("KILLED")] == [run.info.run_id]
     (again,) = store.results()
-    assert again.data.tags["search.run_id"] == run.info.run_id
+    assert again.data.tags["search.run_id"] == again.info.run_id
+    assert len(store.candidates(again)) == 100
+
+
+def test_a_result_left_in_production_by_a_tightened_gate_is_said_to_be(project: Project) -> None:
+    project.run("dvc", "repro")
+    replace_in(project.path / "params.yaml", "min_roc_auc: 0.75", "min_roc_auc: 0.99")
+    output = project.run("dvc", "repro").stdout
+    assert "not promoted: a gate does not hold (but still in production)" in output
 
 
 def test_a_failed_stage_leaves_a_failed_run_with_the_reason(project: Project) -> None:

@@ -36,7 +36,8 @@ def test_a_good_first_version_passes_every_gate():
         (
             {"incumbent": "it takes other columns"},
             "✗ max_roc_auc_drop: the version in production cannot be compared: "
-            "it takes other columns",
+            "it takes other columns; give the new model another name in params.yaml, "
+            "or take the stage away in MLflow",
         ),
         (
             {"roc_auc": 0.8, "incumbent": 0.805},

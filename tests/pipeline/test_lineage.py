@@ -101,6 +101,12 @@ def test_the_digest_of_a_file_is_the_locks():
         lock.md5(Path("other.csv"))
 
 
+def test_a_path_may_be_written_in_another_form():
+    lock = Lock(STAGES)
+    assert lock.md5(Path("sub/../data.csv")) == "a" * 32
+    assert lock.md5(Path("data.csv").absolute()) == "a" * 32
+
+
 def lock_of(path, digest):
     return Lock({"stage": {"cmd": "", "outs": [{"path": path.as_posix(), "md5": digest}]}})
 

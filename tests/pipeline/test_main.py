@@ -7,7 +7,7 @@ from pipeline.__main__ import COMMANDS, ENVIRONMENT, main
 
 ROOT = Path(__file__).parents[2]
 PREPROCESS = [
-    *("preprocess", "--data", "table.csv", "--training", "out/training.csv"),
+    *("preprocess", "--training", "out/training.csv"),
     *("--test", "out/test.csv", "--contract", "out/contract.json"),
 ]
 
@@ -21,7 +21,8 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.delenv("DVC_EXP_NAME", raising=False)
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)  # so that what main sets does not outlive the test
-    shutil.copyfile(ROOT / "params.yaml", tmp_path / "params.yaml")
+    params = (ROOT / "params.yaml").read_text().replace("data/diabetes.csv", "table.csv")
+    (tmp_path / "params.yaml").write_text(params)
     return tmp_path
 
 
@@ -120,7 +121,7 @@ def test_a_stage_that_works_gives_0_and_touches_no_store(folder, pima_csv, capsy
     ("arguments", "said"),
     [
         (["preproces"], "No such command 'preproces'"),
-        (["preprocess", "--data", "table.csv"], "Missing option '--training'"),
+        (["preprocess"], "Missing option '--training'"),
         (["preprocess", "--sed", "1"], "No such option"),
         ([], "Usage: python -m pipeline"),
     ],

@@ -74,6 +74,16 @@ def test_an_unnamed_index_cannot_be_made_a_feature(changed, name):
         changed("    Glucose:", f'    "{name}":')
 
 
+def test_a_name_with_spaces_around_it_is_refused(changed):
+    with pytest.raises(PipelineError, match="'BMI ' has spaces around it"):
+        changed("    BMI:", '    "BMI ":')
+
+
+def test_a_feature_named_by_a_number_must_be_quoted(changed):
+    with pytest.raises(PipelineError, match=r"data\.features: Expected `str`.* as a name: quote"):
+        changed("    BMI:", "    2019:")
+
+
 def test_features_cannot_be_empty(make_params):
     with pytest.raises(msgspec.ValidationError, match="at least one column"):
         make_params({})

@@ -168,9 +168,10 @@ def test_the_chain_runs_on_another_table(leaked):
 
 def test_the_command_takes_the_paths(tmp_path, write_csv, outputs):
     params = tmp_path / "params.yaml"
-    params.write_text(json.dumps(PIMA_LIKE))  # JSON is YAML
+    table = {**PIMA_LIKE["data"], "file": str(write_csv(GOOD))}
+    params.write_text(json.dumps({**PIMA_LIKE, "data": table}))  # JSON is YAML
     training, test, contract = map(str, outputs)
-    arguments = ["--params", str(params), "--data", str(write_csv(GOOD)), "--training", training]
+    arguments = ["--params", str(params), "--training", training]
     done = CliRunner().invoke(
         preprocess.command, [*arguments, "--test", test, "--contract", contract]
     )

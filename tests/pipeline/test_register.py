@@ -51,14 +51,19 @@ def test_a_model_that_needs_what_is_not_there_is_not_compared(
 
 
 @pytest.mark.parametrize(
-    ("stages", "outcome"),
+    ("passed", "stages", "outcome"),
     [
-        (["staging", "production"], "in production: ROC AUC 0.8500"),
-        (["staging"], "not promoted: a gate does not hold: ROC AUC 0.8500"),
+        (True, ["staging", "production"], "in production: ROC AUC 0.8500"),
+        (False, ["staging"], "not promoted: a gate does not hold: ROC AUC 0.8500"),
+        (
+            False,
+            ["staging", "production"],
+            "not promoted: a gate does not hold (but still in production): ROC AUC 0.8500",
+        ),
     ],
 )
 def test_the_report_says_where_the_version_stands_and_why(
-    trained: Project, stages: list[str], outcome: str
+    trained: Project, passed: bool, stages: list[str], outcome: str
 ) -> None:
     metrics = {"roc_auc": 0.85, "roc_auc_low": 0.8, "roc_auc_high": 0.9, "brier": 0.1, "rows": 154}
     text = report(
@@ -66,12 +71,12 @@ def test_the_report_says_where_the_version_stands_and_why(
         metrics,
         "3",
         True,
-        [Verdict("min_roc_auc", True, "it is high")],
+        [Verdict("min_roc_auc", passed, "it is so")],
         stages,
     )
     assert "version 3 of pima-diabetes is new" in text
-    assert "✓ min_roc_auc: it is high" in text
-    assert outcome in text
+    assert f"{'✓' if passed else '✗'} min_roc_auc: it is so" in text
+    assert f"\n{outcome}" in text
     assert "(95% interval 0.8000 to 0.9000)" in text
     assert "on 154 test rows" in text
 

@@ -178,6 +178,12 @@ def test_a_file_that_is_not_utf_8_is_refused(refusal, rows):
     content = b"a,b,y\n" + b"1,2,0\n" * rows + b"3,\xe9,1\n"
     (line,) = refusal(content)
     assert line.startswith("is not UTF-8 (byte 0xe9): save it as UTF-8")
+    assert "iconv -f latin1" in line
+
+
+def test_utf_16_is_recognized(refusal):
+    (line,) = refusal("a,b,y\n1,2,0\n".encode("utf-16"))
+    assert "iconv -f utf-16" in line
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_name(read_table):
@@ -346,3 +352,9 @@ def test_a_class_that_would_be_lost_from_a_split_is_named():
         split(numbered([0] * 50 + [1]), 0.2, 0)
     with pytest.raises(PipelineError, match="no row of class 1 is left for the training split"):
         split(numbered([0] * 50 + [1]), 0.8, 0)
+
+
+@pytest.mark.parametrize(("separator", "name"), [(";", "semicolons"), ("\t", "tabs")])
+def test_another_separator_is_named(read_table, separator, name):
+    with pytest.raises(PipelineError, match=f"is separated by {name}: commas are needed"):
+        read_table("a,b,y\n1,2,0\n3,4,1\n".replace(",", separator))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from mlflow.entities import Run
 
 from pipeline.errors import PipelineError
 from pipeline.tracking import (
@@ -58,6 +59,10 @@ def record(fingerprint: str = "f" * 64, candidates_digest: str = "c" * 64) -> Ru
         candidates=CANDIDATES,
         candidates_digest=candidates_digest,
     )
+
+
+def results(tracking: Tracking) -> list[Run]:
+    return list(tracking.client.search_runs([tracking.experiment_id]))
 
 
 def write_nothing(folder: Path) -> None:
@@ -112,17 +117,61 @@ def test_candidates_are_logged_once_and_linked_from_a_second_run(tracking: Track
     assert tracking.client.get_run(second).data.tags["search.run_id"] == first
 
 
+def test_candidates_whose_run_was_deleted_are_logged_again(tracking: Tracking) -> None:
+    first, _ = ensure_run(tracking, record("a" * 64), write_nothing)
+    second, _ = ensure_run(tracking, record("b" * 64), write_nothing)
+    tracking.client.delete_run(first)
+    again, is_new = ensure_run(tracking, record("b" * 64), write_nothing)
+    assert (again, is_new) == (second, False)
+    nested = [r for r in results(tracking) if r.data.tags.get("mlflow.parentRunId") == second]
+    assert len(nested) == 2
+    assert tracking.client.get_run(second).data.tags["search.run_id"] == second
+
+
+def test_a_run_of_another_workspace_is_left_to_it(tracking: Tracking) -> None:
+    run_id, _ = ensure_run(tracking, record(), write_nothing)
+    tracking.client.update_run(run_id, status="RUNNING")
+    tracking.client.set_tag(run_id, "workspace", "elsewhere:/project")
+    other, is_new = ensure_run(tracking, record(), write_nothing)
+    assert is_new
+    assert other != run_id
+    assert tracking.client.get_run(run_id).info.status == "RUNNING"
+
+
+def test_a_store_whose_making_was_interrupted_is_made_anew(tmp_path: Path) -> None:
+    (tmp_path / ".mlflow.db.partial").write_text("half its tables")
+    with open_tracking("trial") as tracking:
+        assert results(tracking) == []
+    assert (tmp_path / "mlflow.db").is_file()
+    assert not list(tmp_path.glob(".mlflow.db*"))
+
+
+def test_a_sqlite_store_that_cannot_be_used_is_not_called_a_server(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_bytes(b"no database" * 1000)
+    with (
+        pytest.raises(PipelineError, match="the tracking store at") as refused,
+        open_tracking("trial"),
+    ):
+        pass
+    assert "SQL:" not in str(refused.value)
+
+
 def test_a_run_whose_candidates_are_not_all_there_is_not_linked(tracking: Tracking) -> None:
     def interrupted(folder: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         ensure_run(tracking, record("a" * 64), interrupted)
+    (nested, *_) = (r for r in results(tracking) if "mlflow.parentRunId" in r.data.tags)
+    tracking.client.update_run(nested.info.run_id, status="RUNNING")
     run_id, is_new = ensure_run(tracking, record("a" * 64), write_nothing)
     assert is_new
-    runs = tracking.client.search_runs([tracking.experiment_id])
-    left = [r for r in runs if "pipeline.fingerprint" in r.data.tags and r.info.run_id != run_id]
-    assert [r.info.status for r in left] == ["KILLED"]
+    left = [r for r in results(tracking) if "pipeline.fingerprint" in r.data.tags]
+    assert {r.info.run_id == run_id: r.info.status for r in left} == {
+        True: "FINISHED",
+        False: "KILLED",
+    }
+    assert tracking.client.get_run(nested.info.run_id).info.status == "KILLED"
 
 
 def test_a_failure_leaves_a_run_that_says_why(tmp_path: Path) -> None:

@@ -49,6 +49,12 @@ def test_values_beyond_the_limits_are_refused(contract):
     assert details(contract, Age=121) == ["Age 121 is above the highest possible, 120"]
 
 
+def test_a_value_just_beyond_a_limit_does_not_read_as_the_limit(contract):
+    assert details(contract, Glucose=1000.0000001) == [
+        "Glucose 1000.0000001 is above the highest possible, 1000"
+    ]
+
+
 def test_a_number_that_means_missing_is_exempt_from_the_limits(contract):
     assert details(contract, Glucose=0) == []
     assert details(contract, Age=0) == ["Age 0 is below the lowest possible, 18"]

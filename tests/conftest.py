@@ -32,12 +32,10 @@ class Project:
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command in the project; what it printed is shown where it fails unexpectedly."""
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "DVC_"))}
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         done = subprocess.run(
             command,
             cwd=self.path,
-            env={**clean, **QUIET, "PATH": path, **self.environment},
+            env=self.full_environment(),
             capture_output=True,
             text=True,
             check=False,
@@ -45,6 +43,12 @@ class Project:
         if check and done.returncode != 0:
             pytest.fail(f"{' '.join(command)} failed:\n{done.stdout}\n{done.stderr}")
         return done
+
+    def full_environment(self) -> dict[str, str]:
+        """Give the machine's environment without what steers MLflow and DVC, and this one."""
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "DVC_"))}
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        return {**clean, **QUIET, "PATH": path, **self.environment}
 
     @property
     def store(self) -> str:

@@ -66,7 +66,7 @@ class Project:
 
 
 def copy_of_repository(path: Path) -> Project:
-    """Copy what git would take of this repository, and commit it there."""
+    """Copy what git would take of this repository, without its results, and commit it there."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=ROOT,
@@ -75,7 +75,7 @@ def copy_of_repository(path: Path) -> Project:
         check=True,
     )
     for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file():
+        if (ROOT / name).is_file() and name != "dvc.lock":
             (path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, path / name)
     project = Project(path)

@@ -5,7 +5,7 @@ A stage is a registered-model alias of that name.
 
 import platform
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
@@ -84,24 +84,26 @@ def stands_at(tracking: Tracking, name: str, stage: str, version: str) -> bool:
     return now is not None and str(now.version) == version
 
 
-def move_stage(tracking: Tracking, name: str, stage: str, version: str) -> None:
-    """Let a stage name a version, and read it back: the last writer wins, silently.
+def move_stages(tracking: Tracking, name: str, stages: Sequence[str], version: str) -> None:
+    """Let stages name a version, and read each back: the last writer wins, silently.
 
     First the version is downloaded and opened as the service will: what a stage names answers.
     """
     try:
         with downloaded(tracking.client.get_model_version(name, version)):
-            tracking.client.set_registered_model_alias(name, stage, version)
+            pass
     except ModelError as error:
         raise PipelineError(
-            f"version {version} of {name} is not put in stage {stage}: the registry does not give "
-            f"it back whole ({error}); delete the version, then run `dvc repro` again"
+            f"version {version} of {name} is not put in stage {stages[0]}: the registry does not "
+            f"give it back whole ({error}); delete the version, then run `dvc repro` again"
         ) from error
-    if not stands_at(tracking, name, stage, version):
-        raise PipelineError(
-            f"the stage {stage} of {name} does not name version {version}: somebody else moved "
-            "it at the same time; run `dvc repro` again if that was not meant"
-        )
+    for stage in stages:
+        tracking.client.set_registered_model_alias(name, stage, version)
+        if not stands_at(tracking, name, stage, version):
+            raise PipelineError(
+                f"the stage {stage} of {name} does not name version {version}: somebody else "
+                "moved it at the same time; run `dvc repro` again if that was not meant"
+            )
 
 
 @contextmanager

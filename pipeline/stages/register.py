@@ -126,9 +126,9 @@ def place(
 ) -> list[str]:
     """Put the version in `staging`, and in `production` where it may go there; give its stages."""
     wanted = [STAGING, PRODUCTION] if promote and all_passed(verdicts) else [STAGING]
-    for stage in wanted:
-        if not registry.stands_at(tracking, name, stage, version):
-            registry.move_stage(tracking, name, stage, version)
+    moves = [s for s in wanted if not registry.stands_at(tracking, name, s, version)]
+    if moves:
+        registry.move_stages(tracking, name, moves, version)
     return [s for s in (STAGING, PRODUCTION) if registry.stands_at(tracking, name, s, version)]
 
 

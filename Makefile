@@ -55,6 +55,7 @@ format: install-dev ## put the code into shape
 
 bench: install-dev ## measure beside the peers (docs/performance.md)
 	python -m bench.pipeline
+	python -m bench.serving
 
 lock: ## resolve pyproject.toml anew into the lock files
 	$(MAKE) $(VENV)/uv

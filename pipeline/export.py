@@ -55,8 +55,8 @@ def export(estimator: Pipeline, contract: Contract, contract_json: bytes) -> byt
     known = _impute(graph, estimator.named_steps["impute"], contract)
     scaled = _scale(graph, estimator.named_steps["scale"], known)
     (calibrated,) = estimator.named_steps["classify"].calibrated_classifiers_
-    distance = _decision_function(graph, calibrated.estimator, scaled)
-    _calibrate(graph, calibrated.calibrators[0], distance)
+    svm, sigmoid = calibrated.estimator, calibrated.calibrators[0]
+    _calibrated_probability(graph, svm, sigmoid, _kernel(graph, svm, scaled))
     _decide(graph, contract.threshold)
     return _serialize(graph, contract, contract_json)
 
@@ -86,33 +86,29 @@ def _scale(graph: Graph, scaler: Any, known: str) -> str:
     return graph.add("Clip", [scaled, *bounds], "scaled")
 
 
-def _decision_function(graph: Graph, svm: Any, z: str) -> str:
-    """Give `Σ αᵢ exp(−γ‖z − sᵢ‖²) + b`, with `‖z − s‖² = ‖z‖² − 2 z·s + ‖s‖²`."""
-    S = svm.support_vectors_
-    vectors = graph.constant("support_vectors", np.ascontiguousarray(S.T))
-    lengths = graph.constant("support_vectors_squared", np.sum(S * S, axis=1)[np.newaxis])
-    weights = graph.constant("dual_coefficients", svm.dual_coef_[0][:, np.newaxis])
+def _kernel(graph: Graph, svm: Any, z: str) -> str:
+    """Give `exp(−γ‖z − s‖²)` `[n, support vectors]`, as `exp(2γ z·s − γ‖s‖² − γ‖z‖²)`.
+
+    γ is multiplied into the constants: each step on this largest of the graph's arrays counts.
+    """
+    # svm.gamma is a number here: build_estimator sets it.
+    S, gamma = svm.support_vectors_, svm.gamma
+    vectors = graph.constant("support_vectors", np.ascontiguousarray(2 * gamma * S.T))
+    lengths = graph.constant("support_vectors_squared", -gamma * np.sum(S * S, axis=1))
     axis = graph.constant("axis_1", np.array([1], dtype=np.int64))
 
+    products = graph.add("Gemm", [z, vectors, lengths], "products")
     z_squared = graph.add("ReduceSumSquare", [z, axis], "scaled_squared", keepdims=1)
-    products = graph.add("MatMul", [z, vectors], "products")
-    products = graph.add("Mul", [products, graph.constant("minus_two", -2.0)], "minus_products")
-    distances = graph.add("Add", [products, z_squared], "distances_part")
-    distances = graph.add("Add", [distances, lengths], "squared_distances")
-    # svm.gamma is a number here: build_estimator sets it.
-    exponents = graph.add(
-        "Mul", [distances, graph.constant("minus_gamma", -svm.gamma)], "exponents"
-    )
-    kernel = graph.add("Exp", [exponents], "kernel")
-    sums = graph.add("MatMul", [kernel, weights], "sums")
-    sums = graph.add("Squeeze", [sums, axis], "sum")
-    return graph.add("Add", [sums, graph.constant("intercept", svm.intercept_)], "distance")
+    z_squared = graph.add("Mul", [z_squared, graph.constant("gamma", gamma)], "scaled_length")
+    return graph.add("Exp", [graph.add("Sub", [products, z_squared], "exponents")], "kernel")
 
 
-def _calibrate(graph: Graph, sigmoid: Any, distance: str) -> None:
-    """Give `1 / (1 + exp(a f + b))` (Platt 1999)."""
-    slope, offset = graph.constant("slope", -sigmoid.a_), graph.constant("offset", -sigmoid.b_)
-    logit = graph.add("Add", [graph.add("Mul", [distance, slope], "sloped"), offset], "logit")
+def _calibrated_probability(graph: Graph, svm: Any, sigmoid: Any, kernel: str) -> None:
+    """Give `1 / (1 + exp(a f + b))` (Platt 1999) of the decision function `f = Σ αᵢ kᵢ + c`."""
+    weights = graph.constant("weights", -sigmoid.a_ * svm.dual_coef_[0][:, np.newaxis])
+    bias = graph.constant("bias", -sigmoid.a_ * svm.intercept_ - sigmoid.b_)
+    logits = graph.add("Gemm", [kernel, weights, bias], "logits")
+    logit = graph.add("Squeeze", [logits, "axis_1"], "logit")
     graph.add("Sigmoid", [logit], "probability")
 
 

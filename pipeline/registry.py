@@ -30,6 +30,9 @@ from serving.contract import Contract
 from serving.scorer import (
     CONTRACT_FILE,
     DIGEST_TAG,
+    GATES_FAILED,
+    GATES_PASSED,
+    GATES_TAG,
     GOLDEN_FILE,
     MODEL_FILE,
     ModelError,
@@ -82,6 +85,14 @@ def version_at(tracking: Tracking, name: str, stage: str) -> ModelVersion | None
 def stands_at(tracking: Tracking, name: str, stage: str, version: str) -> bool:
     now = version_at(tracking, name, stage)
     return now is not None and str(now.version) == version
+
+
+def note_gates(tracking: Tracking, name: str, version: str, *, passed: bool) -> None:
+    """Tag a version with what its gates said; the service takes only one that passed."""
+    verdict = GATES_PASSED if passed else GATES_FAILED
+    client = tracking.client
+    if client.get_model_version(name, version).tags.get(GATES_TAG) != verdict:
+        client.set_model_version_tag(name, version, GATES_TAG, verdict)
 
 
 def move_stages(tracking: Tracking, name: str, stages: Sequence[str], version: str) -> None:

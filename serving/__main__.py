@@ -13,16 +13,24 @@ import msgspec
 
 from serving.answer import Answer, Served, answer, load_served
 from serving.arguments import ArgumentsError, to_row
-from serving.config import ConfigError, Settings, read_settings
+from serving.config import (
+    ConfigError,
+    Settings,
+    check_exposure,
+    read_settings,
+    registry_variables,
+)
 from serving.contract import InvalidRowsError
 from serving.errors import NoModelError, ServingError, invalid_rows
+from serving.keys import KeysError, Role, new_key, read_keys, write_keys
 from serving.scorer import ModelError
 
 EXAMPLES = """\b
 Examples:
-  python -m serving                        follow the registry once, then serve
+  python -m serving                        serve, and follow the registry meanwhile
   SERVING_PORT=9000 python -m serving      on another port
   python -m serving predict 6 148 72 35 0 33.6 0.627 50
+  python -m serving keys add frontend --role predict
   python -m serving config                 the settings in force
 """
 
@@ -37,19 +45,19 @@ def cli(context: click.Context) -> None:
 
 @cli.command()
 def serve() -> None:
-    """Fetch the registry's version, then answer over HTTP until stopped."""
+    """Answer over HTTP until stopped, and follow the registry's stage meanwhile."""
     settings = read_settings()
+    check_exposure(settings)
     _check_address(settings)
-    trouble = _sync()
     try:
-        served = load_served(settings)
-    except (NoModelError, ModelError) as error:
-        click.echo(f"Not ready, at http://{settings.address}: {trouble or error}", err=True)
-    else:
-        _warn(trouble, served)
-        click.echo(f"Serving {served.version} at http://{settings.address}", err=True)
+        state = f"{load_served(settings).version}, from the store"
+    except (NoModelError, ModelError):
+        state = f"waiting for a version of {settings.model} ({settings.stage})"
+    click.echo(f"http://{settings.address}: {state}", err=True)
     config = Path(__file__).with_name("gunicorn.conf.py")
     command = [sys.executable, "-m", "gunicorn", "-c", str(config), "serving.wsgi:app"]
+    # glibc keeps a heap for each thread, and what is free in one is not used by another.
+    os.environ.setdefault("MALLOC_ARENA_MAX", "2")
     os.execv(command[0], command)
 
 
@@ -74,9 +82,67 @@ def predict(values: tuple[str, ...], offline: bool) -> None:
 
 @cli.command()
 def config() -> None:
-    """Print the settings in force, as environment variables."""
-    for name, value in read_settings().to_variables().items():
+    """Print the settings in force, as environment variables; secrets are masked."""
+    for name, value in {**read_settings().to_variables(), **registry_variables(os.environ)}.items():
         click.echo(f"{name}={value}")
+
+
+@cli.group()
+def keys() -> None:
+    """Say who may ask: SERVING_API_KEYS_FILE holds a line for each key, and only its hash.
+
+    The service takes up a changed file within a second.
+    """
+
+
+@keys.command("add")
+@click.argument("name")
+@click.option(
+    "--role",
+    "roles",
+    type=click.Choice([role.value for role in Role]),  # click would take a member by its NAME
+    multiple=True,
+    default=[Role.PREDICT.value],
+    show_default=True,
+    help="What it is for; may be given several times.",
+)
+def add_key(name: str, roles: tuple[str, ...]) -> None:
+    """Make a key and print it: this once, since only its hash is kept."""
+    path = _keys_file()
+    known = read_keys(path) if path.exists() else []
+    if any(key.name == name for key in known):
+        raise click.ClickException(f"{path} has a key `{name}` already; remove it first.")
+    secret, key = new_key(name, map(Role, roles))
+    write_keys(path, [*known, key])
+    click.echo(f"{path}: `{name}` may {' and '.join(sorted(key.roles))}. The key:", err=True)
+    click.echo(secret)
+
+
+@keys.command("remove")
+@click.argument("name")
+def remove_key(name: str) -> None:
+    """Take a key's rights away."""
+    path = _keys_file()
+    known = read_keys(path)
+    left = [key for key in known if key.name != name]
+    if len(left) == len(known):
+        raise click.ClickException(f"{path} has no key `{name}`.")
+    write_keys(path, left)
+    click.echo(f"{path}: `{name}` is removed.", err=True)
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """Print the names and roles of the keys."""
+    for key in read_keys(_keys_file()):
+        click.echo(f"{key.name}  {','.join(sorted(key.roles))}")
+
+
+def _keys_file() -> Path:
+    given = os.environ.get("SERVING_API_KEYS_FILE")
+    if not given:
+        raise click.ClickException("Set SERVING_API_KEYS_FILE to the file that holds the keys.")
+    return Path(given)
 
 
 def _answer(served: Served, words: Sequence[str]) -> Answer:
@@ -127,7 +193,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except (ConfigError, ArgumentsError, ServingError) as error:
+    except (ConfigError, KeysError, ArgumentsError, ServingError) as error:
         click.echo(f"Error: {error}", err=True)
         return 1
     return int(code or 0)

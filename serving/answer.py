@@ -1,30 +1,45 @@
 """The use case: rows in, predictions out, by the version in force. No transport here.
 
-The web service and the command line both answer through `answer`.
+Every protocol and the command line answer through `score`.
 """
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any, NamedTuple
 
 import msgspec
-import numpy as np
 
 from serving import store
 from serving.config import Settings
 from serving.contract import to_matrix, training_warnings
 from serving.errors import InvalidBodyError, NoModelError
+from serving.reader import Reader, Rows
 from serving.scorer import Scorer
 from serving.store import Version
 
 
 class Served(NamedTuple):
-    """What answers: a version's identity in the registry, and the version itself in memory."""
+    """What answers: a version's identity in the registry, the version in memory, its reader."""
 
     version: Version
     scorer: Scorer
+    reader: Reader
 
 
-class Prediction(msgspec.Struct, frozen=True):
+class Scored(NamedTuple):
+    """Answers to rows: a label and the probability of the positive class for each.
+
+    `warnings` are for each row the values that lie outside the range seen in training, in words;
+    `outside` counts them by feature.
+    """
+
+    labels: list[int]
+    probabilities: list[float]
+    warnings: list[list[str]]
+    outside: dict[str, int]
+
+
+class Prediction(msgspec.Struct, frozen=True, gc=False):
     """One row's answer; `label` is 1 exactly where `probability` reaches the threshold."""
 
     label: int
@@ -54,7 +69,8 @@ def load_served(settings: Settings) -> Served:
     if version is None or (version.name, version.stage) != (settings.model, settings.stage):
         raise NoModelError(settings.model, settings.stage)
     directory = store.version_dir(settings.store, version.digest)
-    return Served(version, Scorer.load(directory, version.digest))
+    scorer = Scorer.load(directory, version.digest)
+    return Served(version, scorer, Reader(scorer.contract))
 
 
 def model_info(served: Served) -> ModelInfo:
@@ -62,22 +78,33 @@ def model_info(served: Served) -> ModelInfo:
     return ModelInfo(version.name, version.version, version.stage)
 
 
-def answer(served: Served, rows: Sequence[Mapping[str, Any]]) -> Answer:
-    """Predict for rows as JSON gives them.
+def score(served: Served, rows: Rows) -> Scored:
+    """Predict for rows that the contract allows.
 
-    Raises InvalidRowsError (see `contract.to_matrix`), and InvalidBodyError where a row's values
-    are so extreme that the model's arithmetic breaks down.
+    Raises InvalidBodyError where a row's values are so extreme that the model's arithmetic breaks
+    down.
     """
-    contract = served.scorer.contract
-    values = to_matrix(contract, rows)
-    labels, probabilities = served.scorer.score(values)
-    for row in np.flatnonzero(~np.isfinite(probabilities)):
-        raise InvalidBodyError(f"The values of row {row + 1} are too extreme for this model.")
-    warnings = training_warnings(contract, values)
+    found = served.scorer.score(rows.values)
+    labels, probabilities = found[0].tolist(), found[1].tolist()
+    if not all(map(isfinite, probabilities)):
+        row = next(i for i, p in enumerate(probabilities, 1) if not isfinite(p))
+        raise InvalidBodyError(f"The values of row {row} are too extreme for this model.")
+    if rows.usual:
+        return Scored(labels, probabilities, [[] for _ in labels], {})
+    warnings, outside = training_warnings(served.scorer.contract, rows.values)
+    return Scored(labels, probabilities, warnings, outside)
+
+
+def to_answer(served: Served, scored: Scored) -> Answer:
     predictions = [
         Prediction(label, probability, notes)
         for label, probability, notes in zip(
-            labels.tolist(), probabilities.tolist(), warnings, strict=True
+            scored.labels, scored.probabilities, scored.warnings, strict=True
         )
     ]
     return Answer(predictions, model_info(served))
+
+
+def answer(served: Served, rows: Sequence[Mapping[str, Any]]) -> Answer:
+    """Predict for rows as JSON gives them; raises InvalidRowsError (see `contract.to_matrix`)."""
+    return to_answer(served, score(served, Rows(to_matrix(served.scorer.contract, rows))))

@@ -1,15 +1,27 @@
-"""The application factory: where settings, the served version and the endpoints meet."""
+"""The application factory: where state, endpoints and the front meet."""
 
 from typing import Any
 
 import msgspec
-from flask import Flask
+from flask import Flask, Response, request
 from flask.json.provider import JSONProvider
+from werkzeug.exceptions import HTTPException
 
-from serving import errors
-from serving.answer import Served
-from serving.api import EXTENSION, State, health, predict
-from serving.config import Settings
+from serving.api import health, inference, invocations, operations, pages, predict
+from serving.errors import ErrorAnswer, ServingError, error_answer, http_error_answer
+from serving.front import Front
+from serving.state import State
+
+BLUEPRINTS = (
+    health.blueprint,
+    operations.blueprint,
+    predict.blueprint,
+    invocations.blueprint,
+    inference.blueprint,
+    pages.blueprint,
+)
+
+SHORTCUTS = {"/predict": predict.answer_json}
 
 
 class StrictJson(JSONProvider):
@@ -26,12 +38,20 @@ class Service(Flask):
     json_provider_class = StrictJson
 
 
-def create_app(settings: Settings, served: Served | None) -> Flask:
+def create_app(state: State) -> Flask:
     """Make the WSGI application; without a served version it lives, but is not ready."""
     app = Service("serving", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_body
-    app.extensions[EXTENSION] = State(settings, served)
-    errors.init_app(app)
-    app.register_blueprint(health.blueprint)
-    app.register_blueprint(predict.blueprint)
+    app.register_error_handler(ServingError, lambda e: _response(error_answer(request.path, e)))
+    app.register_error_handler(
+        HTTPException, lambda e: _response(http_error_answer(request.path, e))
+    )
+    # `//predict` would be redirected, to wherever the header Host says.
+    app.url_map.merge_slashes = False
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    app.wsgi_app = Front(app.wsgi_app, state, SHORTCUTS)  # type: ignore[method-assign]
     return app
+
+
+def _response(answer: ErrorAnswer) -> Response:
+    return Response(answer.body, answer.status, answer.headers)

@@ -1,11 +1,13 @@
 """The service's settings: `SERVING_*` environment variables, read once, frozen and strict."""
 
 import difflib
+import ipaddress
 import os
 import re
+import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_origin
 
 import msgspec
 
@@ -15,6 +17,7 @@ PARAMS_FILE = "params.yaml"
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 
 
 class ConfigError(Exception):
@@ -28,17 +31,29 @@ def _variable(field: str) -> str:
 class Settings(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename=_variable
 ):
-    """What is served, and where; `max_body` is in bytes."""
+    """What is served, where, to whom and how much; `max_body` is in bytes, times in seconds.
+
+    `concurrency` is the requests that one worker answers at once; what comes on top is refused.
+    """
 
     model: Text
     stage: Text = "production"
     store: Path = Path("model_store")
+    sync_interval: Seconds = 10.0
+    require_gates: bool = True
     host: Text = "127.0.0.1"
     port: Port = 8000
     workers: Count = 2
-    threads: Count = 4
+    concurrency: Count = 32
+    api_keys_file: Path | None = None
+    allow_anonymous: bool = False
+    trusted_hosts: tuple[Text, ...] = ()
+    cors_origins: tuple[Text, ...] = ()
     max_rows: Count = 10_000
     max_body: Count = 16 * 1024 * 1024
+    deadline: Seconds = 30.0
+    grace: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 30
+    pages: bool = True
 
     @property
     def address(self) -> str:
@@ -47,8 +62,9 @@ class Settings(
         return f"{host}:{self.port}"
 
     def to_variables(self) -> dict[str, str]:
-        fields = msgspec.structs.fields(self)
-        return {field.encode_name: str(getattr(self, field.name)) for field in fields}
+        """Give the variables that set it so; those of settings that are unset are left out."""
+        values = {f.encode_name: getattr(self, f.name) for f in msgspec.structs.fields(self)}
+        return {name: _shown(value) for name, value in values.items() if value is not None}
 
 
 class _Params(msgspec.Struct):
@@ -66,10 +82,44 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     # A checkout names its model already; an installation elsewhere has to.
     if _variable("model") not in given:
         given[_variable("model")] = _name_in_params(Path(PARAMS_FILE))
+    words = {name: _split(value) if name in LISTS else value for name, value in given.items()}
     try:
-        return msgspec.convert(given, Settings, strict=False, dec_hook=_to_path)
+        return msgspec.convert(words, Settings, strict=False, dec_hook=_to_path)
     except msgspec.ValidationError as error:
         raise ConfigError(_sentence(str(error), given)) from error
+
+
+def registry_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """Give MLflow's own variables, which say where the registry is; what is secret is masked."""
+    given = {name: environ[name] for name in sorted(environ) if name.startswith("MLFLOW_")}
+    return {
+        name: "***" if re.search("PASSWORD|TOKEN|SECRET|KEY", name) else without_password(value)
+        for name, value in given.items()
+    }
+
+
+def without_password(text: str) -> str:
+    """Hide what a URI may hold between `://` and `@`."""
+    return re.sub(r"://[^@/\s]*@", "://***@", text)
+
+
+def check_exposure(settings: Settings) -> None:
+    """Raise ConfigError for a service that anyone on the network could use, unmeant."""
+    if settings.api_keys_file or settings.allow_anonymous or _is_loopback(settings.host):
+        return
+    raise ConfigError(
+        f"{_variable('host')} is `{settings.host}`, which others can reach, and there are no keys: "
+        f"set {_variable('api_keys_file')} (python -m serving keys add --help), or "
+        f"{_variable('allow_anonymous')}=1 to let everyone in"
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        found = socket.getaddrinfo(host, None)
+    except (OSError, UnicodeError):
+        return False
+    return all(ipaddress.ip_address(str(each[4][0]).split("%")[0]).is_loopback for each in found)
 
 
 def _refuse_unknown(given: Mapping[str, Any]) -> None:
@@ -100,6 +150,26 @@ def _to_path(kind: type[Any], value: Any) -> Path:
     if kind is not Path or not value:
         raise ValueError("expected a path")
     return Path(value)
+
+
+def _split(value: str) -> list[str]:
+    return [word.strip() for word in value.split(",") if word.strip()]
+
+
+def _shown(value: Any) -> str:
+    """Write a value as its variable would be set."""
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+LISTS = {
+    field.encode_name
+    for field in msgspec.structs.fields(Settings)
+    if get_origin(field.type) is tuple
+}
 
 
 def _sentence(message: str, given: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ ends cannot drift apart. This is the ground floor: nothing else of the project i
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -45,6 +46,10 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     def names(self) -> list[str]:
         return [feature.name for feature in self.features]
 
+    def example(self) -> dict[str, float | bool]:
+        """Give a row that is allowed and usual: the middle of what was seen in training."""
+        return {feature.name: _middle(feature) for feature in self.features}
+
     def to_json(self) -> bytes:
         return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
 
@@ -69,12 +74,65 @@ class InvalidRowsError(ValueError):
         self.violations = violations
 
 
+class Bounds(NamedTuple):
+    """A contract's rules as arrays `[features]`, to hold many rows to them at once.
+
+    `sentinels` is `[most missing values of a feature, features]`, filled up with NaN.
+    """
+
+    nullable: npt.NDArray[np.bool_]
+    whole: npt.NDArray[np.intp]
+    boolean: npt.NDArray[np.intp]
+    lowest: npt.NDArray[np.float64]
+    highest: npt.NDArray[np.float64]
+    sentinels: FloatMatrix
+    seen_from: npt.NDArray[np.float64]
+    seen_to: npt.NDArray[np.float64]
+
+
+@lru_cache(maxsize=16)
+def bounds(contract: Contract) -> Bounds:
+    features = contract.features
+    largest = np.finfo(np.float64).max
+    most = max((len(f.missing_values) for f in features), default=0)
+    sentinels = [f.missing_values + (np.nan,) * (most - len(f.missing_values)) for f in features]
+    ranges = [f.training_range or (-np.inf, np.inf) for f in features]
+    return Bounds(
+        nullable=np.array([f.nullable for f in features]),
+        whole=np.flatnonzero([f.type == "integer" for f in features]),
+        boolean=np.flatnonzero([f.type == "boolean" for f in features]),
+        lowest=np.array([-largest if f.minimum is None else f.minimum for f in features]),
+        highest=np.array([largest if f.maximum is None else f.maximum for f in features]),
+        sentinels=np.array(sentinels, dtype=np.float64).reshape(len(features), most).T,
+        seen_from=np.array([low for low, _ in ranges]),
+        seen_to=np.array([high for _, high in ranges]),
+    )
+
+
+def allows(contract: Contract, values: FloatMatrix) -> bool:
+    """Tell whether no value breaks the contract: quick, where `violations` says which do."""
+    rules = bounds(contract)
+    allowed = (values >= rules.lowest) & (values <= rules.highest)
+    if len(rules.whole):
+        whole = values[:, rules.whole]
+        allowed[:, rules.whole] &= whole == np.rint(whole)
+    if len(rules.boolean):
+        boolean = values[:, rules.boolean]
+        allowed[:, rules.boolean] &= (boolean == 0) | (boolean == 1)
+    allowed |= np.isnan(values) & rules.nullable
+    for sentinel in rules.sentinels:
+        allowed |= values == sentinel
+    return bool(allowed.all())
+
+
 def violations(contract: Contract, values: FloatMatrix) -> list[Violation]:
     """Find every value that must not be, in the order of the rows.
 
     `values` is `[rows, features]`; what is absent is NaN. Missing values by the contract's own
     numbers (a zero glucose) are exempt from the limits.
     """
+    if allows(contract, values):
+        return []
     found: list[tuple[int, int, str]] = []
     for column, feature in enumerate(contract.features):
         x = values[:, column]
@@ -84,21 +142,28 @@ def violations(contract: Contract, values: FloatMatrix) -> list[Violation]:
     return [Violation(row, contract.features[column].name, text) for row, column, text in found]
 
 
-def training_warnings(contract: Contract, values: FloatMatrix) -> list[list[str]]:
-    """Say, row by row, which values lie outside the range seen in training."""
+def training_warnings(
+    contract: Contract, values: FloatMatrix
+) -> tuple[list[list[str]], dict[str, int]]:
+    """Say, row by row, which values lie outside the range seen in training.
+
+    Gives as well how many there are of each feature that has any.
+    """
+    rules = bounds(contract)
+    outside = (values < rules.seen_from) | (values > rules.seen_to)
+    for sentinel in rules.sentinels:
+        outside &= values != sentinel
     notes: list[list[str]] = [[] for _ in range(len(values))]
-    for column, feature in enumerate(contract.features):
-        if feature.training_range is None:
-            continue
-        low, high = feature.training_range
-        x = values[:, column]
-        outside = ((x < low) | (x > high)) & ~_stands_for_missing(feature, x)
-        for row in np.flatnonzero(outside):
-            notes[row].append(
-                f"{feature.name} {_number(x[row])} is outside the range seen in training, "
-                f"{_number(low)} to {_number(high)}"
-            )
-    return notes
+    counts: dict[str, int] = {}
+    for row, column in zip(*np.nonzero(outside), strict=True):
+        feature = contract.features[column]
+        low, high = feature.training_range or (-np.inf, np.inf)
+        counts[feature.name] = counts.get(feature.name, 0) + 1
+        notes[row].append(
+            f"{feature.name} {_number(values[row, column])} is outside the range seen in "
+            f"training, {_number(low)} to {_number(high)}"
+        )
+    return notes, counts
 
 
 def to_matrix(contract: Contract, rows: Sequence[Mapping[str, Any]]) -> FloatMatrix:
@@ -183,6 +248,14 @@ def _type_error(feature: Feature, value: Any) -> str | None:
     except OverflowError:
         return "is too large a number"
     return None
+
+
+def _middle(feature: Feature) -> float | bool:
+    low, high = feature.training_range or (feature.minimum or 0, feature.maximum or 1)
+    if feature.type == "boolean":
+        return bool(round(high))
+    middle = (low + high) / 2
+    return round(middle) if feature.type == "integer" else float(f"{middle:.3g}")
 
 
 def _number(value: float) -> str:

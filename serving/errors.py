@@ -1,10 +1,13 @@
-"""One family of errors, and one shape for every error answer: RFC 9457 problem details."""
+"""One family of errors, and the shape that each protocol gives them.
+
+On routes of our own an error is RFC 9457 problem details; `/invocations` answers as MLflow does,
+`/v2` as the Open Inference Protocol says.
+"""
 
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import msgspec
-from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
@@ -12,11 +15,24 @@ from serving.contract import Violation
 
 LISTED = 10  # errors in one answer; a table full of them helps nobody
 RETRY_AFTER = 5  # seconds
+JSON = "application/json"
+PROBLEM_JSON = "application/problem+json"
+
+Headers = list[tuple[str, str]]
 
 # Werkzeug's own sentences talk of URLs typed by hand, and of an overload that may not be there.
 DETAILS = {
     404: "There is nothing at this address.",
+    405: "This address does not take this method; the header Allow names those it takes.",
     500: "The service failed to answer this request; its log says why.",
+}
+
+# MLflow's names for what it answers with these (mlflow/protos/databricks.proto).
+MLFLOW_CODES = {
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "ENDPOINT_NOT_FOUND",
+    503: "TEMPORARILY_UNAVAILABLE",
 }
 
 
@@ -35,6 +51,15 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     errors: Sequence[FieldError] | msgspec.UnsetType = msgspec.UNSET
 
 
+class MlflowError(msgspec.Struct, frozen=True):
+    error_code: str
+    message: str
+
+
+class InferenceError(msgspec.Struct, frozen=True):
+    error: str
+
+
 class ServingError(Exception):
     """What keeps the service from answering: an HTTP status, and a sentence for the caller."""
 
@@ -51,16 +76,49 @@ class MalformedBodyError(ServingError):
     status = 400
 
 
-class TooManyRowsError(ServingError):
+class UntrustedHostError(ServingError):
+    status = 400
+
+
+class NoKeyError(ServingError):
+    status = 401
+    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": "Bearer"}
+
+
+class ForbiddenError(ServingError):
+    status = 403
+
+
+class NotFoundError(ServingError):
+    status = 404
+
+
+class TooSlowError(ServingError):
+    status = 408
+
+
+class TooLargeError(ServingError):
     status = 413
 
 
-class NotJsonError(ServingError):
+class UnsupportedTypeError(ServingError):
     status = 415
 
 
 class InvalidBodyError(ServingError):
     status = 422
+
+
+class FailedError(ServingError):
+    status = 500
+
+    def __init__(self) -> None:
+        super().__init__(DETAILS[500])
+
+
+class OverloadedError(ServingError):
+    status = 503
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
 
 
 class NoModelError(ServingError):
@@ -72,6 +130,12 @@ class NoModelError(ServingError):
             f"The registry has given no version of `{name}` with the stage `{stage}`; "
             f"run `dvc repro` to train, register and promote one."
         )
+
+
+class ErrorAnswer(NamedTuple):
+    status: int
+    headers: Headers
+    body: bytes
 
 
 def invalid_rows(violations: Sequence[Violation], *, batch: bool) -> InvalidBodyError:
@@ -91,34 +155,44 @@ def pointer(steps: Iterable[str | int]) -> str:
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
 
 
-def init_app(app: Flask) -> None:
-    app.register_error_handler(ServingError, _ours)
-    app.register_error_handler(HTTPException, _flasks)
+def error_answer(path: str, error: ServingError) -> ErrorAnswer:
+    """Give an error of ours the shape of the protocol that `path` belongs to."""
+    headers = list(error.headers.items())
+    return plain_answer(path, error.status, error.detail, headers, error.errors)
 
 
-def _ours(error: ServingError) -> Response:
-    return _problem(error.status, error.detail, error.errors, list(error.headers.items()))
-
-
-def _flasks(error: HTTPException) -> Response:
-    """Answer for Flask's own errors, and for an exception of ours (500, logged by Flask)."""
+def http_error_answer(path: str, error: HTTPException) -> ErrorAnswer:
+    """Do the same for Flask's own errors, and for an exception of ours (500, logged by Flask)."""
     status = error.code or 500
-    limit = request.max_content_length
     detail = DETAILS.get(status) or error.description or HTTP_STATUS_CODES[status]
-    if status == 413 and limit is not None:
-        detail = f"The body is larger than {limit} bytes, the most that is taken."
     kept = [(key, value) for key, value in error.get_headers() if key.lower() != "content-type"]
-    return _problem(status, detail, (), kept)
+    return plain_answer(path, status, detail, kept)
 
 
-def _problem(
-    status: int, detail: str, errors: Sequence[FieldError], headers: list[tuple[str, str]]
-) -> Response:
-    problem = Problem(
-        title=HTTP_STATUS_CODES[status],
-        status=status,
-        detail=detail,
-        errors=errors or msgspec.UNSET,
-    )
-    body = msgspec.json.encode(problem)
-    return Response(body, status, headers, mimetype="application/problem+json")
+def plain_answer(
+    path: str,
+    status: int,
+    detail: str,
+    headers: Iterable[tuple[str, str]] = (),
+    errors: Sequence[FieldError] = (),
+) -> ErrorAnswer:
+    """Say a status and a sentence in the shape of the protocol that `path` belongs to."""
+    shape: msgspec.Struct
+    mimetype = JSON
+    if path == "/invocations":
+        shape = MlflowError(MLFLOW_CODES.get(status, _mlflow_code(status)), detail)
+    elif path == "/v2" or path.startswith("/v2/"):
+        shape = InferenceError(detail)
+    else:
+        mimetype = PROBLEM_JSON
+        shape = Problem(
+            title=HTTP_STATUS_CODES[status],
+            status=status,
+            detail=detail,
+            errors=errors or msgspec.UNSET,
+        )
+    return ErrorAnswer(status, [*headers, ("Content-Type", mimetype)], msgspec.json.encode(shape))
+
+
+def _mlflow_code(status: int) -> str:
+    return "BAD_REQUEST" if status < 500 else "INTERNAL_ERROR"

@@ -2,26 +2,67 @@
 
 # ruff: noqa: N999 (the name is gunicorn's own convention)
 
+import os
+import shutil
+import tempfile
 from pathlib import Path
+from typing import Any
 
-from serving.config import read_settings
+from serving.config import ConfigError, check_exposure, read_settings
+from serving.keys import KeysError, read_keys
+from serving.log import CONFIG
+from serving.supervisor import Supervisor, attach
 
-_settings = read_settings()
+try:
+    _settings = read_settings()
+    check_exposure(_settings)
+    if _settings.api_keys_file is not None:
+        read_keys(_settings.api_keys_file)
+except (ConfigError, KeysError) as error:
+    raise SystemExit(f"Error: {error}") from error
+
+# Read by prometheus_client when it is imported, which is in the workers.
+_FIGURES = "PROMETHEUS_MULTIPROC_DIR"
+_SHARED_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 bind = [_settings.address]
-worker_class = "gthread"
+worker_class = "serving.worker.Worker"
 workers = _settings.workers
-threads = _settings.threads
-# Seconds for the requests under way, after SIGTERM. gthread waits all of it for a client that
-# merely keeps its connection open, so it is a few answers' worth and not the usual 30.
-graceful_timeout = 5
+# Beside those for predictions some for probes and refusals, and for clients that are slow to send.
+threads = _settings.concurrency + 16
+graceful_timeout = _settings.grace
 timeout = 30  # seconds without a worker's heartbeat; no limit to a request
 keepalive = 5
+limit_request_line = 4094
+limit_request_fields = 100
+limit_request_field_size = 8190
 # The heartbeat is a file: on a slow disk it would look like a dead worker.
-worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
+worker_tmp_dir = _SHARED_MEMORY
 control_socket_disable = True
 # Workers are the parallelism here; threads of the numeric libraries would only contend.
 raw_env = ["OMP_NUM_THREADS=1"]
-accesslog = None
-loglevel = "warning"
+logger_class = "serving.worker.ErrorLog"
+logconfig_dict = CONFIG
 proc_name = "serving"
+
+_supervisor = Supervisor()
+
+
+def on_starting(server: Any) -> None:
+    """Make the folder in which the workers share their figures."""
+    os.environ[_FIGURES] = tempfile.mkdtemp(prefix="serving-metrics-", dir=_SHARED_MEMORY)
+
+
+def when_ready(server: Any) -> None:
+    attach(server, _supervisor)
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def on_exit(server: Any) -> None:
+    _supervisor.stop()
+    shutil.rmtree(os.environ[_FIGURES], ignore_errors=True)

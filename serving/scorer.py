@@ -19,10 +19,14 @@ MODEL_FILE = "model.onnx"
 CONTRACT_FILE = "contract.json"
 GOLDEN_FILE = "golden.json"
 GOLDEN_TOLERANCE = 1e-5
+CHUNK = 256  # rows that are scored at once
 INPUT = "features"
 OUTPUTS = ["label", "probability"]
 CONTRACT_DIGEST_KEY = "contract_sha256"  # in the graph's metadata
-DIGEST_TAG = "digest"  # of a registered version: the sha256 of its model.onnx
+# Tags of a registered version: the sha256 of its model.onnx, and what its gates said of it.
+DIGEST_TAG = "digest"
+GATES_TAG = "gates"
+GATES_PASSED, GATES_FAILED = "passed", "failed"
 
 
 class ModelError(Exception):
@@ -88,8 +92,13 @@ class Scorer:
         Returns the labels `[rows]` and the probabilities of the positive class `[rows]`;
         a label is 1 exactly where the probability is at least the contract's threshold.
         """
-        label, probability = self._session.run(OUTPUTS, {INPUT: values})
-        return label, probability
+        if len(values) <= CHUNK:
+            label, probability = self._session.run(OUTPUTS, {INPUT: values})
+            return label, probability
+        # A kernel of all rows would outgrow the processor's cache, and stay in memory.
+        chunks = [self.score(values[i : i + CHUNK]) for i in range(0, len(values), CHUNK)]
+        labels, probabilities = zip(*chunks, strict=True)
+        return np.concatenate(labels), np.concatenate(probabilities)
 
     def _check_golden(self, golden: Golden) -> None:
         if not golden.rows or len(golden.rows) != len(golden.predictions):

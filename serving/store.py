@@ -10,6 +10,8 @@ never sees half of either, and what was good last is still there after a crash.
 import os
 import re
 import shutil
+import time
+from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,6 +23,18 @@ CURRENT_FILE = "current.json"
 VERSION_FILE = "version.json"
 FILES = (MODEL_FILE, CONTRACT_FILE, GOLDEN_FILE)
 DIGEST = re.compile(r"[0-9a-f]{64}")
+DOWNLOAD_PREFIX = ".download-"
+KEPT = 5  # versions, so that a way back needs no download
+LEFT_BEHIND = 3600  # seconds after which a temporary folder's process must be gone
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """Where a version comes from, as far as the registry knows; `metrics` are of its test rows."""
+
+    trained_at: datetime | None = None
+    git_commit: str | None = None
+    data_digest: str | None = None
+    metrics: dict[str, float] = {}
 
 
 class Version(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,6 +44,11 @@ class Version(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: str
     stage: str
     digest: str
+    facts: Facts = Facts()
+
+    def is_same(self, other: "Version") -> bool:
+        """Compare what identifies a version, not where it comes from."""
+        return msgspec.structs.astuple(self)[:4] == msgspec.structs.astuple(other)[:4]
 
     def __str__(self) -> str:
         return f"{self.name} version {self.version} ({self.stage})"
@@ -63,8 +82,10 @@ def adopt(store: Path, source: Path, version: Version) -> Path:
 
 def switch(store: Path, version: Version) -> None:
     """Make `version` the one that answers, atomically."""
-    if not version_dir(store, version.digest).is_dir():
+    folder = version_dir(store, version.digest)
+    if not folder.is_dir():
         raise ModelError(f"{version} is not in the store {store}")
+    os.utime(folder)  # the versions in use latest are those that `prune` keeps
     temporary = store / f".{CURRENT_FILE}-{uuid4().hex}"
     try:
         _write(temporary, version)
@@ -85,6 +106,24 @@ def current(store: Path) -> Version | None:
         raise ModelError(f"{path} cannot be read as a pointer to a version") from error
     version_dir(store, version.digest)
     return version
+
+
+def prune(store: Path, current: Version) -> None:
+    """Remove all but the latest versions, and what processes that were killed left behind."""
+    versions = store / "versions"
+    folders = sorted(
+        (path for path in versions.iterdir() if DIGEST.fullmatch(path.name)),
+        key=lambda path: path.stat().st_mtime,
+        reverse=True,
+    )
+    unused = [path for path in folders if path.name != current.digest][KEPT - 1 :]
+    hidden = [path for folder in (store, versions) for path in folder.glob(".*-*")]
+    stale = [p for p in hidden if p.stat().st_mtime < time.time() - LEFT_BEHIND]
+    for path in [*unused, *stale]:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _replace_folder(incoming: Path, target: Path) -> None:

@@ -1,42 +1,29 @@
-"""The registry's stage -> the store: fetch the version, verify it, put it in place.
+"""The registry's stage -> the store: fetch the version, verify it, put it in place, once.
 
     python -m serving.sync
 
-The only file of the service that imports mlflow, and only when there is a registry to ask, since
-importing it takes two seconds. It says in one line on stderr what happened.
+It says in one line on stderr what happened. `serving.follow` does the same again and again.
 """
 
 import logging
 import os
-import re
 import sys
+import time
 import warnings
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from serving import store
-from serving.config import ConfigError, Settings, read_settings
+import msgspec
+
+from serving import registry, status, store
+from serving.config import ConfigError, Settings, read_settings, without_password
 from serving.errors import NoModelError
-from serving.scorer import DIGEST_TAG, ModelError, Scorer
+from serving.registry import DEFAULT_URI, MLFLOW_SETTINGS, Found, Registry, UnreachableError
+from serving.scorer import GATES_PASSED, ModelError, Scorer
+from serving.status import REMEMBERED, Refusal, Status
 from serving.store import Version
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities.model_registry import ModelVersion
-
-DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
-
-# MLflow's client would retry for minutes, count its users, draw progress bars and load pickles.
-MLFLOW_SETTINGS = {
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_LOGGING_LEVEL": "ERROR",
-}
 
 
 class Kind(StrEnum):
@@ -49,113 +36,119 @@ class Kind(StrEnum):
 
 
 class Outcome(NamedTuple):
-    """What a sync came to, with the sentence to say; only the first two kinds are a success."""
+    """What a sync came to, with the sentence to say; only the first two kinds are a success.
+
+    `desired` is what the stage names, where the registry could tell; `refusal` is a new one.
+    """
 
     kind: Kind
     detail: str
+    desired: Version | None = None
+    refusal: Refusal | None = None
 
     @property
     def good(self) -> bool:
         return self.kind in (Kind.UPDATED, Kind.UNCHANGED)
 
 
-class UnreachableError(Exception):
-    """A registry that cannot be read, or gives no files: what it does, and why."""
+def sync(settings: Settings, uri: str, *, retry: bool = False) -> Outcome:
+    """Bring the store to the version that the registry's stage names, and note the outcome.
 
-
-def sync(settings: Settings, tracking_uri: str) -> Outcome:
-    """Bring the store to the version that the registry's stage names.
-
-    Whatever goes wrong, the store's last good version stays in force.
+    Whatever goes wrong, the store's last good version stays in force. A version that was refused
+    is not tried again while the registry says the same of it, except with `retry`.
     """
+    before = status.read(settings.store)
+    outcome = _outcome(settings, uri, None if retry else before)
     try:
-        return _follow(settings, tracking_uri)
+        status.write(settings.store, _note(outcome, before))
+    except OSError as error:
+        return Outcome(Kind.STORE_FAILED, f"The store cannot be used: {error}.")
+    return outcome
+
+
+def registry_uri() -> str:
+    environ = os.environ
+    given = environ.get("MLFLOW_REGISTRY_URI") or environ.get("MLFLOW_TRACKING_URI")
+    return given or DEFAULT_URI
+
+
+def prepare_mlflow() -> None:
+    """Set what MLflow reads when it is imported, and keep it quiet."""
+    warnings.simplefilter("ignore")
+    logging.getLogger("alembic").setLevel(logging.ERROR)
+    for name, value in MLFLOW_SETTINGS.items():
+        os.environ.setdefault(name, value)
+
+
+def _outcome(settings: Settings, uri: str, before: Status | None) -> Outcome:
+    if not registry.may_exist(uri):
+        return Outcome(Kind.NO_VERSION, NoModelError(settings.model, settings.stage).detail)
+    try:
+        source = Registry(uri)
+        found = source.resolve(settings.model, settings.stage)
+        return _follow(settings, source, found, before)
     except NoModelError as error:
         return Outcome(Kind.NO_VERSION, error.detail)
     except UnreachableError as error:
-        where = _without_password(tracking_uri)
+        where = without_password(uri)
         return Outcome(Kind.UNREACHABLE, f"The registry at {where} {error}.")
-    except ModelError as error:
-        return Outcome(Kind.REFUSED, str(error))
     except OSError as error:
         return Outcome(Kind.STORE_FAILED, f"The store cannot be used: {error}.")
 
 
-def _follow(settings: Settings, tracking_uri: str) -> Outcome:
-    if not _may_exist(tracking_uri):
-        raise NoModelError(settings.model, settings.stage)
-    client = _client(tracking_uri)
-    found = _resolve(client, settings)
-    wanted = Version(
-        settings.model, str(found.version), settings.stage, found.tags.get(DIGEST_TAG, "")
-    )
+def _follow(settings: Settings, source: Registry, found: Found, before: Status | None) -> Outcome:
+    wanted = found.version
+    # A verdict holds as long as what it rests on, and that is our own setting too.
+    claims = f"{found.claims} gates_required={settings.require_gates}"
+    known = before.refusal_of(wanted.version, claims) if before else None
+    if known is not None:
+        return Outcome(Kind.REFUSED, f"{wanted} is refused: {known.reason}.", wanted)
     try:
-        return _bring(client, tracking_uri, settings.store, wanted)
+        if settings.require_gates:
+            _check_gates(found)
+        return _bring(settings.store, source, found)
     except ModelError as error:
-        raise ModelError(f"{wanted} is refused: {error}.") from error
+        refusal = Refusal(wanted.version, wanted.digest, str(error), time.time(), claims)
+        return Outcome(Kind.REFUSED, f"{wanted} is refused: {error}.", wanted, refusal)
 
 
-def _bring(client: "MlflowClient", tracking_uri: str, folder: Path, wanted: Version) -> Outcome:
-    here = _is_good(folder, wanted)
-    if here and _current(folder) == wanted:
-        return Outcome(Kind.UNCHANGED, f"{wanted} is in force already.")
+def _check_gates(found: Found) -> None:
+    if found.gates is None:
+        raise ModelError(
+            "the registry does not say that its gates passed "
+            "(`dvc repro` does; SERVING_REQUIRE_GATES=0 takes it as it is)"
+        )
+    if found.gates != GATES_PASSED:
+        raise ModelError("its gates did not pass (SERVING_REQUIRE_GATES=0 takes it nevertheless)")
+
+
+def _bring(folder: Path, source: Registry, found: Found) -> Outcome:
+    wanted = found.version
+    here = _is_good(store.version_dir(folder, wanted.digest), wanted.digest)
+    now = _current(folder)
+    if here and now is not None and now.is_same(wanted):
+        return Outcome(Kind.UNCHANGED, f"{wanted} is in force already.", wanted)
+    wanted = msgspec.structs.replace(wanted, facts=source.facts(found))
     if not here:
-        _fetch(client, tracking_uri, folder, wanted)
+        _fetch(folder, source, wanted)
     store.switch(folder, wanted)
+    store.prune(folder, wanted)
     how = "was in the store" if here else "was downloaded"
-    return Outcome(Kind.UPDATED, f"{wanted} {how} and is now in force.")
+    return Outcome(Kind.UPDATED, f"{wanted} {how} and is now in force.", wanted)
 
 
-def _resolve(client: "MlflowClient", settings: Settings) -> "ModelVersion":
-    """Find the stage's version: by its alias, else by the stages that MLflow deprecated."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        model = client.get_registered_model(settings.model)
-        number = model.aliases.get(settings.stage)
-        if number is not None:
-            named: ModelVersion = client.get_model_version(settings.model, str(number))
-            return named
-    except MlflowException as error:
-        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-            raise NoModelError(settings.model, settings.stage) from error
-        raise UnreachableError(f"cannot be read: {_reason(error)}") from error
-    except Exception as error:  # a database's driver raises errors of its own
-        raise UnreachableError(f"cannot be read: {_reason(error)}") from error
-    staged: list[ModelVersion] = model.latest_versions
-    for version in staged:
-        if (version.current_stage or "").lower() == settings.stage.lower():
-            return version
-    raise NoModelError(settings.model, settings.stage)
-
-
-def _fetch(client: "MlflowClient", tracking_uri: str, folder: Path, wanted: Version) -> None:
+def _fetch(folder: Path, source: Registry, wanted: Version) -> None:
     """Download a version beside those in the store, verify it, and move it in."""
     folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder, prefix=".download-") as temporary:
-        source = _download(client, tracking_uri, wanted, Path(temporary))
-        Scorer.load(source, wanted.digest)
-        store.adopt(folder, source, wanted)
+    with TemporaryDirectory(dir=folder, prefix=store.DOWNLOAD_PREFIX) as temporary:
+        files = source.download(wanted, Path(temporary))
+        Scorer.load(files, wanted.digest)
+        store.adopt(folder, files, wanted)
 
 
-def _download(client: "MlflowClient", tracking_uri: str, wanted: Version, target: Path) -> Path:
-    import mlflow
-
+def _is_good(directory: Path, digest: str) -> bool:
     try:
-        # `models:/name/version` would be looked up at the process's global URI instead.
-        uri = client.get_model_version_download_uri(wanted.name, wanted.version)
-        path = mlflow.artifacts.download_artifacts(
-            artifact_uri=uri, dst_path=str(target), tracking_uri=tracking_uri
-        )
-    except Exception as error:  # each kind of artifact store has its own
-        raise UnreachableError(f"does not give {wanted}: {_reason(error)}") from error
-    return Path(path)
-
-
-def _is_good(folder: Path, wanted: Version) -> bool:
-    directory = store.version_dir(folder, wanted.digest)
-    try:
-        Scorer.load(directory, wanted.digest)
+        Scorer.load(directory, digest)
     except ModelError:
         return False
     return True
@@ -168,49 +161,31 @@ def _current(folder: Path) -> Version | None:
         return None
 
 
-def _may_exist(tracking_uri: str) -> bool:
-    """Tell a sqlite file that is not there: asking MLflow for it would create it."""
-    path = tracking_uri.removeprefix("sqlite:///").split("?")[0]
-    return not tracking_uri.startswith("sqlite:///") or Path(path).is_file()
-
-
-def _client(tracking_uri: str) -> "MlflowClient":
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from mlflow import MlflowClient
-
-        try:
-            return MlflowClient(tracking_uri, tracking_uri)
-        except Exception as error:  # a bad URI, a driver that is not installed, a refused login
-            raise UnreachableError(f"cannot be read: {_reason(error)}") from error
-
-
-def _reason(error: BaseException) -> str:
-    """Shorten a library's message to the system's own word for it, or to one line."""
-    link: BaseException | None = error
-    while link is not None:
-        if isinstance(link, OSError) and link.strerror:
-            return link.strerror
-        link = link.__cause__ or link.__context__
-    line = " ".join(str(error).split()) or type(error).__name__
-    return _without_password(line)[:300].rstrip(".")
-
-
-def _without_password(text: str) -> str:
-    """Hide what a URI may hold between `://` and `@`."""
-    return re.sub(r"://[^@/\s]*@", "://***@", text)
+def _note(outcome: Outcome, before: Status | None) -> Status:
+    now = time.time()
+    out_of_reach = outcome.kind in (Kind.UNREACHABLE, Kind.STORE_FAILED)
+    refused = before.refused if before else ()
+    if outcome.refusal is not None:
+        others = [r for r in refused if r.version != outcome.refusal.version]
+        refused = (outcome.refusal, *others[: REMEMBERED - 1])
+    elif outcome.good:
+        # The stage has moved on: should it come back to a refused version, that is tried anew.
+        refused = tuple(msgspec.structs.replace(r, claims="") for r in refused)
+    return Status(
+        outcome=outcome.kind,
+        detail=outcome.detail,
+        checked_at=now,
+        reached_at=(before.reached_at if before else None) if out_of_reach else now,
+        desired=before.desired if before and out_of_reach else outcome.desired,
+        refused=refused,
+    )
 
 
 def main() -> int:
     """Sync once; 0 where the store now holds what the registry names, else 1."""
-    warnings.simplefilter("ignore")
-    logging.getLogger("alembic").setLevel(logging.ERROR)
-    for name, value in MLFLOW_SETTINGS.items():
-        os.environ.setdefault(name, value)
+    prepare_mlflow()
     try:
-        settings = read_settings()
-        uri = os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_TRACKING_URI
-        outcome = sync(settings, uri)
+        outcome = sync(read_settings(), registry_uri(), retry=True)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 1

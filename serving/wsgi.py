@@ -1,23 +1,29 @@
-"""What gunicorn's workers load: the application with the store's current version."""
+"""What gunicorn's workers load: the application, in step with the store from now on."""
+
+import atexit
 
 from flask import Flask
 
-from serving.answer import load_served
 from serving.app import create_app
 from serving.config import read_settings
-from serving.errors import NoModelError
-from serving.scorer import ModelError
+from serving.log import logger
+from serving.metrics import Metrics
+from serving.state import State
+from serving.watch import Watch
 
 
 def load_app() -> Flask:
-    """Load what the store holds; what cannot answer is logged, and the service is not ready."""
     settings = read_settings()
-    try:
-        return create_app(settings, load_served(settings))
-    except (NoModelError, ModelError) as error:
-        app = create_app(settings, None)
-        app.logger.warning("not ready: %s", error)
-        return app
+    # With a keys file nobody is let in until it has been read.
+    keys = None if settings.api_keys_file is None else ()
+    state = State(settings, None, keys, Metrics())
+    watch = Watch(state)
+    watch.look()
+    if state.served is None:
+        logger.warning("not ready: no version of %s in the store", settings.model)
+    watch.start()
+    atexit.register(state.metrics.flush)
+    return create_app(state)
 
 
 app = load_app()

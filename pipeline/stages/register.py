@@ -161,6 +161,7 @@ def run(params_file: Path, result: Result, lock_file: Path) -> None:
             brier=metrics["brier"],
             incumbent=incumbent_roc_auc(tracking, params.name, version, test),
         )
+        registry.note_gates(tracking, params.name, version, passed=all_passed(verdicts))
         stages = place(
             tracking, params.name, version, verdicts, promote=params.register.auto_promote
         )

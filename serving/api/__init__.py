@@ -1,33 +1,36 @@
-"""The HTTP endpoints, and what they share: the settings and the version that answers."""
+"""The HTTP endpoints, and what they share: the exchange under way, and how it is answered."""
 
-from dataclasses import dataclass
-from typing import cast
+from flask import Response, request
 
-from flask import current_app
-
-from serving.answer import Served
-from serving.config import Settings
-from serving.errors import NoModelError
-
-EXTENSION = "serving"
+from serving.answer import Scored, Served
+from serving.errors import JSON
+from serving.exchange import Exchange
+from serving.front import EXCHANGE
+from serving.reader import Rows
+from serving.state import State
 
 
-@dataclass
-class State:
-    """One worker's state; `served` is replaced as a whole, so a request reads it only once."""
-
-    settings: Settings
-    served: Served | None
+def exchange() -> Exchange:
+    found: Exchange = request.environ[EXCHANGE]
+    return found
 
 
 def state() -> State:
-    return cast(State, current_app.extensions[EXTENSION])
+    return exchange().state
 
 
 def served_model() -> Served:
     """Give the version that answers; raises NoModelError where there is none."""
-    here = state()
-    served = here.served
-    if served is None:
-        raise NoModelError(here.settings.model, here.settings.stage)
-    return served
+    return exchange().served_model()
+
+
+def score_and_count(served: Served, rows: Rows) -> Scored:
+    """Predict for rows that the contract allows, for the metrics and the log as well."""
+    return exchange().score(served, rows)
+
+
+def scored_response(served: Served, body: bytes, mimetype: str = JSON) -> Response:
+    """Answer with predictions, and say which version made them."""
+    return Response(
+        body, headers=[("Content-Type", mimetype), ("X-Model-Version", served.version.version)]
+    )

@@ -1,4 +1,7 @@
-"""`GET /healthz`: the process lives. `GET /readyz`: it has a model to answer with."""
+"""Probes. Live: the process answers, whatever it depends on. Ready: it has a model to answer with.
+
+`/healthz` is `/livez`; `/ping` is what MLflow's server and SageMaker call readiness.
+"""
 
 from flask import Blueprint, Response, jsonify
 
@@ -8,11 +11,13 @@ from serving.api import served_model
 blueprint = Blueprint("health", __name__)
 
 
+@blueprint.get("/livez")
 @blueprint.get("/healthz")
-def healthz() -> Response:
+def livez() -> Response:
     return jsonify({"status": "ok"})
 
 
 @blueprint.get("/readyz")
+@blueprint.get("/ping")
 def readyz() -> Response:
     return jsonify({"status": "ready", "model": model_info(served_model())})

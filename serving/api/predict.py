@@ -8,22 +8,29 @@ import json
 from typing import Any, NamedTuple
 
 import msgspec
-from flask import Blueprint, Request, Response, jsonify, request
+from flask import Blueprint, Response, request
 
-from serving.answer import Answer, Served, answer
-from serving.api import served_model, state
-from serving.contract import InvalidRowsError
+from serving.answer import Served, to_answer
+from serving.api import exchange, scored_response, served_model
+from serving.api.table import CSV, predict_table
+from serving.body import media_type, read_body
+from serving.contract import InvalidRowsError, to_matrix
 from serving.errors import (
+    JSON,
     FieldError,
     InvalidBodyError,
     MalformedBodyError,
-    NotJsonError,
-    TooManyRowsError,
+    TooLargeError,
+    UnsupportedTypeError,
     invalid_rows,
     pointer,
 )
+from serving.exchange import Exchange
+from serving.reader import Rows
 
 blueprint = Blueprint("predict", __name__)
+
+_encoder = msgspec.json.Encoder()
 
 
 class Asked(NamedTuple):
@@ -33,32 +40,44 @@ class Asked(NamedTuple):
 
 @blueprint.post("/predict")
 def predict() -> Response:
-    served = served_model()
-    asked = read_rows(request, state().settings.max_rows)
-    return jsonify(predictions(served, asked))
+    kind = media_type(request.environ)
+    if kind == JSON:
+        return scored_response(served_model(), answer_json(exchange(), request.environ))
+    if kind == CSV:
+        return predict_table(served_model())
+    raise UnsupportedTypeError(
+        f"Send the rows as JSON, with the header Content-Type: {JSON}, "
+        f"or as a table, with Content-Type: {CSV}."
+    )
 
 
-def read_rows(request: Request, max_rows: int) -> Asked:
-    """Read a request's rows.
+def answer_json(exchange: Exchange, environ: dict[str, Any]) -> bytes:
+    """Answer JSON with JSON; knows nothing of Flask, so that the front can call it at once."""
+    served, settings = exchange.served_model(), exchange.state.settings
+    rows = read_rows(served, read_body(environ, settings.max_body), settings.max_rows)
+    return _encoder.encode(to_answer(served, exchange.score(served, rows)))
 
-    Raises NotJsonError (415), MalformedBodyError (400), InvalidBodyError (422) and, over
-    `max_rows`, TooManyRowsError (413).
+
+def read_rows(served: Served, body: bytes, most: int) -> Rows:
+    """Read the rows of a body.
+
+    Raises MalformedBodyError (400), InvalidBodyError (422) and, over `most` rows, TooLargeError
+    (413).
     """
-    if request.mimetype != "application/json":
-        raise NotJsonError("Send the rows as JSON, with the header Content-Type: application/json.")
-    asked = _split(decode(request.get_data()))
-    if len(asked.rows) > max_rows:
-        raise TooManyRowsError(
-            f"The body has {len(asked.rows)} rows; at most {max_rows} are taken at once."
-        )
-    return asked
-
-
-def predictions(served: Served, asked: Asked) -> Answer:
+    rows = served.reader.read(body, most)
+    if rows is not None:
+        return rows
+    asked = _split(decode(body))
+    check_count(len(asked.rows), most)
     try:
-        return answer(served, asked.rows)
+        return Rows(to_matrix(served.scorer.contract, asked.rows))
     except InvalidRowsError as error:
         raise invalid_rows(error.violations, batch=asked.batch) from error
+
+
+def check_count(rows: int, most: int) -> None:
+    if rows > most:
+        raise TooLargeError(f"The body has {rows} rows; at most {most} are taken at once.")
 
 
 def decode(body: bytes) -> Any:
@@ -72,7 +91,8 @@ def decode(body: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise MalformedBodyError("The body is not UTF-8.") from error
     except msgspec.DecodeError as error:
-        raise MalformedBodyError(f"The body is not valid JSON: {error}.") from error
+        hint = "; JSON has no NaN, send null for what is missing" if b"NaN" in body else ""
+        raise MalformedBodyError(f"The body is not valid JSON: {error}{hint}.") from error
     return value
 
 

@@ -1,6 +1,8 @@
 """Arrows point one way: who may import whom."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,8 @@ MODULES = [
     for package in ("pipeline", "serving")
     for path in sorted((ROOT / package).rglob("*.py"))
 ]
-MAY_IMPORT_MLFLOW = {"pipeline/tracking.py", "pipeline/registry.py", "serving/sync.py"}
-WEB = {"serving/app.py", "serving/errors.py", "serving/wsgi.py"}
+MAY_IMPORT_MLFLOW = {"pipeline/tracking.py", "pipeline/registry.py", "serving/registry.py"}
+WEB = {"serving/app.py", "serving/wsgi.py"}
 WHAT_PIPELINE_SHARES = {"serving.contract", "serving.scorer"}
 PURE = {
     "pipeline/search.py",
@@ -66,7 +68,32 @@ def test_mlflow_is_imported_in_three_files(module: str) -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_flask_is_imported_only_in_the_web_part(module: str) -> None:
+    """What every request passes (front, access, keys, body, reader, errors, ...) is not of it."""
     assert "flask" not in packages(module) or module in WEB or module.startswith("serving/api/")
+
+
+def test_what_every_request_passes_brings_no_flask_with_it() -> None:
+    """Nor do gunicorn's worker and the processes beside it, through whatever they import."""
+    script = (
+        "import serving.front, serving.watch, serving.worker, serving.follow, sys;"
+        "print({'flask', 'mlflow'} & set(sys.modules))"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+def test_only_the_follower_leads_to_the_registry() -> None:
+    """A process that answers never comes to import mlflow."""
+    users = {
+        name: [module for module in MODULES if f"serving.{name}" in imported(module)]
+        for name in ("registry", "sync", "follow")
+    }
+    assert users == {
+        "registry": ["serving/sync.py"],
+        "sync": ["serving/follow.py"],
+        "follow": [],
+    }
 
 
 def test_the_contract_is_the_ground_floor() -> None:

@@ -46,7 +46,7 @@ def test_the_model_of_another_estimator_is_refused_in_a_sentence(small_model, op
 
 def test_a_difference_of_twice_the_tolerance_is_refused(small_model, open_model):
     def nudged(by):
-        return open_model(offset=lambda offset: offset + by)  # a quarter of it in probability
+        return open_model(bias=lambda bias: bias + by)  # a quarter of it in probability
 
     assert check_parity(small_model.estimator, nudged(1e-5), small_model.X) > 1e-6
     with pytest.raises(PipelineError, match="where scikit-learn's answers"):
@@ -54,7 +54,7 @@ def test_a_difference_of_twice_the_tolerance_is_refused(small_model, open_model)
 
 
 def test_a_probability_that_is_no_number_is_refused(small_model, open_model):
-    broken = open_model(intercept=lambda intercept: intercept * np.nan)
+    broken = open_model(bias=lambda bias: bias * np.nan)
     with pytest.raises(PipelineError, match="answers nan where scikit-learn's answers"):
         check_parity(small_model.estimator, broken, small_model.X)
 

@@ -18,7 +18,9 @@ from serving.answer import Served, load_served
 from serving.app import create_app
 from serving.config import Settings
 from serving.contract import Contract, Feature
+from serving.metrics import Metrics
 from serving.scorer import Prediction
+from serving.state import State
 from serving.store import Version
 from tests.serving.small_model import NAME, ROWS, THRESHOLD, expected_probability, graph
 
@@ -101,11 +103,18 @@ class Registry:
 
         return MlflowClient(self.uri, self.uri)
 
-    def register(self, source: Path, digest: str | None, alias: str | None = "production") -> str:
+    def register(
+        self,
+        source: Path,
+        digest: str | None,
+        alias: str | None = "production",
+        gates: str | None = "passed",
+    ) -> str:
         client = self.client()
         if not client.search_registered_models():
             client.create_registered_model(NAME)
-        tags = {} if digest is None else {"digest": digest}
+        given = {"digest": digest, "gates": gates}
+        tags = {key: value for key, value in given.items() if value is not None}
         version = str(client.create_model_version(NAME, str(source), tags=tags).version)
         if alias is not None:
             client.set_registered_model_alias(NAME, alias, version)
@@ -130,7 +139,7 @@ def registry(empty_registry: Path, tmp_path: Path) -> Registry:
 
 @pytest.fixture
 def app(settings: Settings, served: Served) -> Flask:
-    return create_app(settings, served)
+    return create_app(State(settings, served, None, Metrics()))
 
 
 @pytest.fixture
@@ -140,4 +149,4 @@ def client(app: Flask) -> FlaskClient:
 
 @pytest.fixture
 def client_without_model(settings: Settings) -> FlaskClient:
-    return create_app(settings, None).test_client()
+    return create_app(State(settings, None, None, Metrics())).test_client()

@@ -49,16 +49,17 @@ def modules_imported_by(path: Path) -> set[str]:
     return {*imports, *(str(n.module) for n in nodes if isinstance(n, ast.ImportFrom))}
 
 
-def test_only_sync_imports_mlflow_and_nothing_imports_the_pipeline():
+def test_only_registry_imports_mlflow_and_nothing_imports_the_pipeline():
     found = {
         path.relative_to(SERVING).as_posix(): modules_imported_by(path)
         for path in SERVING.rglob("*.py")
     }
     assert len(found) > 10
     roots = {path: {name.split(".")[0] for name in names} for path, names in found.items()}
-    assert [path for path, names in roots.items() if "mlflow" in names] == ["sync.py"]
+    assert [path for path, names in roots.items() if "mlflow" in names] == ["registry.py"]
     assert [path for path, names in roots.items() if "pipeline" in names] == []
-    assert [path for path, names in found.items() if "serving.sync" in names] == []
+    assert [path for path, names in found.items() if "serving.registry" in names] == ["sync.py"]
+    assert [path for path, names in found.items() if "serving.sync" in names] == ["follow.py"]
 
 
 def test_the_contract_is_the_ground_floor():

@@ -5,10 +5,12 @@ import os
 import socket
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from serving import store
 from serving.__main__ import main
+from serving.config import Settings
 from tests.serving.small_model import ROWS, expected_probability
 
 ROOT = Path(__file__).parents[2]
@@ -16,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(autouse=True)
 def _environment(tmp_path, monkeypatch, settings):
-    for name in [name for name in os.environ if name.startswith(("SERVING_", "MLFLOW_TRACKING"))]:
+    for name in [name for name in os.environ if name.startswith(("SERVING_", "MLFLOW_"))]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
@@ -115,7 +117,19 @@ def test_the_settings_in_force_are_printed(monkeypatch, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert "SERVING_PORT=9123" in lines
     assert "SERVING_MODEL=heart" in lines
-    assert len(lines) == 9
+    set_by_default = [f for f in msgspec.structs.fields(Settings) if f.default is not None]
+    assert [line.split("=")[0] for line in lines] == [f.encode_name for f in set_by_default]
+
+
+def test_where_the_registry_is_is_printed_without_its_password(monkeypatch, capsys):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@registry:5000")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "secret")
+    assert main(["config"]) == 0
+    told = capsys.readouterr().out
+    assert told.endswith(
+        "MLFLOW_TRACKING_PASSWORD=***\nMLFLOW_TRACKING_URI=http://***@registry:5000\n"
+    )
+    assert "secret" not in told
 
 
 @pytest.mark.parametrize("command", [["config"], ["predict", "1"], []])
@@ -140,8 +154,48 @@ def test_a_port_in_use_is_one_sentence(monkeypatch, capsys):
 
 def test_an_address_that_is_not_ours_is_one_sentence(monkeypatch, capsys):
     monkeypatch.setenv("SERVING_HOST", "192.0.2.1")
+    monkeypatch.setenv("SERVING_ALLOW_ANONYMOUS", "1")
     assert main(["serve"]) == 1
     assert "Cannot listen on 192.0.2.1:8000" in capsys.readouterr().err
+
+
+def test_an_address_that_others_can_reach_is_not_opened_without_keys(monkeypatch, capsys):
+    monkeypatch.setenv("SERVING_HOST", "0.0.0.0")
+    assert main(["serve"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("Error: SERVING_HOST is `0.0.0.0`, which others can reach")
+    assert told.count("\n") == 1
+
+
+@pytest.fixture
+def executed(monkeypatch):
+    """Collect what would replace this process."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("SERVING_PORT", str(probe.getsockname()[1]))
+    commands: list[list[str]] = []
+    monkeypatch.setattr(os, "execv", lambda _, words: commands.append(words))
+    return commands
+
+
+def test_serve_says_what_will_answer_and_asks_no_registry_first(
+    stored, executed, monkeypatch, capsys
+):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///damaged")
+    Path("damaged").write_text("no database")
+    assert main([]) == 0
+    told = capsys.readouterr().err
+    port = os.environ["SERVING_PORT"]
+    assert told == f"http://127.0.0.1:{port}: heart version 1 (production), from the store\n"
+    (command,) = executed
+    assert command[1:4] == ["-m", "gunicorn", "-c"]
+    assert Path(command[4]).is_file()
+
+
+def test_serve_without_a_version_says_what_it_waits_for(executed, capsys):
+    assert main(["serve"]) == 0
+    assert capsys.readouterr().err.endswith(": waiting for a version of heart (production)\n")
+    assert len(executed) == 1
 
 
 def test_help_shows_examples(capsys):

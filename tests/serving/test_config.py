@@ -4,7 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from serving.config import ConfigError, Settings, read_settings
+from serving.config import (
+    ConfigError,
+    Settings,
+    check_exposure,
+    read_settings,
+    registry_variables,
+)
 
 MODEL = {"SERVING_MODEL": "heart"}
 
@@ -19,12 +25,21 @@ def test_defaults_are_those_that_are_documented():
         model="heart",
         stage="production",
         store=Path("model_store"),
+        sync_interval=10.0,
+        require_gates=True,
         host="127.0.0.1",
         port=8000,
         workers=2,
-        threads=4,
+        concurrency=32,
+        api_keys_file=None,
+        allow_anonymous=False,
+        trusted_hosts=(),
+        cors_origins=(),
         max_rows=10_000,
         max_body=16_777_216,
+        deadline=30.0,
+        grace=30,
+        pages=True,
     )
 
 
@@ -33,17 +48,53 @@ def test_every_setting_comes_from_its_variable():
         model="a",
         stage="staging",
         store=Path("/s"),
+        sync_interval=0.5,
+        require_gates=False,
         host="::1",
         port=9,
         workers=3,
-        threads=5,
+        concurrency=5,
+        api_keys_file=Path("/k"),
+        allow_anonymous=True,
+        trusted_hosts=("a.org", ".b.org"),
+        cors_origins=("https://a.org", "*"),
         max_rows=7,
         max_body=8,
+        deadline=1.5,
+        grace=2,
+        pages=False,
     )
+    unset = Settings(model="a")
+    assert [name for name in Settings.__struct_fields__ if name != "model"] == [
+        name for name in Settings.__struct_fields__ if getattr(wanted, name) != getattr(unset, name)
+    ]
     assert read_settings(wanted.to_variables()) == wanted
     assert set(wanted.to_variables()) == {
         f"SERVING_{field.upper()}" for field in Settings.__struct_fields__
     }
+
+
+def test_a_setting_that_is_unset_has_no_variable():
+    assert "SERVING_API_KEYS_FILE" not in Settings(model="a").to_variables()
+    assert read_settings(Settings(model="a").to_variables()) == Settings(model="a")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ()),
+        ("a.org", ("a.org",)),
+        (" a.org , b.org,, ", ("a.org", "b.org")),
+    ],
+)
+def test_a_list_has_commas(text, expected):
+    settings = read_settings({**MODEL, "SERVING_TRUSTED_HOSTS": text, "SERVING_CORS_ORIGINS": text})
+    assert settings.trusted_hosts == settings.cors_origins == expected
+
+
+@pytest.mark.parametrize(("text", "expected"), [("1", True), ("true", True), ("0", False)])
+def test_a_switch_is_one_or_zero(text, expected):
+    assert read_settings({**MODEL, "SERVING_ALLOW_ANONYMOUS": text}).allow_anonymous is expected
 
 
 def test_variables_of_others_are_left_alone():
@@ -78,7 +129,16 @@ def test_an_unlikely_variable_is_answered_with_the_known_ones():
         ("SERVING_PORT", "0", "expected `int` >= 1"),
         ("SERVING_PORT", "65536", "expected `int` <= 65535"),
         ("SERVING_WORKERS", "0", "expected `int` >= 1"),
-        ("SERVING_THREADS", "1.5", "expected `int`"),
+        ("SERVING_CONCURRENCY", "1.5", "expected `int`"),
+        ("SERVING_CONCURRENCY", "0", "expected `int` >= 1"),
+        ("SERVING_SYNC_INTERVAL", "0", "expected `float` > 0.0"),
+        ("SERVING_SYNC_INTERVAL", "nan", "expected `float` > 0.0"),
+        ("SERVING_DEADLINE", "inf", "expected `float` <= 86400.0"),
+        ("SERVING_DEADLINE", "-1", "expected `float` > 0.0"),
+        ("SERVING_GRACE", "0.5", "expected `int`"),
+        ("SERVING_REQUIRE_GATES", "maybe", "expected `bool`"),
+        ("SERVING_PAGES", "", "expected `bool`"),
+        ("SERVING_API_KEYS_FILE", "", "expected a path"),
         ("SERVING_MAX_ROWS", "-1", "expected `int` >= 1"),
         ("SERVING_STAGE", "", "expected `str` of length >= 1"),
         ("SERVING_STORE", "", "expected a path"),
@@ -112,3 +172,44 @@ def test_a_params_file_that_names_no_model_is_told(tmp_path, text):
     (tmp_path / "params.yaml").write_text(text, encoding="latin-1")
     with pytest.raises(ConfigError, match=r"params\.yaml gives no `name`"):
         read_settings({})
+
+
+def test_a_setting_that_is_gone_is_no_setting():
+    with pytest.raises(ConfigError, match="SERVING_THREADS: no such setting"):
+        read_settings({**MODEL, "SERVING_THREADS": "4"})
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_an_address_of_this_machine_alone_needs_no_keys(host):
+    check_exposure(Settings(model="a", host=host))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "no such host"])
+def test_an_address_that_others_can_reach_needs_keys_or_a_word(host):
+    with pytest.raises(ConfigError) as raised:
+        check_exposure(Settings(model="a", host=host))
+    assert str(raised.value) == (
+        f"SERVING_HOST is `{host}`, which others can reach, and there are no keys: "
+        "set SERVING_API_KEYS_FILE (python -m serving keys add --help), "
+        "or SERVING_ALLOW_ANONYMOUS=1 to let everyone in"
+    )
+    check_exposure(Settings(model="a", host=host, api_keys_file=Path("keys")))
+    check_exposure(Settings(model="a", host=host, allow_anonymous=True))
+
+
+def test_of_the_registrys_variables_no_secret_is_shown():
+    found = registry_variables(
+        {
+            "MLFLOW_TRACKING_URI": "http://me:secret@host/x",
+            "MLFLOW_TRACKING_PASSWORD": "secret",
+            "MLFLOW_TRACKING_TOKEN": "secret",
+            "MLFLOW_TRACKING_USERNAME": "me",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+        }
+    )
+    assert found == {
+        "MLFLOW_TRACKING_PASSWORD": "***",
+        "MLFLOW_TRACKING_TOKEN": "***",
+        "MLFLOW_TRACKING_URI": "http://***@host/x",
+        "MLFLOW_TRACKING_USERNAME": "me",
+    }

@@ -132,18 +132,31 @@ def test_a_table_is_held_to_the_same_rules(contract):
 
 def test_values_outside_the_range_seen_in_training_are_warned_of(contract):
     values = to_matrix(contract, [GOOD, {**GOOD, "Glucose": 500, "Age": 90}])
-    assert training_warnings(contract, values) == [
-        [],
+    assert training_warnings(contract, values) == (
         [
-            "Glucose 500 is outside the range seen in training, 44 to 199",
-            "Age 90 is outside the range seen in training, 21 to 81",
+            [],
+            [
+                "Glucose 500 is outside the range seen in training, 44 to 199",
+                "Age 90 is outside the range seen in training, 21 to 81",
+            ],
         ],
-    ]
+        {"Glucose": 1, "Age": 1},
+    )
+
+
+def test_values_outside_the_range_are_counted_by_feature(contract):
+    values = to_matrix(contract, [{**GOOD, "Glucose": glucose} for glucose in (500, 148, 30)])
+    assert training_warnings(contract, values)[1] == {"Glucose": 2}
+
+
+def test_values_on_the_ends_of_the_range_are_not_warned_of(contract):
+    rows = [{**GOOD, "Glucose": 44, "Age": 81}, {**GOOD, "Glucose": 199, "Age": 21}]
+    assert training_warnings(contract, to_matrix(contract, rows)) == ([[], []], {})
 
 
 def test_missing_values_are_not_warned_of(contract):
     values = to_matrix(contract, [{**GOOD, "Glucose": None}, {**GOOD, "Glucose": 0}])
-    assert training_warnings(contract, values) == [[], []]
+    assert training_warnings(contract, values) == ([[], []], {})
 
 
 def test_a_contract_comes_back_from_its_file_as_it_was(contract, tmp_path):

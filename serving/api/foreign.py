@@ -1,0 +1,32 @@
+"""What the protocols of others share: what they refuse is a 400, told in one sentence."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flask import Response, request
+
+from serving.contract import Contract, InvalidRowsError, to_matrix
+from serving.errors import InvalidBodyError, MalformedBodyError, error_answer
+from serving.reader import Rows
+
+
+def checked(contract: Contract, rows: Sequence[Mapping[str, Any]]) -> Rows:
+    """Hold rows to the contract.
+
+    Raises MalformedBodyError with the first violation and the number of all: these protocols have
+    no list for the others.
+    """
+    try:
+        return Rows(to_matrix(contract, rows))
+    except InvalidRowsError as error:
+        first, count = error.violations[0], len(error.violations)
+        more = f" ({count} errors in all)" if count > 1 else ""
+        raise MalformedBodyError(
+            f"Row {first.row + 1}, {first.feature}: {first.detail}{more}."
+        ) from error
+
+
+def answer_400(error: InvalidBodyError) -> Response:
+    """Answer with 400 where our own routes have 422, which these protocols do not know."""
+    status, headers, body = error_answer(request.path, MalformedBodyError(error.detail))
+    return Response(body, status, headers)

@@ -1,0 +1,153 @@
+"""MLflow's registry, as far as the service reads it: what a stage names, and its files.
+
+The only file of the service that imports mlflow, and only when there is a registry to ask, since
+importing it takes two seconds.
+"""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from serving.config import without_password
+from serving.errors import NoModelError
+from serving.scorer import DIGEST_TAG, GATES_TAG
+from serving.store import Facts, Version
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+DEFAULT_URI = "sqlite:///mlflow.db"
+
+# MLflow's client would retry for minutes, count its users, draw progress bars and load pickles.
+MLFLOW_SETTINGS = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+}
+
+
+class UnreachableError(Exception):
+    """A registry that cannot be read, or gives no files: what it does, and why."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a stage names: the version's identity, and what the registry claims of it."""
+
+    version: Version
+    gates: str | None
+    run_id: str | None
+
+    @property
+    def claims(self) -> str:
+        return f"digest={self.version.digest} gates={self.gates}"
+
+
+class Registry:
+    """A registry at a tracking URI; raises UnreachableError where it cannot be had."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        with warnings.catch_warnings(), _reading("cannot be read"):
+            warnings.simplefilter("ignore")
+            from mlflow import MlflowClient
+
+            self._client = MlflowClient(uri, uri)
+
+    def resolve(self, name: str, stage: str) -> Found:
+        """Find the stage's version: by its alias, else by the stages that MLflow deprecated.
+
+        Raises NoModelError where there is none.
+        """
+        with _reading("cannot be read"):
+            found = self._resolve(name, stage)
+        if found is None:
+            raise NoModelError(name, stage)
+        version = Version(name, str(found.version), stage, found.tags.get(DIGEST_TAG, ""))
+        return Found(version, found.tags.get(GATES_TAG), found.run_id or None)
+
+    def facts(self, found: Found) -> Facts:
+        """Tell where a version comes from; what the registry does not know is left out."""
+        with _reading("cannot be read"):
+            version = found.version
+            tags = self._client.get_model_version(version.name, version.version).tags
+            run: Any = _run_or_none(self._client, found.run_id)
+        metrics = {} if run is None else dict(run.data.metrics)
+        started = None if run is None else datetime.fromtimestamp(run.info.start_time / 1000, UTC)
+        return Facts(
+            trained_at=started,
+            git_commit=tags.get("git.commit"),
+            data_digest=tags.get("data.digest"),
+            metrics={key: value for key, value in metrics.items() if key.startswith("test_")},
+        )
+
+    def download(self, version: Version, target: Path) -> Path:
+        import mlflow
+
+        with _reading(f"does not give {version}"):
+            # `models:/name/version` would be looked up at the process's global URI instead.
+            source = self._client.get_model_version_download_uri(version.name, version.version)
+            path = mlflow.artifacts.download_artifacts(
+                artifact_uri=source, dst_path=str(target), tracking_uri=self.uri
+            )
+        return Path(path)
+
+    def _resolve(self, name: str, stage: str) -> "ModelVersion | None":
+        from mlflow.exceptions import MlflowException
+
+        try:
+            model = self._client.get_registered_model(name)
+            number = model.aliases.get(stage)
+            if number is not None:
+                return self._client.get_model_version(name, str(number))
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise
+        staged: list[ModelVersion] = model.latest_versions
+        for version in staged:
+            if (version.current_stage or "").lower() == stage.lower():
+                return version
+        return None
+
+
+def may_exist(uri: str) -> bool:
+    """Tell a sqlite file that is not there: asking MLflow for it would create it."""
+    path = uri.removeprefix("sqlite:///").split("?")[0]
+    return not uri.startswith("sqlite:///") or Path(path).is_file()
+
+
+@contextmanager
+def _reading(failure: str) -> Iterator[None]:
+    """Turn any failure into one sentence: each store and driver has errors of its own."""
+    try:
+        yield
+    except Exception as error:
+        raise UnreachableError(f"{failure}: {_reason(error)}") from error
+
+
+def _run_or_none(client: Any, run_id: str | None) -> Any:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return None if run_id is None else client.get_run(run_id)
+    except MlflowException:  # a deleted run takes nothing from the model
+        return None
+
+
+def _reason(error: BaseException) -> str:
+    """Shorten a library's message to the system's own word for it, or to one line."""
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, OSError) and link.strerror:
+            return link.strerror
+        link = link.__cause__ or link.__context__
+    line = " ".join(str(error).split()) or type(error).__name__
+    return without_password(line)[:300].rstrip(".")

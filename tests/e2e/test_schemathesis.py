@@ -1,0 +1,66 @@
+"""Requests made up from the service's own OpenAPI document: none fails it, none is a surprise."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.conftest import ROOT
+from tests.e2e.running import CONTRACT, keep, running
+
+CONFIG = """
+seed = 1
+max-failures = 20
+
+[generation]
+max-examples = 30
+deterministic = true
+database = "none"
+
+# Of a media type with a generator of its own it takes no examples; tests/serving/test_openapi.py
+# sends them all.
+[phases]
+examples.enabled = false
+stateful.enabled = false
+
+# What schemathesis does not expect of invalid data: too many rows, a body that does not arrive.
+[checks.negative_data_rejection]
+expected-statuses = [400, 404, 405, 408, 413, 415, 422]
+
+# No schema can say that data fits its shape,
+[[operations]]
+include-operation-id = ["modelInfer", "versionInfer"]
+checks.positive_data_acceptance.enabled = false
+
+# or that columns are of one length; where that is none, there is no row that could be wrong.
+[[operations]]
+include-operation-id = "invocations"
+checks.positive_data_acceptance.enabled = false
+checks.negative_data_rejection.enabled = false
+"""
+
+
+def test_no_request_is_a_surprise_to_the_service(tmp_path: Path) -> None:
+    (tmp_path / "schemathesis.toml").write_text(CONFIG)
+    store = keep(CONTRACT, tmp_path)
+    with running(tmp_path, SERVING_STORE=str(store), SERVING_MAX_ROWS="20") as url:
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "schemathesis.cli"),
+                *("--config-file", str(tmp_path / "schemathesis.toml")),
+                *("run", f"{url}/openapi.json", "--no-color"),
+            ],
+            cwd=tmp_path,
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                "SCHEMATHESIS_HOOKS": "tests.e2e.csv_bodies",
+            },
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (generated,) = re.findall(r"(\d+) generated", done.stdout)
+    assert int(generated) > 500

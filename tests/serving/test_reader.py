@@ -1,0 +1,322 @@
+"""The fast reader only ever says yes, and then what the slow way says; most bodies it reads."""
+
+import json
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from serving.api.predict import _split, check_count, decode
+from serving.contract import Contract, Feature, training_warnings
+from serving.contract import to_matrix as matrix_of
+from serving.reader import Reader, Rows
+
+MOST = 3
+# Names as tables have them, with what JSON, msgspec or the form of a body could trip over.
+NAMES = ["Age", "rows", "naïve ☃", "", " ", "a/b~c", "self", "field_0", "Größe (cm)", "x.y", "'"]
+UNFIT = ["a:b", 'quote"', "back\\slash", "tab\t", "\x00", "\x1f"]
+ENDS = [-1e300, -(2.0**63), -7.5, -1, 0, 0.5, 1, 3, 80, 200.25, 2.0**53, 2.0**63, 1e19, 1e300]
+
+ends = st.sampled_from(ENDS)
+pairs = st.tuples(ends, ends).map(lambda pair: (min(pair), max(pair)))
+
+
+@st.composite
+def features(draw, name: str) -> Feature:
+    low, high = draw(st.none() | pairs) or (None, None)
+    return Feature(
+        name=name,
+        type=draw(st.sampled_from(["number", "integer", "boolean"])),
+        nullable=draw(st.booleans()),
+        missing_values=tuple(draw(st.lists(ends, max_size=2))),
+        minimum=draw(st.sampled_from([low, None])),
+        maximum=draw(st.sampled_from([high, None])),
+        training_range=draw(st.none() | pairs),
+    )
+
+
+@st.composite
+def contracts(draw, names: list[str] = NAMES) -> Contract:
+    chosen = draw(st.lists(st.sampled_from(names), min_size=1, max_size=4, unique=True))
+    return Contract(
+        target="t",
+        classes=(0, 1),
+        threshold=0.5,
+        features=tuple(draw(features(name)) for name in chosen),
+    )
+
+
+numbers = st.one_of(
+    st.integers(-5, 300).map(str),
+    st.sampled_from([repr(end) for end in ENDS] + [str(int(end)) for end in ENDS]),
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
+    st.integers().map(str),
+    st.sampled_from(["-0", "-0.0", "1.0", "5e1", "5E+1", "1e400", "-1e400", "1e-400", "9" * 400]),
+)
+others = st.sampled_from(
+    ["true", "false", "null", '"1"', '"a:b"', '""', "[]", "[1]", "{}", '{"a": 1}', "NaN", "01", ""]
+)
+values = st.one_of(numbers, numbers, st.sampled_from(["true", "false", "null"]), others)
+
+
+def fitting(feature: Feature) -> st.SearchStrategy[str]:
+    """Give values that a feature mostly allows, as they are written."""
+    low, high = feature.training_range or (feature.minimum or 0, feature.maximum or 1)
+    near = [low, high, (low + high) / 2, *feature.missing_values, feature.minimum, feature.maximum]
+    texts = {repr(v) for v in near if v is not None} | {
+        str(round(v)) for v in near if v is not None
+    }
+    if feature.type == "boolean":
+        texts |= {"true", "false", "1", "0"}
+    if feature.nullable:
+        texts.add("null")
+    return st.sampled_from(sorted(texts))
+
+
+@st.composite
+def keys(draw, name: str) -> str:
+    """Write a name as a key of JSON, now and then with escapes."""
+    if name and draw(st.integers(0, 9)) == 0:
+        place = draw(st.integers(0, len(name) - 1))
+        return (
+            '"'
+            + "".join(
+                f"\\u{ord(c):04x}" if i == place else json.dumps(c)[1:-1]
+                for i, c in enumerate(name)
+            )
+            + '"'
+        )
+    return json.dumps(name, ensure_ascii=draw(st.booleans()))
+
+
+blanks = st.sampled_from(["", "", "", " ", "\n\t "])
+
+
+@st.composite
+def objects(draw, contract: Contract) -> str:
+    """Write a row: right for the most part, else with one thing or more that is wrong."""
+    faulty = draw(st.booleans())
+    pairs = [
+        (draw(keys(f.name)), draw(values if faulty and draw(st.booleans()) else fitting(f)))
+        for f in contract.features
+    ]
+    fault = draw(st.sampled_from(["none", "drop", "repeat", "add"])) if faulty else "none"
+    if fault == "drop":
+        pairs.pop(draw(st.integers(0, len(pairs) - 1)))
+    if fault == "repeat":
+        pairs.append((draw(keys(contract.names[0])), draw(values)))
+    if fault == "add":
+        pairs.append((draw(keys(draw(st.sampled_from(NAMES + UNFIT)))), draw(values)))
+    pairs = draw(st.permutations(pairs))
+    space = draw(blanks)
+    return "{" + space + f",{space}".join(f"{key}{space}:{space}{v}" for key, v in pairs) + "}"
+
+
+@st.composite
+def bodies(draw, contract: Contract) -> bytes:
+    row = objects(contract)
+    space = draw(blanks)
+    form = draw(
+        st.sampled_from(["row"] * 4 + ["rows"] * 5 + ["beside", "twice", "list", "no list"])
+    )
+    rows = ",".join(draw(st.lists(row, max_size=MOST + 1)))
+    text = {
+        "row": draw(row),
+        "rows": f'{{"rows"{space}: [{rows}]}}',
+        "beside": f'{{"rows": [{rows}], "more": 1}}',
+        "twice": f'{{"rows": [], "rows": [{rows}]}}',
+        "list": f"[{rows}]",
+        "no list": f'{{"rows": {draw(row)}}}',
+    }[form]
+    return (space + text + draw(st.sampled_from(["", "", "", " ", "\n", "x", "{}"]))).encode()
+
+
+class Case(NamedTuple):
+    contract: Contract
+    body: bytes
+
+
+def cases(names: list[str]) -> st.SearchStrategy[Case]:
+    return contracts(names).flatmap(
+        lambda contract: bodies(contract).map(lambda body: Case(contract, body))
+    )
+
+
+def slowly(contract: Contract, body: bytes) -> Any:
+    asked = _split(decode(body))
+    check_count(len(asked.rows), MOST)
+    return matrix_of(contract, asked.rows)
+
+
+def check(case: Case) -> Rows | None:
+    found = Reader(case.contract).read(case.body, MOST)
+    if found is not None:
+        expected = slowly(case.contract, case.body)
+        assert found.values.dtype == expected.dtype
+        np.testing.assert_array_equal(found.values, expected, strict=True)
+        if found.usual:
+            warnings, outside = training_warnings(case.contract, expected)
+            assert not any(warnings)
+            assert outside == {}
+    return found
+
+
+@settings(max_examples=500, deadline=None)
+@given(cases(NAMES))
+def test_what_is_read_fast_is_what_the_slow_way_reads(case):
+    check(case)
+
+
+@settings(max_examples=50, deadline=None)
+@given(cases(NAMES[:2] + UNFIT))
+def test_names_that_a_decoder_cannot_have_only_make_it_slow(case):
+    found = check(case)
+    assert found is None or not set(case.contract.names) & set(UNFIT)
+
+
+SIMPLE = Contract(
+    target="t",
+    classes=(0, 1),
+    threshold=0.5,
+    features=(
+        Feature(
+            name="Glucose",
+            nullable=True,
+            missing_values=(0,),
+            minimum=20,
+            maximum=1000,
+            training_range=(44, 199),
+        ),
+        Feature(name="Age", type="integer", minimum=18, maximum=120, training_range=(21, 81)),
+        Feature(name="Smoker", type="boolean", training_range=(0, 1)),
+    ),
+)
+READER = Reader(SIMPLE)
+ROW = {"Glucose": 148.5, "Age": 50, "Smoker": True}
+
+
+def read(body: Any) -> Rows | None:
+    return READER.read(body if isinstance(body, bytes) else json.dumps(body).encode(), MOST)
+
+
+usual_rows = st.fixed_dictionaries(
+    {
+        "Glucose": st.floats(44, 199) | st.integers(44, 199),
+        "Age": st.integers(21, 81),
+        "Smoker": st.booleans(),
+    }
+)
+right_rows = st.fixed_dictionaries(
+    {
+        "Glucose": st.none() | st.just(0) | st.floats(20, 1000) | st.integers(20, 1000),
+        "Age": st.integers(18, 120) | st.integers(18, 120).map(float),
+        "Smoker": st.sampled_from([True, False, 1, 0, 1.0, 0.0]),
+    }
+)
+
+
+@given(usual_rows, st.permutations(list(ROW)))
+def test_a_usual_row_is_known_at_one_look(row, order):
+    found = read({name: row[name] for name in order})
+    assert found is not None
+    assert found.usual
+    assert found.values.tolist() == [[float(row[name]) for name in SIMPLE.names]]
+
+
+@given(right_rows)
+def test_every_right_row_is_read_fast(row):
+    found = read(row)
+    assert found is not None
+    np.testing.assert_array_equal(found.values, matrix_of(SIMPLE, [row]))
+
+
+@given(st.lists(right_rows, min_size=1, max_size=MOST))
+def test_every_right_batch_is_read_fast(rows):
+    texts = [json.dumps({"rows": rows}), json.dumps({"rows": rows}, separators=(",", ":"))]
+    for text in texts:
+        found = read(text.encode())
+        assert found is not None
+        np.testing.assert_array_equal(found.values, matrix_of(SIMPLE, rows))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"Glucose": 43.9},
+        {"Glucose": 199.1},
+        {"Glucose": 0},
+        {"Age": 20},
+        {"Age": 82},
+        {"Age": 50.0},
+    ],
+)
+def test_a_right_row_beyond_what_training_saw_is_read_but_not_as_usual(change):
+    found = read({**ROW, **change})
+    assert found is not None
+    assert not found.usual
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"null",
+        b'{"rows": []}',
+        {"rows": [ROW] * (MOST + 1)},
+        {**ROW, "Age": None},
+        {**ROW, "Age": 50.5},
+        {**ROW, "Age": "50"},
+        {**ROW, "Age": True},
+        {**ROW, "Age": 10**400},
+        {**ROW, "Glucose": 19},
+        {**ROW, "Smoker": 2},
+        {**ROW, "More": 1},
+        {"Glucose": 148, "Age": 50},
+        json.dumps(ROW).encode() + b"{}",
+        json.dumps(ROW).encode()[:-1] + b', "Age": 50}',
+        json.dumps(ROW).encode().replace(b"148.5", b"NaN"),
+        json.dumps(ROW).encode().replace(b"Age", b"\xff"),
+        b"[" * 50_000,
+    ],
+)
+def test_whatever_is_wrong_is_left_to_who_can_say_what(body):
+    assert read(body) is None
+
+
+def seen_in_training(seen: tuple[float, float], **more) -> Reader:
+    feature = Feature(name="x", training_range=seen, **more)
+    return Reader(Contract(target="t", classes=(0, 1), features=(feature,)))
+
+
+@pytest.mark.parametrize(("seen", "usual"), [((0, 1), True), ((0, 0), False), ((1, 1), False)])
+def test_a_boolean_of_which_training_saw_one_value_is_not_taken_for_usual(seen, usual):
+    for value in (b"true", b"false"):
+        found = seen_in_training(seen, type="boolean").read(b'{"x": %s}' % value, MOST)
+        assert found == Rows(np.array([[float(value == b"true")]]), usual)
+
+
+@pytest.mark.parametrize("seen", [(0, 1e20), (-1e20, 1e20), (1e19, 1e20), (-1e20, -1e19)])
+def test_an_integer_may_be_larger_than_a_processor_has_them(seen):
+    reader = seen_in_training(seen, type="integer")
+    for value in (int(seen[0]), int(seen[1]), 5, 2**63 - 1, 2**63, -(2**63) - 1):
+        found = reader.read(b'{"x": %d}' % value, MOST)
+        assert found is not None
+        assert found.values.tolist() == [[float(value)]]
+        assert not found.usual or seen[0] <= value <= seen[1]
+
+
+def test_a_name_given_twice_in_the_contract_is_read_the_slow_way():
+    twice = Contract(target="t", classes=(0, 1), features=(Feature(name="x"), Feature(name="x")))
+    assert Reader(twice).read(b'{"x": 1}', MOST) is None
+
+
+def test_a_missing_value_is_nan():
+    found = read({**ROW, "Glucose": None})
+    assert found is not None
+    assert math.isnan(found.values[0, 0])
+    assert found.usual

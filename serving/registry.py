@@ -59,6 +59,7 @@ class Registry:
             warnings.simplefilter("ignore")
             from mlflow import MlflowClient
 
+            _give_up_early(uri)
             self._client = MlflowClient(uri, uri)
 
     def resolve(self, name: str, stage: str) -> Found:
@@ -122,6 +123,14 @@ def may_exist(uri: str) -> bool:
     """Tell a sqlite file that is not there: asking MLflow for it would create it."""
     path = uri.removeprefix("sqlite:///").split("?")[0]
     return not uri.startswith("sqlite:///") or Path(path).is_file()
+
+
+def _give_up_early(uri: str) -> None:
+    """Keep MLflow from trying a database that is down for 100 seconds; no variable of it does."""
+    if not uri.startswith(("http:", "https:")):
+        from mlflow.store.db import utils
+
+        utils.MAX_RETRY_COUNT = 1
 
 
 @contextmanager

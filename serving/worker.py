@@ -12,6 +12,7 @@ What is added to gunicorn's own (26.2):
 - What gunicorn itself refuses is answered in our shape of an error, not as an HTML page.
 """
 
+import os
 import socket
 import time
 from collections import deque
@@ -151,6 +152,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """Tell the arbiter that this worker lives; called about once a second."""
         super().notify()
         self._cut_off_late()
+
+    def handle_quit(self, *_: Any) -> None:
+        """End at once, at SIGQUIT and SIGINT.
+
+        gunicorn's own would wait for locks that the thread it interrupts may hold.
+        """
+        os._exit(0)
 
     def set_accept_enabled(self, enabled: bool) -> None:
         super().set_accept_enabled(enabled)

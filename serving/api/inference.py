@@ -14,7 +14,6 @@ from flask import Blueprint, Response, jsonify, request
 from serving.answer import Scored, Served
 from serving.api import score_and_count, scored_response, served_model, state
 from serving.api.foreign import answer_400, checked
-from serving.api.predict import check_count, decode
 from serving.body import media_type, read_body
 from serving.errors import (
     JSON,
@@ -23,6 +22,7 @@ from serving.errors import (
     NotFoundError,
     UnsupportedTypeError,
 )
+from serving.jsonbody import check_count, decode
 from serving.tensors import InferRequest, to_request, to_rows
 
 NAME = "csv-to-production"

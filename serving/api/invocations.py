@@ -17,12 +17,12 @@ from flask import Blueprint, Response, request
 from serving.answer import Scored
 from serving.api import score_and_count, scored_response, served_model, state
 from serving.api.foreign import answer_400, checked
-from serving.api.predict import check_count, decode
 from serving.api.table import CSV, require_utf8
 from serving.body import media_type, read_body
 from serving.contract import Contract
 from serving.csvtable import read_table, to_rows
 from serving.errors import JSON, InvalidBodyError, MalformedBodyError, UnsupportedTypeError
+from serving.jsonbody import check_count, decode
 
 Rows = Sequence[Mapping[str, Any]]
 

@@ -1,41 +1,21 @@
-"""`POST /predict`: one row as an object, or many as `{"rows": [...]}`.
+"""`POST /predict`: rows as JSON or as a CSV table, answered alike."""
 
-A feature may itself be called `rows`: a body is a batch exactly where the value of `rows` is a
-list, which no feature's value can be.
-"""
-
-import json
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from flask import Blueprint, Response, request
 
-from serving.answer import Served, to_answer
+from serving.answer import to_answer
 from serving.api import exchange, scored_response, served_model
 from serving.api.table import CSV, predict_table
 from serving.body import media_type, read_body
-from serving.contract import InvalidRowsError, to_matrix
-from serving.errors import (
-    JSON,
-    FieldError,
-    InvalidBodyError,
-    MalformedBodyError,
-    TooLargeError,
-    UnsupportedTypeError,
-    invalid_rows,
-    pointer,
-)
+from serving.errors import JSON, UnsupportedTypeError
 from serving.exchange import Exchange
-from serving.reader import Rows
+from serving.jsonbody import read_rows
 
 blueprint = Blueprint("predict", __name__)
 
 _encoder = msgspec.json.Encoder()
-
-
-class Asked(NamedTuple):
-    rows: list[dict[str, Any]]
-    batch: bool
 
 
 @blueprint.post("/predict")
@@ -56,84 +36,3 @@ def answer_json(exchange: Exchange, environ: dict[str, Any]) -> bytes:
     served, settings = exchange.served_model(), exchange.state.settings
     rows = read_rows(served, read_body(environ, settings.max_body), settings.max_rows)
     return _encoder.encode(to_answer(served, exchange.score(served, rows)))
-
-
-def read_rows(served: Served, body: bytes, most: int) -> Rows:
-    """Read the rows of a body.
-
-    Raises MalformedBodyError (400), InvalidBodyError (422) and, over `most` rows, TooLargeError
-    (413).
-    """
-    rows = served.reader.read(body, most)
-    if rows is not None:
-        return rows
-    asked = _split(decode(body))
-    check_count(len(asked.rows), most)
-    try:
-        return Rows(to_matrix(served.scorer.contract, asked.rows))
-    except InvalidRowsError as error:
-        raise invalid_rows(error.violations, batch=asked.batch) from error
-
-
-def check_count(rows: int, most: int) -> None:
-    if rows > most:
-        raise TooLargeError(f"The body has {rows} rows; at most {most} are taken at once.")
-
-
-def decode(body: bytes) -> Any:
-    """Decode strict JSON: no NaN, nothing after the end, no key twice in an object."""
-    try:
-        value = msgspec.json.decode(body)
-        if body.count(b":") != _keys(value):
-            json.loads(body, object_pairs_hook=_refuse_repeated, parse_int=str)
-    except RecursionError as error:
-        raise MalformedBodyError("The body is nested too deeply.") from error
-    except UnicodeDecodeError as error:
-        raise MalformedBodyError("The body is not UTF-8.") from error
-    except msgspec.DecodeError as error:
-        hint = "; JSON has no NaN, send null for what is missing" if b"NaN" in body else ""
-        raise MalformedBodyError(f"The body is not valid JSON: {error}{hint}.") from error
-    return value
-
-
-def _keys(value: Any) -> int:
-    """Count the keys of a body of the usual form.
-
-    Each key in the text has a colon. As many colons as keys: no key was lost, so none is repeated.
-    The slow, exact look is needed only for other bodies.
-    """
-    if not isinstance(value, dict):
-        return 0
-    rows = value.get("rows")
-    inner = rows if isinstance(rows, list) else []
-    return len(value) + sum(len(row) for row in inner if isinstance(row, dict))
-
-
-def _refuse_repeated(pairs: list[tuple[str, Any]]) -> None:
-    seen = set()
-    for key, _ in pairs:
-        if key in seen:
-            raise MalformedBodyError(f"The key {json.dumps(key[:80])} stands twice in one object.")
-        seen.add(key)
-
-
-def _split(body: Any) -> Asked:
-    if not isinstance(body, dict):
-        raise InvalidBodyError('The body must be one row as an object, or {"rows": [...]}.')
-    rows = body.get("rows")
-    if not isinstance(rows, list):
-        return Asked([body], batch=False)
-    for key in (key for key in body if key != "rows"):
-        raise _refused([key], f"`{key}` stands beside `rows`, where nothing else may")
-    if not rows:
-        raise _refused(["rows"], "`rows` is empty; it must hold at least one row")
-    for index, row in enumerate(rows):
-        if not isinstance(row, dict):
-            raise _refused(["rows", index], f"row {index + 1} is not an object")
-    return Asked(rows, batch=True)
-
-
-def _refused(steps: list[str | int], detail: str) -> InvalidBodyError:
-    return InvalidBodyError(
-        f"{detail[:1].upper()}{detail[1:]}.", [FieldError(pointer(steps), detail)]
-    )

@@ -1,25 +1,17 @@
-"""A service that runs: a small model in a store, and gunicorn in a process of its own."""
+"""A service that runs on a small model with a contract of the test's own."""
 
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
 import msgspec
-import pytest
-import requests
 
 from serving import store
 from serving.contract import Contract, Feature
 from serving.scorer import Prediction
 from serving.store import Version
-from tests.conftest import ROOT
+from tests.running import service
 from tests.serving.small_model import NAME, ROWS, THRESHOLD, expected_probability, graph
 
 SMOKER = "Smoker/ever"
@@ -66,48 +58,6 @@ def keep(contract: Contract, folder: Path) -> Path:
 
 @contextmanager
 def running(folder: Path, **variables: str) -> Iterator[str]:
-    """Run the service in a folder, where its log goes too, until the block ends; gives its URL."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    steering = ("SERVING_", "MLFLOW_", "PROMETHEUS_")
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(steering)}
-    ours = {
-        "PYTHONPATH": str(ROOT),
-        "SERVING_MODEL": NAME,
-        "SERVING_PORT": str(port),
-        "SERVING_WORKERS": "1",
-    }
-    config = str(ROOT / "serving/gunicorn.conf.py")
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "-c", config, "serving.wsgi:app"],
-            cwd=folder,
-            env=clean | ours | variables,
-            stdout=log,
-            stderr=log,
-        )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        _wait_until_live(url, process, folder / "log")
-        yield url
-    finally:
-        # At once, whatever connections a browser still has.
-        process.send_signal(signal.SIGQUIT)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise
-
-
-def _wait_until_live(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if requests.get(f"{url}/healthz", timeout=5).status_code == 200:
-                return
-        except requests.ConnectionError:
-            time.sleep(0.05)
-    pytest.fail(f"the service did not start:\n{log.read_text()}")
+    """Run the service in a folder until the block ends; gives its URL."""
+    with service(folder, **variables) as found:
+        yield found.url

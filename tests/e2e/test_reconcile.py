@@ -73,6 +73,7 @@ def test_evaluated_is_registered_to_the_byte(
         ours = (trained.path / "artifacts/model" / name).read_bytes()
         assert (Path(location) / name).read_bytes() == ours
     assert version.tags["digest"] == sha256(evaluated).hexdigest()
+    assert version.tags["gates"] == "passed"
     (run,) = store.results()
     for tag in ("digest", "data.digest", "git.commit", "pipeline.fingerprint"):
         assert version.tags[tag] == run.data.tags[tag]
@@ -170,6 +171,10 @@ def test_gates_that_do_not_hold_keep_the_version_in_staging(project: Project) ->
     project.run("dvc", "exp", "run", "-S", "grid_search.grid_size=2")
     store = open_store(project.store)
     assert store.versions() == {"1": {"production"}, "2": {"staging"}}
+    assert [store.client.get_model_version(NAME, n).tags["gates"] for n in "12"] == [
+        "passed",
+        "failed",
+    ]
 
 
 def test_without_auto_promote_nothing_goes_to_production(project: Project) -> None:

@@ -1,5 +1,6 @@
 """Evaluated = registered = served: the same rows get the same answers everywhere."""
 
+import io
 import json
 import re
 
@@ -12,7 +13,9 @@ from flask.testing import FlaskClient
 from serving.answer import load_served
 from serving.app import create_app
 from serving.config import Settings, read_settings
+from serving.metrics import Metrics
 from serving.scorer import Scorer
+from serving.state import State
 from serving.sync import Kind, sync
 from tests.conftest import ROOT, Project
 from tests.e2e.conftest import NAME
@@ -33,7 +36,8 @@ def settings(trained: Project, tmp_path_factory: pytest.TempPathFactory) -> Sett
 
 @pytest.fixture(scope="module")
 def client(settings: Settings) -> FlaskClient:
-    return create_app(settings, load_served(settings)).test_client()
+    state = State(settings, load_served(settings), None, Metrics())
+    return create_app(state).test_client()
 
 
 def test_mlflow_answers_as_the_service_does(
@@ -55,6 +59,40 @@ def test_the_service_answers_as_the_evaluation_did(
     answer = client.post("/predict", json={"rows": rows.to_dict("records")}).get_json()
     assert [p["label"] for p in answer["predictions"]] == evaluated[0].tolist()
     assert [p["probability"] for p in answer["predictions"]] == evaluated[1].tolist()
+
+
+def test_every_protocol_answers_alike(rows: pd.DataFrame, client: FlaskClient) -> None:
+    some = rows.copy()
+    some.loc[::7, ["Glucose", "Insulin", "BMI"]] = np.nan
+    records = json.loads(some.to_json(orient="records", double_precision=15))
+    cells = [value for record in records for value in record.values()]
+    tensor = {"name": "x", "shape": list(some.shape), "datatype": "FP64", "data": cells}
+    columns = [
+        {"name": name, "shape": [len(some), 1], "datatype": "FP64", "data": list(column)}
+        for name, column in zip(some, zip(*(r.values() for r in records), strict=True), strict=True)
+    ]
+    expected = _probabilities(client, "/predict", {"rows": records})
+    for path, body in (
+        ("/invocations", {"dataframe_records": records}),
+        (
+            "/invocations",
+            {"dataframe_split": json.loads(some.to_json(orient="split", double_precision=15))},
+        ),
+        ("/invocations", {"instances": records}),
+        (f"/v2/models/{NAME}/infer", {"inputs": [tensor]}),
+        (f"/v2/models/{NAME}/versions/1/infer", {"inputs": columns}),
+    ):
+        np.testing.assert_allclose(_probabilities(client, path, body), expected, rtol=0, atol=1e-9)
+    table = client.post("/predict", data=some.to_csv(index=False), content_type="text/csv")
+    scored = pd.read_csv(io.StringIO(table.get_data(as_text=True)))
+    np.testing.assert_allclose(scored["probability"], expected, rtol=0, atol=1e-9)
+
+
+def _probabilities(client: FlaskClient, path: str, body: dict[str, object]) -> list[float]:
+    answer = client.post(path, json=body).get_json()
+    if "outputs" in answer:
+        return next(o["data"] for o in answer["outputs"] if o["name"] == "probability")
+    return [prediction["probability"] for prediction in answer["predictions"]]
 
 
 def test_zero_and_null_are_the_same_missing_value(client: FlaskClient, rows: pd.DataFrame) -> None:

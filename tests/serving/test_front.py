@@ -105,7 +105,13 @@ def preflight(app, path="/predict", origin=ORIGIN):
 def test_without_the_setting_no_page_of_others_may_read(app):
     headers = post(app, Origin=ORIGIN).headers
     assert not [name for name in headers if name.startswith("Access-Control") or name == "Vary"]
-    assert "Access-Control-Allow-Origin" not in preflight(app).headers
+    asked = preflight(app)
+    assert (asked.status, asked.headers["Allow"]) == (200, "OPTIONS, POST")
+    assert "Access-Control-Allow-Origin" not in asked.headers
+
+
+def test_without_the_setting_a_preflight_needs_a_key_like_anything_else(make_app):
+    assert preflight(make_app(keys=(KEY,))).status == 401
 
 
 def test_an_allowed_origin_may_read_the_answer_and_its_headers(make_app):
@@ -400,6 +406,8 @@ def test_a_place_is_held_until_the_answer_is_sent_or_given_up(make_app):
         started, answer = begin(app, asked)
         assert started[0] == 200
         assert post(app).status == 503
+        assert next(iter(answer))
+        assert post(app).status == 503, "a part of it may be on its way still"
         answer.close()  # what a server does when the client has gone
         assert post(app).status == 200
 

@@ -23,11 +23,12 @@ BOUNDS = (0.125, 0.25, 0.5, 1, 4)  # exact in binary, and so are sums of eighths
 def figures(text: bytes) -> dict[str, float]:
     """Give every sample of an exposition by its name and labels, as they stand there."""
     families = text_string_to_metric_families(text.decode())
-    return {
-        f"{s.name}{sorted(s.labels.items())}" if s.labels else s.name: s.value
-        for family in families
-        for s in family.samples
+    samples = [sample for family in families for sample in family.samples]
+    found = {
+        f"{s.name}{sorted(s.labels.items())}" if s.labels else s.name: s.value for s in samples
     }
+    assert len(found) == len(samples), "a sample is given twice"
+    return found
 
 
 def named(name: str, **labels: str) -> str:
@@ -66,6 +67,7 @@ def test_a_request_is_counted_by_route_method_and_status_once_it_is_flushed():
     metrics = Metrics()
     for status, seconds in (("200", 0.001), ("200", 0.3), ("422", 40.0)):
         metrics.request(RequestNote("/predict", "POST", status, seconds))
+    metrics.request(RequestNote("/livez", "GET", "200", 0.25))
     before = figures(generate_latest(metrics.registry))
     assert not [name for name in before if name.startswith("serving_request")]
     metrics.flush()
@@ -79,6 +81,8 @@ def test_a_request_is_counted_by_route_method_and_status_once_it_is_flushed():
     assert after[named(seconds, route="/predict", le="+Inf")] == 3
     total = after[named("serving_request_seconds_sum", route="/predict")]
     assert total == pytest.approx(40.301)
+    assert after[named("serving_request_seconds_sum", route="/livez")] == 0.25
+    assert after[named("serving_requests_total", route="/livez", method="GET", status="200")] == 1
 
 
 def test_predictions_are_counted_by_label_and_probability_and_what_is_out_of_range_by_feature():

@@ -286,6 +286,15 @@ def test_with_keys_every_route_lets_in_whom_it_should(stored, settings, tmp_path
     assert not any(secret in log for secret in secrets.values())
 
 
+def test_it_says_where_it_listens_and_what_it_answers_with(running, tmp_path):
+    first, *others = running.log.read_text().splitlines()
+    assert first == f"{running.url}: heart version 1 (production), from the store"
+    assert {"serving"} <= {json.loads(line).get("logger") for line in others}
+    with service(tmp_path) as empty:
+        first = empty.log.read_text().splitlines()[0]
+        assert first == f"{empty.url}: waiting for a version of heart (production)"
+
+
 def test_the_log_is_json_and_holds_no_value_of_a_row(running):
     row = {"Glucose": 147.25, "Age": 51, "Smoker": 1}
     running.predict(row, params={"patient": "Jane-Roe"}, headers={"X-Request-ID": "abc-1"})

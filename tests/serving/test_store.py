@@ -1,5 +1,8 @@
 """The store: whole versions, one pointer, no way out of the folder."""
 
+import os
+import time
+
 import pytest
 
 from serving import store
@@ -101,3 +104,78 @@ def test_a_damaged_pointer_is_refused(settings, text):
     (settings.store / "current.json").write_bytes(text)
     with pytest.raises(ModelError):
         store.current(settings.store)
+
+
+def test_where_a_version_comes_from_is_kept_and_makes_it_no_other(stored):
+    facts = store.Facts(git_commit="abc", metrics={"test_auc": 0.5})
+    known = Version(stored.name, stored.version, stored.stage, stored.digest, facts)
+    assert known != stored
+    assert known.is_same(stored)
+    assert not known.is_same(version_of(stored.digest, "2"))
+
+
+def filled(folder, count: int) -> list[Version]:
+    """Make folders of versions, the last one used last."""
+    made = [version_of(f"{number:064x}", str(number)) for number in range(count)]
+    for age, version in enumerate(reversed(made)):
+        path = store.version_dir(folder, version.digest)
+        path.mkdir(parents=True)
+        (path / "model.onnx").write_bytes(b"x")
+        os.utime(path, (time.time() - 86_400 * age,) * 2)
+    return made
+
+
+def kept(folder) -> set[str]:
+    return {path.name for path in (folder / "versions").iterdir()}
+
+
+def test_the_versions_used_last_are_kept_for_a_way_back(tmp_path):
+    made = filled(tmp_path, 8)
+    store.prune(tmp_path, made[-1])
+    assert kept(tmp_path) == {version.digest for version in made[-5:]}
+
+
+def test_the_current_version_is_kept_however_old_it_is(tmp_path):
+    made = filled(tmp_path, 8)
+    store.prune(tmp_path, made[0])
+    assert kept(tmp_path) == {version.digest for version in [made[0], *made[-4:]]}
+
+
+def test_a_version_that_is_switched_to_is_the_one_used_last(tmp_path):
+    made = filled(tmp_path, 8)
+    store.switch(tmp_path, made[0])
+    store.prune(tmp_path, made[-1])
+    assert kept(tmp_path) == {version.digest for version in [made[0], *made[-4:]]}
+
+
+def test_few_versions_are_all_kept(tmp_path):
+    made = filled(tmp_path, 5)
+    store.prune(tmp_path, made[2])
+    assert len(kept(tmp_path)) == 5
+
+
+def test_what_a_killed_process_left_behind_is_removed_after_an_hour(tmp_path):
+    current = filled(tmp_path, 1)[0]
+    left = [
+        tmp_path / ".download-abc",
+        tmp_path / ".current.json-abc",
+        tmp_path / "versions" / ".incoming-abc",
+        tmp_path / "versions" / ".discarded-abc",
+    ]
+    for hours in (1.1, 0.9):
+        for path in left:
+            path = path.with_name(f"{path.name}-{hours}")
+            if "json" in path.name:
+                path.write_text("")
+            else:
+                path.mkdir()
+                (path / "model.onnx").write_bytes(b"x")
+            os.utime(path, (time.time() - 3600 * hours,) * 2)
+    (tmp_path / "sync.json").write_text("{}")
+    (tmp_path / ".gitignore").write_text("*")
+    os.utime(tmp_path / ".gitignore", (0, 0))
+    store.prune(tmp_path, current)
+    hidden = sorted(path.name for path in tmp_path.rglob(".*"))
+    assert hidden == sorted([".gitignore", *(f"{path.name}-0.9" for path in left)])
+    assert (tmp_path / "sync.json").exists()
+    assert kept(tmp_path) > {current.digest}

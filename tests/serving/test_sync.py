@@ -6,11 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from serving import store
+from serving import status, store
 from serving.config import Settings
-from serving.sync import Kind, sync
+from serving.status import REMEMBERED
+from serving.sync import Kind, registry_uri, sync
 
 ROOT = Path(__file__).parents[2]
 
@@ -190,6 +192,232 @@ def test_a_store_that_cannot_be_a_folder_is_told(registry, make_model, tmp_path)
     (tmp_path / "file").write_text("")
     settings = Settings(model="heart", store=tmp_path / "file")
     assert sync(settings, registry.uri).kind is Kind.STORE_FAILED
+
+
+@pytest.fixture
+def put(registry, make_model, tmp_path):
+    """Register a version that differs by its number, and let production name it."""
+
+    def one(number: int, digest: str | None = "its own", **more) -> tuple[Path, str]:
+        folder = tmp_path / f"made {number}"
+        made = make_model(folder, float(number))
+        version = registry.register(folder, made if digest == "its own" else digest, **more)
+        return folder, version
+
+    return one
+
+
+def refusals(settings) -> list[tuple[str, str]]:
+    found = status.read(settings.store)
+    assert found is not None
+    return [(refusal.version, refusal.reason) for refusal in found.refused]
+
+
+@pytest.mark.parametrize(
+    ("gates", "required", "reason"),
+    [
+        ("passed", True, None),
+        ("passed", False, None),
+        ("failed", False, None),
+        (None, False, None),
+        ("failed", True, "its gates did not pass"),
+        ("PASSED", True, "its gates did not pass"),
+        ("", True, "its gates did not pass"),
+        (None, True, "the registry does not say that its gates passed"),
+    ],
+)
+def test_gates_count_where_they_are_required(registry, put, settings, gates, required, reason):
+    settings = msgspec.structs.replace(settings, require_gates=required)
+    put(1, gates=gates)
+    outcome = sync(settings, registry.uri)
+    assert outcome.kind is (Kind.REFUSED if reason else Kind.UPDATED)
+    if reason:
+        assert reason in outcome.detail
+        assert "SERVING_REQUIRE_GATES=0" in outcome.detail
+        assert not (settings.store / "versions").exists(), "it was downloaded all the same"
+
+
+def test_who_no_longer_requires_gates_gets_what_was_refused_for_them(registry, put, settings):
+    put(1, gates="failed")
+    assert sync(settings, registry.uri).kind is Kind.REFUSED
+    lenient = msgspec.structs.replace(settings, require_gates=False)
+    assert sync(lenient, registry.uri).kind is Kind.UPDATED
+
+
+def test_a_refused_version_is_not_downloaded_again_and_goes_on_being_refused(
+    registry, put, settings
+):
+    folder, _ = put(1, "0" * 64)
+    first = sync(settings, registry.uri)
+    assert first.kind is Kind.REFUSED
+    shutil.rmtree(folder)  # a download would fail, and that is another outcome
+    for _ in range(2):
+        again = sync(settings, registry.uri)
+        assert (again.kind, again.detail) == (Kind.REFUSED, first.detail)
+        assert again.desired == first.desired
+        assert refusals(settings) == [("1", first.refusal.reason)]
+    assert sync(settings, registry.uri, retry=True).kind is Kind.UNREACHABLE
+
+
+def test_what_was_refused_is_remembered_on_disk_for_the_next_process(
+    registry, put, settings, tmp_path
+):
+    folder, _ = put(1, "0" * 64)
+    sync(settings, registry.uri)
+    shutil.rmtree(folder)
+    shutil.copytree(settings.store, tmp_path / "other store")
+    elsewhere = msgspec.structs.replace(settings, store=tmp_path / "other store")
+    assert sync(elsewhere, registry.uri).kind is Kind.REFUSED
+    (elsewhere.store / "sync.json").unlink()
+    assert sync(elsewhere, registry.uri).kind is Kind.UNREACHABLE
+
+
+def test_asked_to_retry_a_version_that_was_mended_is_taken(registry, put, settings, make_model):
+    folder, _ = put(1)
+    (folder / "golden.json").unlink()
+    assert sync(settings, registry.uri).kind is Kind.REFUSED
+    make_model(folder, 1.0)
+    assert sync(settings, registry.uri).kind is Kind.REFUSED
+    assert sync(settings, registry.uri, retry=True).kind is Kind.UPDATED
+    assert store.current(settings.store).version == "1"
+
+
+@pytest.mark.parametrize("tag", ["digest", "gates"])
+def test_a_refused_version_of_which_the_registry_says_something_else_is_tried_again(
+    registry, put, settings, make_model, tmp_path, tag
+):
+    digest = make_model(tmp_path / "made 1", 1.0)
+    put(1, **({"digest": "0" * 64} if tag == "digest" else {"gates": "failed"}))
+    assert sync(settings, registry.uri).kind is Kind.REFUSED
+    value = digest if tag == "digest" else "passed"
+    registry.client().set_model_version_tag("heart", "1", tag, value)
+    assert sync(settings, registry.uri).kind is Kind.UPDATED
+
+
+def test_a_refused_version_that_the_stage_leaves_and_comes_back_to_is_tried_anew(
+    registry, put, settings, make_model
+):
+    folder, bad = put(1)
+    (folder / "golden.json").unlink()
+    assert sync(settings, registry.uri).kind is Kind.REFUSED
+    put(2)
+    assert sync(settings, registry.uri).kind is Kind.UPDATED
+    assert [version for version, _ in refusals(settings)] == [bad], "it is still listed"
+    make_model(folder, 1.0)
+    registry.client().set_registered_model_alias("heart", "production", bad)
+    assert sync(settings, registry.uri).kind is Kind.UPDATED
+    assert store.current(settings.store).version == bad
+
+
+def test_two_refused_versions_in_turn_are_each_tried_anew(registry, put, settings, make_model):
+    folder, first = put(1)
+    (folder / "golden.json").unlink()
+    sync(settings, registry.uri)
+    put(2, "0" * 64)
+    sync(settings, registry.uri)
+    assert [version for version, _ in refusals(settings)] == ["2", "1"]
+    make_model(folder, 1.0)
+    registry.client().set_registered_model_alias("heart", "production", first)
+    assert sync(settings, registry.uri).kind is Kind.UPDATED
+
+
+def test_the_latest_refusals_are_listed_with_their_reasons(registry, put, settings):
+    for number in range(1, REMEMBERED + 3):
+        put(number, "0" * 64 if number % 2 else "its own", gates="passed" if number % 2 else None)
+        sync(settings, registry.uri)
+    found = refusals(settings)
+    assert [version for version, _ in found] == [str(n) for n in range(12, 2, -1)]
+    assert ["has the sha256" in reason for _, reason in found] == [False, True] * 5
+    assert ["its gates passed" in reason for _, reason in found] == [True, False] * 5
+
+
+def test_a_version_that_is_refused_again_is_listed_once(registry, put, settings):
+    put(1, "0" * 64)
+    for _ in range(3):
+        sync(settings, registry.uri, retry=True)
+    assert len(refusals(settings)) == 1
+
+
+def test_where_a_version_comes_from_goes_into_the_store_with_it(registry, put, settings, tmp_path):
+    client = registry.client()
+    experiment = client.create_experiment("heart", artifact_location=str(tmp_path / "runs"))
+    run = client.create_run(experiment)
+    client.log_metric(run.info.run_id, "test_auc", 0.875)
+    folder, _ = put(1, alias=None)
+    digest = client.get_model_version("heart", "1").tags["digest"]
+    tags = {"digest": digest, "gates": "passed", "git.commit": "abc", "data.digest": "def"}
+    version = client.create_model_version("heart", str(folder), run_id=run.info.run_id, tags=tags)
+    client.set_registered_model_alias("heart", "production", version.version)
+    sync(settings, registry.uri)
+    facts = store.current(settings.store).facts
+    assert (facts.git_commit, facts.data_digest) == ("abc", "def")
+    assert facts.metrics == {"test_auc": 0.875}
+    assert 1000 * facts.trained_at.timestamp() == run.info.start_time
+    assert sync(settings, registry.uri).kind is Kind.UNCHANGED
+
+
+def test_a_stage_that_is_taken_away_leaves_the_last_version_answering(registry, put, settings):
+    put(1)
+    sync(settings, registry.uri)
+    registry.client().delete_registered_model_alias("heart", "production")
+    assert sync(settings, registry.uri).kind is Kind.NO_VERSION
+    assert store.current(settings.store).version == "1"
+    found = status.read(settings.store)
+    assert (found.outcome, found.desired) == ("no version", None)
+
+
+def test_the_outcome_is_noted_for_the_workers(registry, put, settings):
+    put(1)
+    outcome = sync(settings, registry.uri)
+    found = status.read(settings.store)
+    assert (found.outcome, found.detail) == (outcome.kind, outcome.detail)
+    assert found.desired == store.current(settings.store)
+    assert found.checked_at == found.reached_at
+    assert found.good
+
+
+def test_while_the_registry_is_out_of_reach_what_it_said_last_is_kept(registry, put, settings):
+    put(1)
+    sync(settings, registry.uri)
+    before = status.read(settings.store)
+    registry.path.write_text("not a database, but long enough to be looked at " * 40)
+    assert sync(settings, registry.uri).kind is Kind.UNREACHABLE
+    after = status.read(settings.store)
+    assert (after.desired, after.reached_at) == (before.desired, before.reached_at)
+    assert after.checked_at > before.checked_at
+    assert not after.good
+
+
+def test_a_digest_that_is_none_is_refused_before_anything_is_downloaded(registry, put, settings):
+    folder, _ = put(1, "../../../etc")
+    shutil.rmtree(folder)
+    assert sync(settings, registry.uri).kind is Kind.REFUSED
+
+
+def test_the_registry_may_be_another_than_where_runs_are_tracked(monkeypatch):
+    monkeypatch.delenv("MLFLOW_REGISTRY_URI", raising=False)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert registry_uri() == "sqlite:///mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking")
+    assert registry_uri() == "http://tracking"
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", "http://registry")
+    assert registry_uri() == "http://registry"
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", "")
+    assert registry_uri() == "http://tracking"
+
+
+def test_the_command_follows_mlflows_own_variable_for_a_registry(registry, put, settings, tmp_path):
+    put(1)
+    given = {"MLFLOW_REGISTRY_URI": registry.uri, "MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
+    done = subprocess.run(
+        [sys.executable, "-m", "serving.sync"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), **settings.to_variables(), **given},
+        capture_output=True,
+        text=True,
+    )
+    said = "heart version 1 (production) was downloaded and is now in force.\n"
+    assert (done.returncode, done.stderr) == (0, said)
 
 
 def test_the_command_says_one_line_and_leaves_no_database(tmp_path):

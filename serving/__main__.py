@@ -51,7 +51,7 @@ def serve() -> None:
     _check_address(settings)
     try:
         state = f"{load_served(settings).version}, from the store"
-    except (NoModelError, ModelError):
+    except (NoModelError, ModelError, OSError):
         state = f"waiting for a version of {settings.model} ({settings.stage})"
     click.echo(f"http://{settings.address}: {state}", err=True)
     config = Path(__file__).with_name("gunicorn.conf.py")
@@ -73,7 +73,7 @@ def predict(values: tuple[str, ...], offline: bool) -> None:
     trouble = "" if offline else _sync()
     try:
         served = load_served(settings)
-    except (NoModelError, ModelError) as error:
+    except (NoModelError, ModelError, OSError) as error:
         raise click.ClickException(trouble or str(error)) from error
     _warn(trouble, served)
     body = msgspec.json.encode(_answer(served, values))

@@ -61,8 +61,8 @@ class Answer(msgspec.Struct, frozen=True):
 def load_served(settings: Settings) -> Served:
     """Load the store's current version.
 
-    Raises NoModelError where the store has none of this name and stage, and ModelError where the
-    one it has must not answer.
+    Raises NoModelError where the store has none of this name and stage, ModelError where the one
+    it has must not answer, and OSError where it cannot be read.
     """
     version = store.current(settings.store)
     # A store may have followed another model before: that one must not answer under this name.

@@ -3,6 +3,8 @@
 import zlib
 from typing import Any
 
+from gunicorn.http.errors import NoMoreData
+
 from serving.errors import MalformedBodyError, TooLargeError, TooSlowError, UnsupportedTypeError
 
 GZIP = 31  # zlib's number for a gzip header and trailer, and the largest window
@@ -38,8 +40,10 @@ def _read(environ: dict[str, Any], most: int) -> bytes:
             raise _too_large(most)
     try:
         body: bytes = environ["wsgi.input"].read(most + 1 if length is None else length)
-    except (OSError, EOFError) as error:
-        raise MalformedBodyError("The body's chunks are broken off or not well formed.") from error
+    except NoMoreData as error:
+        raise TooSlowError("The body did not arrive whole in time.") from error
+    except OSError as error:  # gunicorn's errors of chunks are such
+        raise MalformedBodyError("The body's chunks are not well formed.") from error
     if len(body) > most:
         raise _too_large(most)
     if length is not None and len(body) < length:

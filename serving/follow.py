@@ -70,7 +70,8 @@ def main() -> int:
     # Nothing is lost by ending at once: what is half fetched stands beside the store.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, lambda *_: os._exit(0))
-    end_with(os.getppid())
+    # The parent may be gone already, where it says who it is; another has taken this process then.
+    end_with(int(sys.argv[1]) if len(sys.argv) > 1 else os.getppid())
     logging.config.dictConfig(log.CONFIG)
     prepare_mlflow()
     follower = Follower(read_settings(), registry_uri())

@@ -6,7 +6,6 @@ view calls too: Flask takes 100 of the 340 microseconds of such a request (docs/
 """
 
 import re
-import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from threading import BoundedSemaphore
 from time import perf_counter
@@ -40,6 +39,7 @@ WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 Shortcut = Callable[[Exchange, Environ], bytes]
 
 EXCHANGE = "serving.exchange"
+OTHER_PLACES = 8  # for pages, descriptions and what is not there, each of which may be read slowly
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:+/=@-]{1,128}")
 HOST = re.compile(r"(\[[0-9a-f:.]+\]|(?!\.)[^][:/?#@\s]+)(?::[0-9]*)?")  # and a port
 ALLOWED_HEADERS = "Authorization, Content-Encoding, Content-Type, X-API-Key, X-Request-ID"
@@ -80,7 +80,8 @@ class Front:
         self._app = app
         self._shortcuts = shortcuts
         self._state = state
-        self._slots = BoundedSemaphore(settings.concurrency)
+        self._places = BoundedSemaphore(settings.concurrency)
+        self._other_places = BoundedSemaphore(OTHER_PLACES)
         self._hosts = frozenset(host.lower().strip("[]") for host in settings.trusted_hosts)
         self._origins = frozenset(settings.cors_origins)
 
@@ -97,13 +98,13 @@ class Front:
         if cors and _is_preflight(environ):
             begin("204 No Content", _preflight_headers())
             return Answer([], lambda: self._finish(environ, exchange))
-        counts = route.predicts and environ["REQUEST_METHOD"] == "POST"
-        held = False
+        places = self._places_for(environ, route)
+        taken = False
         try:
             self._check_host(environ, route)
             self._check_key(environ, exchange)
-            held = counts and self._take_slot()
-            body = self._respond(environ, exchange, begin, shortcut=counts)
+            taken = places is not None and _take(places)
+            body = self._respond(environ, exchange, begin)
         except ServingError as error:
             body = _refuse(environ, error, begin)
         except Exception:  # Flask answers for what fails in it; this is for what fails here
@@ -111,16 +112,25 @@ class Front:
             body = _refuse(environ, FailedError(), begin)
 
         def finish() -> None:
-            if held:
-                self._slots.release()
+            if taken and places is not None:
+                places.release()
             self._finish(environ, exchange)
 
         return Answer(body, finish)
 
+    def _places_for(self, environ: Environ, route: Route) -> BoundedSemaphore | None:
+        """Give what limits how many such requests are answered at once; nothing does for probes."""
+        if route.predicts and environ["REQUEST_METHOD"] == "POST":
+            return self._places
+        if route.probe or route.needs is Needs.METRICS:
+            return None
+        return self._other_places
+
     def _respond(
-        self, environ: Environ, exchange: Exchange, begin: StartResponse, *, shortcut: bool
+        self, environ: Environ, exchange: Exchange, begin: StartResponse
     ) -> Iterable[bytes]:
-        answer_json = self._shortcuts.get(environ["PATH_INFO"]) if shortcut else None
+        posted = environ["REQUEST_METHOD"] == "POST"
+        answer_json = self._shortcuts.get(environ["PATH_INFO"]) if posted else None
         if answer_json is None or media_type(environ) != JSON:
             return self._app(environ, begin)
         body = answer_json(exchange, environ)
@@ -155,11 +165,6 @@ class Front:
                 f"The key `{key.name}` is not for this; a key with the role `{needs.value}` is."
             )
 
-    def _take_slot(self) -> bool:
-        if not self._slots.acquire(blocking=False):
-            raise OverloadedError("Too many requests are being answered already; try again.")
-        return True
-
     def _cors_headers(self, environ: Environ) -> Headers:
         origin = environ.get("HTTP_ORIGIN", "")
         everyone = "*" in self._origins
@@ -192,9 +197,15 @@ class Front:
         )
 
 
+def _take(places: BoundedSemaphore) -> bool:
+    if not places.acquire(blocking=False):
+        raise OverloadedError("Too many requests are being answered already; try again.")
+    return True
+
+
 def _request_id(environ: Environ) -> str:
     given: str = environ.get("HTTP_X_REQUEST_ID", "")
-    return given if REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+    return given if REQUEST_ID.fullmatch(given) else log.new_request_id()
 
 
 def _key_of(environ: Environ, keys: tuple[Key, ...]) -> Key:

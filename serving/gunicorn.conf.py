@@ -28,8 +28,8 @@ _SHARED_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 bind = [_settings.address]
 worker_class = "serving.worker.Worker"
 workers = _settings.workers
-# Beside those for predictions some for probes and refusals, and for clients that are slow to send.
-threads = _settings.concurrency + 16
+# Beside those for predictions: for pages and the like (front.OTHER_PLACES), probes and refusals.
+threads = _settings.concurrency + 24
 graceful_timeout = _settings.grace
 timeout = 30  # seconds without a worker's heartbeat; no limit to a request
 keepalive = 5

@@ -9,6 +9,7 @@ A key is 256 random bits, so that its plain sha256 gives nothing away; a passwor
 import hmac
 import re
 import secrets
+import shutil
 from collections.abc import Iterable
 from enum import StrEnum
 from hashlib import sha256
@@ -59,12 +60,16 @@ def read_keys(path: Path) -> list[Key]:
 
 
 def write_keys(path: Path, keys: Iterable[Key]) -> None:
-    """Write the file whole, readable to its owner only."""
+    """Write the file whole, readable to its owner only, or to whom it was before."""
+    path = path.resolve()  # a link stays one
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}-{uuid4().hex}")
     try:
         temporary.touch(mode=0o600)
         temporary.write_text(HEADER + "".join(f"{key}\n" for key in keys))
+        if path.exists():
+            temporary.chmod(path.stat().st_mode & 0o770)
+            shutil.chown(temporary, path.stat().st_uid, path.stat().st_gid)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

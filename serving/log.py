@@ -5,6 +5,7 @@ What a request asked and what it was answered never stands here: it may be someb
 
 import logging
 import os
+import secrets
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -68,6 +69,10 @@ def write(line: RequestLine) -> None:
     """
     with suppress(OSError):
         os.write(STDOUT, _encoder.encode(line) + b"\n")
+
+
+def new_request_id() -> str:
+    return secrets.token_hex(16)
 
 
 def now() -> datetime:

@@ -93,6 +93,13 @@ class Metrics:
             ["feature"],
             registry=registry,
         )
+        self._keys = Gauge(
+            "serving_keys_ok",
+            "1 where every worker has the keys of the keys file, or there is none",
+            multiprocess_mode="livemin",
+            registry=registry,
+        )
+        self._keys.set(1)
         self._model = Gauge(
             "serving_model_workers",
             "Workers that answer with this version",
@@ -100,6 +107,10 @@ class Metrics:
             multiprocess_mode="livesum",
             registry=registry,
         )
+
+    def keys(self, *, good: bool) -> None:
+        """Say whether the keys in force are those of the keys file."""
+        self._keys.set(good)
 
     def request(self, note: RequestNote) -> None:
         self._requests.append(note)

@@ -203,7 +203,7 @@ def _service() -> dict[str, Schema]:
     }
     return {
         "Live": _object({"status": {"const": "ok"}}),
-        "Ready": _object({"status": {"const": "ready"}, "model": ref("ModelInfo")}),
+        "Ready": _object({"status": {"const": "ready"}}),
         "Version": _object(version),
     }
 

@@ -72,7 +72,8 @@ class Scorer:
 
         Raises ModelError where a file is missing or unreadable, the model's sha256 is not
         `expected_digest`, the contract is not the one the model was made with, the graph does not
-        fit it, or the golden predictions come out otherwise.
+        fit it, or the golden predictions come out otherwise; OSError where reading fails for
+        reasons of the machine, which say nothing of the version.
         """
         model, contract_json, golden_json = (
             _read(directory / name) for name in (MODEL_FILE, CONTRACT_FILE, GOLDEN_FILE)
@@ -149,7 +150,7 @@ def _check_contract(session: onnxruntime.InferenceSession, contract: Contract, d
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError as error:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise ModelError(f"{path.name} cannot be read: {error.strerror}") from error
 
 

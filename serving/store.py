@@ -23,6 +23,7 @@ CURRENT_FILE = "current.json"
 VERSION_FILE = "version.json"
 FILES = (MODEL_FILE, CONTRACT_FILE, GOLDEN_FILE)
 DIGEST = re.compile(r"[0-9a-f]{64}")
+LOCK_FILE = ".lock"
 DOWNLOAD_PREFIX = ".download-"
 KEPT = 5  # versions, so that a way back needs no download
 LEFT_BEHIND = 3600  # seconds after which a temporary folder's process must be gone
@@ -84,7 +85,7 @@ def switch(store: Path, version: Version) -> None:
     """Make `version` the one that answers, atomically."""
     folder = version_dir(store, version.digest)
     if not folder.is_dir():
-        raise ModelError(f"{version} is not in the store {store}")
+        raise FileNotFoundError(f"{version} is not in the store {store}")
     os.utime(folder)  # the versions in use latest are those that `prune` keeps
     temporary = store / f".{CURRENT_FILE}-{uuid4().hex}"
     try:
@@ -111,19 +112,26 @@ def current(store: Path) -> Version | None:
 def prune(store: Path, current: Version) -> None:
     """Remove all but the latest versions, and what processes that were killed left behind."""
     versions = store / "versions"
-    folders = sorted(
-        (path for path in versions.iterdir() if DIGEST.fullmatch(path.name)),
-        key=lambda path: path.stat().st_mtime,
-        reverse=True,
-    )
-    unused = [path for path in folders if path.name != current.digest][KEPT - 1 :]
+    others = [
+        path
+        for path in versions.iterdir()
+        if DIGEST.fullmatch(path.name) and path.name != current.digest
+    ]
+    others.sort(key=_changed_at, reverse=True)
     hidden = [path for folder in (store, versions) for path in folder.glob(".*-*")]
-    stale = [p for p in hidden if p.stat().st_mtime < time.time() - LEFT_BEHIND]
-    for path in [*unused, *stale]:
-        if path.is_dir():
+    stale = [path for path in hidden if _changed_at(path) < time.time() - LEFT_BEHIND]
+    for path in [*others[KEPT - 1 :], *stale]:
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def _changed_at(path: Path) -> float:
+    try:
+        return path.lstat().st_mtime
+    except FileNotFoundError:  # removed by another process
+        return time.time()
 
 
 def _replace_folder(incoming: Path, target: Path) -> None:

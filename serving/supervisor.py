@@ -1,5 +1,6 @@
 """gunicorn's master keeps one process beside its workers: the one that follows the registry."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -33,7 +34,10 @@ class Supervisor:
             self._process = None
         if now - self._started >= self._pause:
             self._started = now
-            self._process = subprocess.Popen(COMMAND, stdin=subprocess.DEVNULL)
+            command = [*COMMAND, str(os.getpid())]
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, preexec_fn=_ignore_hang_up
+            )
 
     def ask(self) -> None:
         """Ask for a sync at once."""
@@ -45,6 +49,11 @@ class Supervisor:
     def _send(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(number)
+
+
+def _ignore_hang_up() -> None:
+    """A SIGHUP before the follower has its own handler would end it."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def attach(server: Any, supervisor: Supervisor) -> None:
@@ -60,5 +69,15 @@ def attach(server: Any, supervisor: Supervisor) -> None:
         supervisor.keep_alive()
         manage_workers()
 
+    stop = server.stop
+
+    def stop_all(graceful: bool = True) -> None:
+        # New clients are turned away while the workers take those that have connected.
+        for listener in server.LISTENERS:
+            listener.listen(0)
+        stop(graceful)
+
     server.manage_workers = manage_all
+    server.stop = stop_all
     server.handle_hup = supervisor.ask
+    server.handle_usr2 = lambda: logger.warning("SIGUSR2 does nothing: start a new service instead")

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import msgspec
+from filelock import FileLock
 
 from serving import registry, status, store
 from serving.config import ConfigError, Settings, read_settings, without_password
@@ -24,6 +25,8 @@ from serving.registry import DEFAULT_URI, MLFLOW_SETTINGS, Found, Registry, Unre
 from serving.scorer import GATES_PASSED, ModelError, Scorer
 from serving.status import REMEMBERED, Refusal, Status
 from serving.store import Version
+
+LOCK_PATIENCE = 60.0  # seconds
 
 
 class Kind(StrEnum):
@@ -106,7 +109,10 @@ def _follow(settings: Settings, source: Registry, found: Found, before: Status |
     try:
         if settings.require_gates:
             _check_gates(found)
-        return _bring(settings.store, source, found)
+        settings.store.mkdir(parents=True, exist_ok=True)
+        # `python -m serving predict` may bring a version to the same store at the same time.
+        with FileLock(settings.store / store.LOCK_FILE, timeout=LOCK_PATIENCE):
+            return _bring(settings.store, source, found)
     except ModelError as error:
         refusal = Refusal(wanted.version, wanted.digest, str(error), time.time(), claims)
         return Outcome(Kind.REFUSED, f"{wanted} is refused: {error}.", wanted, refusal)
@@ -139,7 +145,6 @@ def _bring(folder: Path, source: Registry, found: Found) -> Outcome:
 
 def _fetch(folder: Path, source: Registry, wanted: Version) -> None:
     """Download a version beside those in the store, verify it, and move it in."""
-    folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder, prefix=store.DOWNLOAD_PREFIX) as temporary:
         files = source.download(wanted, Path(temporary))
         Scorer.load(files, wanted.digest)

@@ -79,7 +79,7 @@ class Watch:
             served = load_served(self._state.settings)
         except NoModelError:
             return ""
-        except ModelError as error:
+        except (ModelError, OSError) as error:
             return f"the store's current version cannot answer: {error}"
         self._state.served = served
         self._state.metrics.model(served.version.version, served.version.digest)
@@ -92,7 +92,9 @@ class Watch:
             self._state.keys = tuple(read_keys(path)) if path else None
         except KeysError as error:
             # Those in force stay: an editor's slip must not let everyone in, or lock all out.
+            self._state.metrics.keys(good=False)
             return f"{error}; the keys stay as they were"
+        self._state.metrics.keys(good=True)
         return ""
 
 

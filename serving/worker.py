@@ -2,8 +2,9 @@
 
 What is added to gunicorn's own (26.2):
 
-- A thread is given to a connection only once there is something to read on it, and for no longer
-  than the deadline; then reading ends, and a little later writing too.
+- A thread is given to a request only once its headers have all come, and for no longer than the
+  deadline; then reading ends, and a little later writing too. What remains of a body after an
+  early answer is not waited for, and a connection that closes lingers without a thread.
 - Two threads work at a time and take what waits in its order; more join in only where those wait
   for slow clients. Python runs one thread at a time anyway, in no order: with sixteen that were
   ready the p99 was five times as long.
@@ -13,6 +14,7 @@ What is added to gunicorn's own (26.2):
 """
 
 import os
+import selectors
 import socket
 import time
 from collections import deque
@@ -27,11 +29,16 @@ from werkzeug.http import HTTP_STATUS_CODES
 
 from serving.config import read_settings
 from serving.errors import DETAILS, plain_answer
+from serving.log import logger, new_request_id
 
 RUNNING = 2  # threads at work at a time; with 3 the p99 is a third longer, and no more is answered
 PATIENCE = 0.05  # seconds that a connection waits for its turn, which slow clients may hold
-FIRST_BYTES = 5.0  # seconds that a new connection may stay silent
-LAST_BYTES = 1.0  # the same, after SIGTERM
+HEAD = 5.0  # seconds for the headers of a request, or the silence of a new connection
+LAST_HEAD = 1.0  # the same, after SIGTERM
+REST = 0.05  # seconds for the rest of a body that was answered without being read
+LINGER = 1.0  # seconds for a client to take its answer, before what it still sends resets it
+LONGEST_HEAD = 16_384  # bytes; a longer one is read by a thread, within the same time
+GLANCE = 0.02  # seconds between looks at heads that have come in part
 LATE = 5.0  # seconds after the deadline, until a client that does not read is given up
 WAKE = 0.2  # seconds between looks at the clock after SIGTERM
 
@@ -44,16 +51,29 @@ class ErrorLog(glogging.Logger):  # type: ignore[misc]
 
 
 class Connection(TConn):  # type: ignore[misc]
-    """A connection that a pool thread may close gracefully, which takes time."""
+    """A connection, and until when it may take for what."""
 
-    closed = False
+    head_by = 0.0  # when the headers have to be here
     since = 0.0  # when it began to wait for a turn
     ends = 0.0  # when the request under way has to be answered
 
-    def close(self, graceful: bool = False) -> None:
-        if not self.closed:
-            self.closed = True
-            super().close(graceful)
+    def buffered(self) -> bytes:
+        """Give what of the next request was read along with the last one.
+
+        It happens where an answer is sent before the body has been read; the poller, where gunicorn
+        would let the connection wait, does not know of such bytes.
+        """
+        unreader = getattr(self.parser, "unreader", None)
+        return b"" if unreader is None else unreader.buf.getvalue()
+
+    def head_is_whole(self) -> bool:
+        """Tell whether a request's headers have all come; also where no more can, or may."""
+        before = self.buffered()
+        seen = _peek(self.sock, LONGEST_HEAD)
+        if seen == b"":
+            return True
+        head = before + (seen or b"")
+        return b"\r\n\r\n" in head or len(head) >= LONGEST_HEAD
 
 
 class Done(NamedTuple):
@@ -79,6 +99,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._waiting: deque[Connection] = deque()
         self._turns = RUNNING
         self._lock = Lock()
+        # Connections whose request's head has come in part, and those that are being closed.
+        self._partial: deque[Connection] = deque()
+        self._lingering: deque[Connection] = deque()
 
     def accept(self, listener: socket.socket) -> None:
         """Take a new connection, and wait for its first bytes without a thread."""
@@ -88,13 +111,25 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             return
         self.nr_conns += 1
         connection = Connection(self.cfg, client, address, listener.getsockname())
-        connection.timeout = time.monotonic() + (FIRST_BYTES if self.alive else LAST_BYTES)
+        connection.timeout = time.monotonic() + (HEAD if self.alive else LAST_HEAD)
         self.pending_conns.append(connection)
         readable = partial(self.on_pending_socket_readable, connection)
-        self.poller.register(client, 1, readable)
+        self.poller.register(client, selectors.EVENT_READ, readable)
 
     def enqueue_req(self, conn: Connection) -> None:
-        """Give a connection that has something to say a thread, or a place in the queue."""
+        """Take up a connection that has something to say; its head may have come in part."""
+        conn.head_by = time.monotonic() + HEAD
+        if not self._dispatch_whole(conn):
+            self._partial.append(conn)
+
+    def _dispatch_whole(self, conn: Connection) -> bool:
+        if not conn.head_is_whole():
+            return False
+        self._dispatch(conn)
+        return True
+
+    def _dispatch(self, conn: Connection) -> None:
+        """Give a connection a thread, or a place in the queue."""
         with self._lock:
             if not self._turns:
                 conn.since = time.monotonic()
@@ -107,13 +142,69 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._busy.add(conn)
         try:
             keep = self._answer(conn)
-            while keep is True and self.alive and _has_buffered(conn):
+            while keep and self.alive and conn.buffered() and conn.head_is_whole():
                 keep = self._answer(conn)
         finally:
             self._busy.discard(conn)
-        if not keep:
-            conn.close(graceful=True)
         return keep
+
+    def finish_request(self, conn: Connection, fs: Done) -> None:
+        """Keep a connection for its next request, or let it close."""
+        if not fs.result() or not self.alive:
+            self._let_go(conn)
+        elif conn.buffered():
+            self.enqueue_req(conn)
+        else:
+            super().finish_request(conn, fs)
+
+    def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
+        # gunicorn would wait five seconds, in this thread, for a body that nobody wanted.
+        return keepalive and bool(conn.parser.finish_body(deadline=time.monotonic() + REST))
+
+    def _let_go(self, conn: Connection) -> None:
+        """Close for writing, then wait without a thread until the client has seen it."""
+        try:
+            conn.sock.setblocking(False)
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._drop(conn)
+            return
+        conn.timeout = time.monotonic() + LINGER
+        self._lingering.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._discard, conn))
+
+    def _discard(self, conn: Connection, client: socket.socket) -> None:
+        try:
+            ended = not client.recv(65536)
+        except BlockingIOError:
+            return
+        except OSError:
+            ended = True
+        if ended:
+            self._lingering.remove(conn)
+            self.poller.unregister(client)
+            self._drop(conn)
+
+    def _drop(self, conn: Connection) -> None:
+        self.nr_conns -= 1
+        conn.close()
+
+    def _look_around(self) -> None:
+        """Do what is due by the clock; runs in the loop of the worker's main thread."""
+        now = time.monotonic()
+        self._let_in_the_impatient(now)
+        for conn in list(self._partial):
+            if self._dispatch_whole(conn):
+                self._partial.remove(conn)
+            elif now > conn.head_by:
+                self._partial.remove(conn)
+                self._drop(conn)
+        while self._lingering and now > self._lingering[0].timeout:
+            conn = self._lingering.popleft()
+            self.poller.unregister(conn.sock)
+            self._drop(conn)
+        if not self.alive:
+            self._cut_off_late()
 
     def _work(self, conn: Connection | None, *, has_turn: bool) -> None:
         """Answer one connection after the other, while there are any; runs in a thread."""
@@ -134,9 +225,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._turns += 1
         return None
 
-    def _let_in_the_impatient(self) -> None:
+    def _let_in_the_impatient(self, now: float) -> None:
         """Answer those without a turn for whom slow clients have left none."""
-        now = time.monotonic()
         while True:
             with self._lock:
                 if not self._waiting or now - self._waiting[0].since < PATIENCE:
@@ -145,8 +235,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self.tpool.submit(self._work, conn, has_turn=False)
 
     def _answer(self, conn: Connection) -> Any:
-        conn.ends = time.monotonic() + self._deadline
+        conn.ends = time.monotonic() + HEAD
         return super().handle(conn)
+
+    def handle_request(self, req: Any, conn: Connection) -> Any:
+        conn.ends = time.monotonic() + self._deadline
+        return super().handle_request(req, conn)
 
     def notify(self) -> None:
         """Tell the arbiter that this worker lives; called about once a second."""
@@ -167,21 +261,26 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._close_idle()
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        if not self.alive:
+        if not self.alive or self._lingering:
             timeout = min(timeout, WAKE)
-        if self._waiting:
-            timeout = min(timeout, PATIENCE)
+        if self._waiting or self._partial:
+            timeout = min(timeout, GLANCE)
         super().wait_for_and_dispatch_events(timeout)
-        self._let_in_the_impatient()
-        if not self.alive:
-            self._cut_off_late()
+        self._look_around()
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:  # noqa: ARG002
         """Answer what is no request, or too large a one, before Flask sees it."""
-        status = _status_of(exc)
+        status, request_id = _status_of(exc), new_request_id()
         if status == 500:
-            self.log.exception("a request failed in gunicorn")
-        answer = plain_answer(getattr(req, "path", "") or "", status, _sentence(status))
+            self.log.exception("request %s failed in gunicorn", request_id)
+        else:
+            logger.warning("request %s was refused by gunicorn: %d", request_id, status)
+        answer = plain_answer(
+            getattr(req, "path", "") or "",
+            status,
+            _sentence(status),
+            [("X-Request-ID", request_id)],
+        )
         head = f"HTTP/1.1 {status} {HTTP_STATUS_CODES[status]}\r\nConnection: close\r\n"
         head += f"Content-Length: {len(answer.body)}\r\n"
         head += "".join(f"{name}: {value}\r\n" for name, value in answer.headers)
@@ -200,10 +299,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def _take_what_waits(self) -> None:
         """Accept what clients have connected, then close the listener: what it held were reset."""
+        enough = time.monotonic() + WAKE
         for listener in self.sockets:
-            listener.listen(0)
             before = -1
-            while before != self.nr_conns:
+            while before != self.nr_conns and time.monotonic() < enough:
                 before = self.nr_conns
                 self.accept(listener)
             listener.close()
@@ -216,14 +315,15 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         while self.keepalived_conns:
             connection = self.keepalived_conns.popleft()
             self.poller.unregister(connection.sock)
-            if _has_bytes(connection.sock):
+            if _peek(connection.sock, 1):
                 self.enqueue_req(connection)
             else:
-                self.nr_conns -= 1
-                connection.close()
+                self._drop(connection)
         now = time.monotonic()
         for connection in self.pending_conns:
-            connection.timeout = min(connection.timeout, now + LAST_BYTES)
+            connection.timeout = min(connection.timeout, now + LAST_HEAD)
+        for connection in self._partial:
+            connection.head_by = min(connection.head_by, now + LAST_HEAD)
 
 
 def _status_of(error: Exception) -> int:
@@ -248,21 +348,14 @@ def _sentence(status: int) -> str:
     }.get(status, DETAILS[500])
 
 
-def _has_buffered(conn: Connection) -> bool:
-    """Tell whether the next request, or a part of it, was read along with the last one.
-
-    It happens where an answer is sent before the body has been read; the poller, where gunicorn
-    would let the connection wait, does not know of such bytes.
-    """
-    unreader = getattr(conn.parser, "unreader", None)
-    return unreader is not None and unreader.buf.tell() > 0
-
-
-def _has_bytes(sock: socket.socket) -> bool:
+def _peek(sock: socket.socket, most: int) -> bytes | None:
+    """Look at what has come without taking it; None where nothing has."""
     try:
-        return bool(sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        return sock.recv(most, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return None
     except OSError:
-        return False
+        return b""
 
 
 def _shut(connection: Connection, how: int) -> None:

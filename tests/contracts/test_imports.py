@@ -83,6 +83,17 @@ def test_what_every_request_passes_brings_no_flask_with_it() -> None:
     assert done.stdout == "set()\n"
 
 
+def test_gunicorn_s_master_does_not_import_prometheus_client() -> None:
+    """It must come after the folder of the figures is named, which is in the workers."""
+    script = (
+        "import sys, runpy; runpy.run_path('serving/gunicorn.conf.py'); import serving.worker;"
+        "print('prometheus_client' in sys.modules)"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 def test_only_the_follower_leads_to_the_registry() -> None:
     """A process that answers never comes to import mlflow."""
     users = {

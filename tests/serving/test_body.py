@@ -5,6 +5,7 @@ import io
 import tracemalloc
 
 import pytest
+from gunicorn.http.errors import InvalidChunkSize, NoMoreData
 
 from serving.body import MEMBERS, media_type, read_body
 from serving.errors import (
@@ -84,13 +85,19 @@ def test_an_empty_length_is_none():
     assert read(b"12345", length="") == b"12345"
 
 
-@pytest.mark.parametrize("error", [OSError("invalid chunk size"), EOFError()])
-def test_broken_chunks_are_a_bad_request(error):
+@pytest.mark.parametrize(
+    ("error", "expected", "sentence"),
+    [
+        (InvalidChunkSize(b"x"), MalformedBodyError, "chunks are not well formed"),
+        (NoMoreData(), TooSlowError, "did not arrive whole in time"),
+    ],
+)
+def test_chunks_that_are_broken_and_chunks_that_break_off(error, expected, sentence):
     class Broken(io.BytesIO):
         def read(self, _=-1):
             raise error
 
-    with pytest.raises(MalformedBodyError, match="chunks are broken off or not well formed"):
+    with pytest.raises(expected, match=sentence):
         read_body({"wsgi.input": Broken()}, MOST)
 
 

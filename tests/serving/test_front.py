@@ -106,7 +106,8 @@ def test_without_the_setting_no_page_of_others_may_read(app):
     headers = post(app, Origin=ORIGIN).headers
     assert not [name for name in headers if name.startswith("Access-Control") or name == "Vary"]
     asked = preflight(app)
-    assert (asked.status, asked.headers["Allow"]) == (200, "OPTIONS, POST")
+    assert asked.status == 200
+    assert set(asked.headers["Allow"].split(", ")) == {"OPTIONS", "POST"}
     assert "Access-Control-Allow-Origin" not in asked.headers
 
 

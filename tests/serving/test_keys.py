@@ -82,11 +82,22 @@ def test_what_is_written_is_read_and_is_its_owners_alone(path):
     assert [file.name for file in written.parent.iterdir()] == ["keys"]
 
 
-def test_a_file_that_others_could_read_is_not_left_so(path):
+def test_a_file_that_everyone_could_read_is_not_left_so(path):
     path.write_text("")
     path.chmod(0o644)
     write_keys(path, [])
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_the_group_that_the_service_runs_in_still_reads_it_and_a_link_stays_one(path):
+    target = path.with_name("elsewhere")
+    target.write_text("")
+    target.chmod(0o640)
+    path.symlink_to(target)
+    write_keys(path, [])
+    assert path.is_symlink()
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
+    assert target.read_text().startswith("# name")
 
 
 def test_each_key_finds_its_own_and_a_wrong_one_nothing(path):

@@ -160,6 +160,36 @@ def test_slow_clients_take_their_places_and_no_more(running):
     assert running.predict().status_code == 200
 
 
+def test_clients_that_never_finish_what_they_say_take_no_thread(running):
+    """Many more of each kind than there are threads, and none of them has a key to show."""
+    body = b"Content-Length: 100\r\n\r\n{"
+    for _ in range(60):
+        Raw(running).send(b"GET / HTTP/1.1\r\nHost: x\r\n")
+        Raw(running).send(b"POST /version HTTP/1.1\r\nHost: x\r\n" + body)
+        Raw(running).send(b"POST /livez HTTP/1.1\r\nHost: x\r\n" + body)
+        Raw(running).send(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\nGET /livez HT")
+    for _ in range(10):
+        for path in ("/livez", "/metrics"):
+            assert running.get(path).elapsed.total_seconds() < 1
+        assert running.predict().status_code == 200
+        time.sleep(0.2)
+    # Their time is up after five seconds, and they are let go.
+    time.sleep(5)
+    assert all(_hung_up(client) for client in Raw.opened)
+
+
+def _hung_up(client: socket.socket) -> bool:
+    client.settimeout(2)
+    try:
+        while client.recv(65536):
+            pass
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+    return True
+
+
 def test_a_client_that_does_not_read_its_answer_is_given_up(stored, settings, tmp_path):
     variables = {
         "SERVING_STORE": str(settings.store),

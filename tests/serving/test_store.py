@@ -68,7 +68,7 @@ def test_the_pointer_is_replaced_not_rewritten(stored, settings, make_model, tmp
 
 
 def test_a_version_that_is_not_there_is_not_pointed_to(stored, settings):
-    with pytest.raises(ModelError, match="is not in the store"):
+    with pytest.raises(FileNotFoundError, match="is not in the store"):
         store.switch(settings.store, version_of("0" * 64))
     assert store.current(settings.store) == stored
 

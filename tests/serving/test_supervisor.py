@@ -159,11 +159,17 @@ def test_one_that_lived_for_a_while_is_started_again_at_once(supervising, clock,
 
 def test_gunicorns_master_looks_after_it_and_still_after_its_workers():
     done: list[str] = []
-    server = SimpleNamespace(manage_workers=lambda: done.append("workers"), handle_hup=None)
+    listener = SimpleNamespace(listen=lambda backlog: done.append(f"backlog {backlog}"))
+    server = SimpleNamespace(
+        manage_workers=lambda: done.append("workers"),
+        stop=lambda graceful: done.append(f"stop {graceful}"),
+        LISTENERS=[listener],
+    )
     watched = SimpleNamespace(
         keep_alive=lambda: done.append("follower"), ask=lambda: done.append("asked")
     )
     attach(server, watched)
     server.manage_workers()
     server.handle_hup()
-    assert done == ["follower", "workers", "asked"]
+    server.stop(False)
+    assert done == ["follower", "workers", "asked", "backlog 0", "stop False"]

@@ -38,6 +38,7 @@ def test_nothing_but_versions_and_the_pointer_is_left_in_the_store(
     registry.register(tmp_path / "made", make_model(tmp_path / "made"))
     sync(settings, registry.uri)
     assert sorted(p.name for p in settings.store.iterdir()) == [
+        ".lock",
         "current.json",
         "sync.json",
         "versions",

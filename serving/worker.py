@@ -22,14 +22,13 @@ from functools import partial
 from threading import Lock
 from typing import Any, NamedTuple
 
-from gunicorn import glogging, util
-from gunicorn.http import errors as http_errors
-from gunicorn.workers.gthread import TConn, ThreadWorker
-from werkzeug.http import HTTP_STATUS_CODES
+from gunicorn import glogging
+from gunicorn.workers.gthread import ThreadWorker
 
 from serving.config import read_settings
-from serving.errors import DETAILS, plain_answer
+from serving.connection import Connection, peek
 from serving.log import logger, new_request_id
+from serving.refusal import refusal, status_of
 
 RUNNING = 2  # threads at work at a time; with 3 the p99 is a third longer, and no more is answered
 PATIENCE = 0.05  # seconds that a connection waits for its turn, which slow clients may hold
@@ -37,7 +36,6 @@ HEAD = 5.0  # seconds for the headers of a request, or the silence of a new conn
 LAST_HEAD = 1.0  # the same, after SIGTERM
 REST = 0.05  # seconds for the rest of a body that was answered without being read
 LINGER = 1.0  # seconds for a client to take its answer, before what it still sends resets it
-LONGEST_HEAD = 16_384  # bytes; a longer one is read by a thread, within the same time
 GLANCE = 0.02  # seconds between looks at heads that have come in part
 LATE = 5.0  # seconds after the deadline, until a client that does not read is given up
 WAKE = 0.2  # seconds between looks at the clock after SIGTERM
@@ -48,32 +46,6 @@ class ErrorLog(glogging.Logger):  # type: ignore[misc]
 
     def access(self, *_: Any) -> None:
         """Write nothing: gunicorn would put a line together for any `logconfig_dict`."""
-
-
-class Connection(TConn):  # type: ignore[misc]
-    """A connection, and until when it may take for what."""
-
-    head_by = 0.0  # when the headers have to be here
-    since = 0.0  # when it began to wait for a turn
-    ends = 0.0  # when the request under way has to be answered
-
-    def buffered(self) -> bytes:
-        """Give what of the next request was read along with the last one.
-
-        It happens where an answer is sent before the body has been read; the poller, where gunicorn
-        would let the connection wait, does not know of such bytes.
-        """
-        unreader = getattr(self.parser, "unreader", None)
-        return b"" if unreader is None else unreader.buf.getvalue()
-
-    def head_is_whole(self) -> bool:
-        """Tell whether a request's headers have all come; also where no more can, or may."""
-        before = self.buffered()
-        seen = _peek(self.sock, LONGEST_HEAD)
-        if seen == b"":
-            return True
-        head = before + (seen or b"")
-        return b"\r\n\r\n" in head or len(head) >= LONGEST_HEAD
 
 
 class Done(NamedTuple):
@@ -192,7 +164,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def _look_around(self) -> None:
         """Do what is due by the clock; runs in the loop of the worker's main thread."""
         now = time.monotonic()
-        self._let_in_the_impatient(now)
+        if self._waiting:
+            self._let_in_the_impatient(now)
         for conn in list(self._partial):
             if self._dispatch_whole(conn):
                 self._partial.remove(conn)
@@ -270,22 +243,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:  # noqa: ARG002
         """Answer what is no request, or too large a one, before Flask sees it."""
-        status, request_id = _status_of(exc), new_request_id()
+        status, request_id = status_of(exc), new_request_id()
         if status == 500:
             self.log.exception("request %s failed in gunicorn", request_id)
         else:
             logger.warning("request %s was refused by gunicorn: %d", request_id, status)
-        answer = plain_answer(
-            getattr(req, "path", "") or "",
-            status,
-            _sentence(status),
-            [("X-Request-ID", request_id)],
-        )
-        head = f"HTTP/1.1 {status} {HTTP_STATUS_CODES[status]}\r\nConnection: close\r\n"
-        head += f"Content-Length: {len(answer.body)}\r\n"
-        head += "".join(f"{name}: {value}\r\n" for name, value in answer.headers)
         try:
-            client.sendall(head.encode("latin-1") + b"\r\n" + answer.body)
+            client.sendall(refusal(getattr(req, "path", "") or "", status, request_id))
         except OSError:
             self.log.debug("the client went away before it was told")
 
@@ -293,9 +257,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         now = time.monotonic()
         for connection in list(self._busy):
             if now > connection.ends + LATE:
-                _shut(connection, socket.SHUT_RDWR)
+                connection.shut(socket.SHUT_RDWR)
             elif now > connection.ends:
-                _shut(connection, socket.SHUT_RD)
+                connection.shut(socket.SHUT_RD)
 
     def _take_what_waits(self) -> None:
         """Accept what clients have connected, then close the listener: what it held were reset."""
@@ -315,7 +279,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         while self.keepalived_conns:
             connection = self.keepalived_conns.popleft()
             self.poller.unregister(connection.sock)
-            if _peek(connection.sock, 1):
+            if peek(connection.sock, 1):
                 self.enqueue_req(connection)
             else:
                 self._drop(connection)
@@ -324,42 +288,3 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             connection.timeout = min(connection.timeout, now + LAST_HEAD)
         for connection in self._partial:
             connection.head_by = min(connection.head_by, now + LAST_HEAD)
-
-
-def _status_of(error: Exception) -> int:
-    if isinstance(error, http_errors.LimitRequestLine):
-        return 414
-    if isinstance(error, http_errors.LimitRequestHeaders):
-        return 431
-    if isinstance(error, http_errors.UnsupportedTransferCoding):
-        return 501
-    if isinstance(error, http_errors.ExpectationFailed):
-        return 417
-    return 400 if isinstance(error, http_errors.ParseException) else 500
-
-
-def _sentence(status: int) -> str:
-    return {
-        414: "The address of the request is too long.",
-        431: "The headers of the request are too many or too large.",
-        501: "This transfer coding is not supported; send the body as it is, or chunked.",
-        417: "Of expectations only 100-continue is met.",
-        400: "This is not a well-formed HTTP request.",
-    }.get(status, DETAILS[500])
-
-
-def _peek(sock: socket.socket, most: int) -> bytes | None:
-    """Look at what has come without taking it; None where nothing has."""
-    try:
-        return sock.recv(most, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        return None
-    except OSError:
-        return b""
-
-
-def _shut(connection: Connection, how: int) -> None:
-    try:
-        connection.sock.shutdown(how)
-    except OSError:
-        util.close(connection.sock)

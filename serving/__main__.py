@@ -154,7 +154,7 @@ def _answer(served: Served, words: Sequence[str]) -> Answer:
 
 def _sync() -> str:
     """Sync in a process of its own, so that none of mlflow stays; give its line on a failure."""
-    command = [sys.executable, "-m", "serving.sync"]
+    command = [sys.executable, "-m", "serving.following.sync"]
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
     return done.stderr.strip() if done.returncode else ""
 

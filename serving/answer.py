@@ -13,7 +13,7 @@ from serving import store
 from serving.config import Settings
 from serving.contract import to_matrix, training_warnings
 from serving.errors import InvalidBodyError, NoModelError
-from serving.reader import Reader, Rows
+from serving.formats.reader import Reader, Rows
 from serving.scorer import Scorer
 from serving.store import Version
 

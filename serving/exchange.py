@@ -5,8 +5,8 @@ from time import perf_counter
 from serving.access import Route
 from serving.answer import Scored, Served, score
 from serving.errors import NoModelError
+from serving.formats.reader import Rows
 from serving.metrics import PredictionsNote
-from serving.reader import Rows
 from serving.state import State
 
 

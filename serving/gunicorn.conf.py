@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from serving.config import ConfigError, check_exposure, read_settings
+from serving.following.supervisor import Supervisor, attach
 from serving.keys import KeysError, read_keys
 from serving.log import CONFIG
-from serving.supervisor import Supervisor, attach
 
 try:
     _settings = read_settings()

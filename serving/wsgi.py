@@ -6,10 +6,10 @@ from flask import Flask
 
 from serving.app import create_app
 from serving.config import read_settings
+from serving.following.watch import Watch
 from serving.log import logger
 from serving.metrics import Metrics
 from serving.state import State
-from serving.watch import Watch
 
 
 def load_app() -> Flask:

@@ -65,7 +65,9 @@ class Service:
         return found
 
     def follower(self) -> int | None:
-        return next((pid for pid, c in self.children().items() if "serving.follow" in c), None)
+        return next(
+            (pid for pid, c in self.children().items() if "serving.following.follow" in c), None
+        )
 
     def workers(self) -> list[int]:
         return [pid for pid, command in self.children().items() if "gunicorn" in command]

@@ -5,8 +5,8 @@ from flask import Response, request
 from serving.answer import Scored, Served
 from serving.errors import JSON
 from serving.exchange import Exchange
+from serving.formats.reader import Rows
 from serving.front import EXCHANGE
-from serving.reader import Rows
 from serving.state import State
 
 

@@ -7,7 +7,7 @@ from flask import Response, request
 
 from serving.contract import Contract, InvalidRowsError, to_matrix
 from serving.errors import InvalidBodyError, MalformedBodyError, error_answer
-from serving.reader import Rows
+from serving.formats.reader import Rows
 
 
 def checked(contract: Contract, rows: Sequence[Mapping[str, Any]]) -> Rows:

@@ -22,8 +22,8 @@ from serving.errors import (
     NotFoundError,
     UnsupportedTypeError,
 )
-from serving.jsonbody import check_count, decode
-from serving.tensors import InferRequest, to_request, to_rows
+from serving.formats.jsonbody import check_count, decode
+from serving.formats.tensors import InferRequest, to_request, to_rows
 
 NAME = "csv-to-production"
 VERSION = "0.1.0"  # of the project, as in pyproject.toml

@@ -20,9 +20,9 @@ from serving.api.foreign import answer_400, checked
 from serving.api.table import CSV, require_utf8
 from serving.body import media_type, read_body
 from serving.contract import Contract
-from serving.csvtable import read_table, to_rows
 from serving.errors import JSON, InvalidBodyError, MalformedBodyError, UnsupportedTypeError
-from serving.jsonbody import check_count, decode
+from serving.formats.csvtable import read_table, to_rows
+from serving.formats.jsonbody import check_count, decode
 
 Rows = Sequence[Mapping[str, Any]]
 

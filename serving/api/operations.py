@@ -9,10 +9,10 @@ from flask import Blueprint, Response, jsonify
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from serving import status
 from serving.api import state
+from serving.following import status
+from serving.following.status import Refusal, Status
 from serving.metrics import CONTENT_TYPE
-from serving.status import Refusal, Status
 from serving.store import Version
 
 blueprint = Blueprint("operations", __name__)

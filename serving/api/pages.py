@@ -13,8 +13,8 @@ from flask import Blueprint, Response, send_from_directory
 from serving.answer import model_info
 from serving.api import scored_response, served_model, state
 from serving.errors import DETAILS, NotFoundError
-from serving.openapi import describe
-from serving.schemas import Description
+from serving.formats.openapi import describe
+from serving.formats.schemas import Description
 
 blueprint = Blueprint("pages", __name__)
 

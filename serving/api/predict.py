@@ -11,7 +11,7 @@ from serving.api.table import CSV, predict_table
 from serving.body import media_type, read_body
 from serving.errors import JSON, UnsupportedTypeError
 from serving.exchange import Exchange
-from serving.jsonbody import read_rows
+from serving.formats.jsonbody import read_rows
 
 blueprint = Blueprint("predict", __name__)
 

@@ -6,9 +6,9 @@ from serving.answer import Served
 from serving.api import score_and_count, scored_response, state
 from serving.body import read_body
 from serving.contract import Contract, InvalidRowsError, to_matrix
-from serving.csvtable import Table, answer_columns, read_table, to_csv, to_rows
 from serving.errors import InvalidBodyError, UnsupportedTypeError, invalid_rows
-from serving.reader import Rows
+from serving.formats.csvtable import Table, answer_columns, read_table, to_csv, to_rows
+from serving.formats.reader import Rows
 
 CSV = "text/csv"
 

@@ -14,7 +14,11 @@ MODULES = [
     for package in ("pipeline", "serving")
     for path in sorted((ROOT / package).rglob("*.py"))
 ]
-MAY_IMPORT_MLFLOW = {"pipeline/tracking.py", "pipeline/registry.py", "serving/registry.py"}
+MAY_IMPORT_MLFLOW = {
+    "pipeline/tracking.py",
+    "pipeline/registry.py",
+    "serving/following/registry.py",
+}
 WEB = {"serving/app.py", "serving/wsgi.py"}
 WHAT_PIPELINE_SHARES = {"serving.contract", "serving.scorer"}
 PURE = {
@@ -75,7 +79,8 @@ def test_flask_is_imported_only_in_the_web_part(module: str) -> None:
 def test_what_every_request_passes_brings_no_flask_with_it() -> None:
     """Nor do gunicorn's worker and the processes beside it, through whatever they import."""
     script = (
-        "import serving.front, serving.watch, serving.worker, serving.follow, sys;"
+        "import serving.front, serving.worker, sys;"
+        "import serving.following.watch, serving.following.follow;"
         "print({'flask', 'mlflow'} & set(sys.modules))"
     )
     command = [sys.executable, "-c", script]
@@ -97,12 +102,12 @@ def test_gunicorn_s_master_does_not_import_prometheus_client() -> None:
 def test_only_the_follower_leads_to_the_registry() -> None:
     """A process that answers never comes to import mlflow."""
     users = {
-        name: [module for module in MODULES if f"serving.{name}" in imported(module)]
+        name: [module for module in MODULES if f"serving.following.{name}" in imported(module)]
         for name in ("registry", "sync", "follow")
     }
     assert users == {
-        "registry": ["serving/sync.py"],
-        "sync": ["serving/follow.py"],
+        "registry": ["serving/following/sync.py"],
+        "sync": ["serving/following/follow.py"],
         "follow": [],
     }
 

@@ -13,10 +13,10 @@ from flask.testing import FlaskClient
 from serving.answer import load_served
 from serving.app import create_app
 from serving.config import Settings, read_settings
+from serving.following.sync import Kind, sync
 from serving.metrics import Metrics
 from serving.scorer import Scorer
 from serving.state import State
-from serving.sync import Kind, sync
 from tests.conftest import ROOT, Project
 from tests.e2e.conftest import NAME
 

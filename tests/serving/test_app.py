@@ -56,10 +56,13 @@ def test_only_registry_imports_mlflow_and_nothing_imports_the_pipeline():
     }
     assert len(found) > 10
     roots = {path: {name.split(".")[0] for name in names} for path, names in found.items()}
-    assert [path for path, names in roots.items() if "mlflow" in names] == ["registry.py"]
+    assert [path for path, names in roots.items() if "mlflow" in names] == ["following/registry.py"]
     assert [path for path, names in roots.items() if "pipeline" in names] == []
-    assert [path for path, names in found.items() if "serving.registry" in names] == ["sync.py"]
-    assert [path for path, names in found.items() if "serving.sync" in names] == ["follow.py"]
+    users = {
+        name: [path for path, names in found.items() if f"serving.following.{name}" in names]
+        for name in ("registry", "sync")
+    }
+    assert users == {"registry": ["following/sync.py"], "sync": ["following/follow.py"]}
 
 
 def test_the_contract_is_the_ground_floor():

@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from pipeline import table as pipeline_table
-from serving import csvtable
 from serving.answer import Scored
-from serving.csvtable import Table, answer_columns, read_table, to_csv, to_rows
 from serving.errors import MalformedBodyError
+from serving.formats import csvtable
+from serving.formats.csvtable import Table, answer_columns, read_table, to_csv, to_rows
 from tests.serving.small_model import ROWS, THRESHOLD, expected_probability
 
 HEADER = "Glucose,Age,Smoker\n"

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from serving.follow import Follower
+from serving.following.follow import Follower
 from tests.conftest import ROOT
 
 PARENT = """
@@ -17,7 +17,7 @@ child.stdout.readline()
 """
 CHILD = """
 import os, sys, time
-from serving.follow import end_with
+from serving.following.follow import end_with
 end_with(os.getppid())
 os.write(1, b"ready\\n")
 os.dup2(2, 1)

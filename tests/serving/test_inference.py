@@ -12,9 +12,9 @@ import pytest
 
 from serving.api import inference
 from serving.app import create_app
+from serving.formats.tensors import DATATYPES
 from serving.metrics import Metrics
 from serving.state import State
-from serving.tensors import DATATYPES
 from tests.conftest import ROOT
 from tests.serving.small_model import ROWS, THRESHOLD, expected_probability
 

@@ -11,9 +11,9 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from serving.app import create_app
 from serving.config import Settings
 from serving.contract import Contract, Feature
+from serving.formats.openapi import HEADERS, describe
+from serving.formats.schemas import csv_example, value_schema
 from serving.metrics import Metrics
-from serving.openapi import HEADERS, describe
-from serving.schemas import csv_example, value_schema
 from serving.state import State
 from serving.store import Version
 

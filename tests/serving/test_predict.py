@@ -9,8 +9,8 @@ import pytest
 
 from serving.answer import Served
 from serving.app import create_app
+from serving.formats.reader import Reader
 from serving.metrics import Metrics
-from serving.reader import Reader
 from serving.scorer import Scorer
 from serving.state import State
 from serving.store import Version

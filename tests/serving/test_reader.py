@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from serving.contract import Contract, Feature, training_warnings
 from serving.contract import to_matrix as matrix_of
-from serving.jsonbody import check_count, decode, split_rows
-from serving.reader import Reader, Rows
+from serving.formats.jsonbody import check_count, decode, split_rows
+from serving.formats.reader import Reader, Rows
 
 MOST = 3
 # Names as tables have them, with what JSON, msgspec or the form of a body could trip over.

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from serving.errors import NoModelError
-from serving.registry import Registry, UnreachableError, may_exist
+from serving.following.registry import Registry, UnreachableError, may_exist
 from serving.scorer import Scorer
 from serving.store import Facts
 from tests.serving.small_model import NAME

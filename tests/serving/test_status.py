@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from serving import status
-from serving.status import Refusal, Status
+from serving.following import status
+from serving.following.status import Refusal, Status
 from serving.store import Version
 
 REFUSED = Refusal("2", "b" * 64, "it lies", 1.5, "digest=b gates=passed")

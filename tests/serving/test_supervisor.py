@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from serving import supervisor
-from serving.supervisor import LONGEST_PAUSE, SHORT_LIFE, Supervisor, attach
+from serving.following import supervisor
+from serving.following.supervisor import LONGEST_PAUSE, SHORT_LIFE, Supervisor, attach
 
 FOLLOWER = """
 import os, signal, sys, time

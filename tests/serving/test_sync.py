@@ -9,10 +9,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from serving import status, store
+from serving import store
 from serving.config import Settings
-from serving.status import REMEMBERED
-from serving.sync import Kind, registry_uri, sync
+from serving.following import status
+from serving.following.status import REMEMBERED
+from serving.following.sync import Kind, registry_uri, sync
 
 ROOT = Path(__file__).parents[2]
 
@@ -411,7 +412,7 @@ def test_the_command_follows_mlflows_own_variable_for_a_registry(registry, put, 
     put(1)
     given = {"MLFLOW_REGISTRY_URI": registry.uri, "MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
     done = subprocess.run(
-        [sys.executable, "-m", "serving.sync"],
+        [sys.executable, "-m", "serving.following.sync"],
         cwd=tmp_path,
         env={"PYTHONPATH": str(ROOT), **settings.to_variables(), **given},
         capture_output=True,
@@ -423,7 +424,7 @@ def test_the_command_follows_mlflows_own_variable_for_a_registry(registry, put, 
 
 def test_the_command_says_one_line_and_leaves_no_database(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "serving.sync"],
+        [sys.executable, "-m", "serving.following.sync"],
         cwd=tmp_path,
         env={"PYTHONPATH": str(ROOT), "SERVING_MODEL": "heart"},
         capture_output=True,

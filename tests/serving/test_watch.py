@@ -5,12 +5,13 @@ import os
 import msgspec
 import pytest
 
-from serving import store, watch
+from serving import store
+from serving.following import watch
+from serving.following.watch import Watch, Watched
 from serving.keys import Role, new_key, write_keys
 from serving.metrics import Metrics, RequestNote
 from serving.state import State
 from serving.store import Version
-from serving.watch import Watch, Watched
 
 _, FIRST = new_key("first", [Role.PREDICT])
 _, SECOND = new_key("second", [Role.PREDICT])

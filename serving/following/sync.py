@@ -1,8 +1,8 @@
 """The registry's stage -> the store: fetch the version, verify it, put it in place, once.
 
-    python -m serving.sync
+    python -m serving.following.sync
 
-It says in one line on stderr what happened. `serving.follow` does the same again and again.
+It says in one line on stderr what happened; `follow` does the same again and again.
 """
 
 import logging
@@ -18,12 +18,19 @@ from typing import NamedTuple
 import msgspec
 from filelock import FileLock
 
-from serving import registry, status, store
+from serving import store
 from serving.config import ConfigError, Settings, read_settings, without_password
 from serving.errors import NoModelError
-from serving.registry import DEFAULT_URI, MLFLOW_SETTINGS, Found, Registry, UnreachableError
+from serving.following import registry, status
+from serving.following.registry import (
+    DEFAULT_URI,
+    MLFLOW_SETTINGS,
+    Found,
+    Registry,
+    UnreachableError,
+)
+from serving.following.status import REMEMBERED, Refusal, Status
 from serving.scorer import GATES_PASSED, ModelError, Scorer
-from serving.status import REMEMBERED, Refusal, Status
 from serving.store import Version
 
 LOCK_PATIENCE = 60.0  # seconds

@@ -19,7 +19,7 @@ from serving.errors import (
     invalid_rows,
     pointer,
 )
-from serving.reader import Rows
+from serving.formats.reader import Rows
 
 
 class Asked(NamedTuple):

@@ -1,6 +1,6 @@
 """Follow the registry's stage until told to stop: the one process beside the workers.
 
-    python -m serving.follow
+    python -m serving.following.follow
 
 SIGHUP asks for a sync at once. It ends with the process that started it.
 """
@@ -15,7 +15,7 @@ import time
 
 from serving import log
 from serving.config import Settings, read_settings
-from serving.sync import Kind, Outcome, prepare_mlflow, registry_uri, sync
+from serving.following.sync import Kind, Outcome, prepare_mlflow, registry_uri, sync
 
 JITTER = 0.1  # of the interval, so that many services do not ask in step
 

@@ -8,7 +8,7 @@ from serving.access import Needs, route_of
 from serving.config import Settings
 from serving.contract import Contract
 from serving.errors import JSON, PROBLEM_JSON
-from serving.schemas import Schema, csv_example, ref, schemas
+from serving.formats.schemas import Schema, csv_example, ref, schemas
 from serving.store import Version
 
 CSV = "text/csv"

@@ -9,7 +9,7 @@ from typing import Any
 
 from serving.log import logger
 
-COMMAND = [sys.executable, "-m", "serving.follow"]
+COMMAND = [sys.executable, "-m", "serving.following.follow"]
 SHORT_LIFE = 10.0  # seconds; a process that ends sooner is started again later and later
 LONGEST_PAUSE = 30.0
 

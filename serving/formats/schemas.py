@@ -9,7 +9,7 @@ import msgspec
 from serving.answer import Answer, ModelInfo
 from serving.contract import Contract, Feature
 from serving.errors import InferenceError, MlflowError, Problem
-from serving.tensors import DATATYPES, InferRequest
+from serving.formats.tensors import DATATYPES, InferRequest
 
 Schema = dict[str, Any]
 

@@ -3,6 +3,7 @@
 # ruff: noqa: N999 (the name is gunicorn's own convention)
 
 import os
+import resource
 import shutil
 import tempfile
 from pathlib import Path
@@ -46,6 +47,10 @@ logconfig_dict = CONFIG
 proc_name = "serving"
 
 _supervisor = Supervisor()
+
+# A worker may have a thousand connections, and 1,024 open files is the usual soft limit.
+_soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (_hard, _hard))
 
 
 def on_starting(server: Any) -> None:

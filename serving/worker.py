@@ -81,6 +81,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             client, address = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
             return
+        except OSError as error:  # no file descriptor is left: those in use will be given back
+            self.log.warning("no connection can be accepted: %s", error.strerror)
+            time.sleep(GLANCE)
+            return
         self.nr_conns += 1
         connection = Connection(self.cfg, client, address, listener.getsockname())
         connection.timeout = time.monotonic() + (HEAD if self.alive else LAST_HEAD)

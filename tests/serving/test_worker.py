@@ -1,5 +1,6 @@
 """gunicorn's worker, as far as it is ours: turns, and what is refused before Flask sees it."""
 
+import errno
 import json
 import logging
 import random
@@ -217,6 +218,14 @@ def test_what_is_no_request_is_refused_in_our_shape(worker, caplog, error, expec
 def test_where_the_path_is_known_the_shape_is_its_protocols(worker, path, keys):
     _, _, body = refused(worker, errors.UnsupportedTransferCoding("br"), path)
     assert set(json.loads(body)) == keys
+
+
+def test_a_worker_without_file_descriptors_lives_on(worker, caplog):
+    def accept():
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    worker.accept(SimpleNamespace(accept=accept))
+    assert caplog.messages == ["no connection can be accepted: Too many open files"]
 
 
 def test_what_gunicorn_itself_fails_at_is_logged_and_not_told(worker, caplog):

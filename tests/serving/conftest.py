@@ -4,11 +4,9 @@ import shutil
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -17,55 +15,24 @@ from serving import store
 from serving.answer import Served, load_served
 from serving.app import create_app
 from serving.config import Settings
-from serving.contract import Contract, Feature
+from serving.contract import Contract
 from serving.metrics import Metrics
-from serving.scorer import Prediction
 from serving.state import State
 from serving.store import Version
-from tests.serving.small_model import NAME, ROWS, THRESHOLD, expected_probability, graph
+from tests.serving.small_model import CONTRACT, NAME, write
 
 MakeModel = Callable[..., str]
 
 
 @pytest.fixture
 def contract() -> Contract:
-    return Contract(
-        target="Disease",
-        classes=("no", "yes"),
-        threshold=THRESHOLD,
-        features=(
-            Feature(
-                name="Glucose",
-                unit="mg/dL",
-                nullable=True,
-                missing_values=(0,),
-                minimum=20,
-                maximum=1000,
-                training_range=(44, 199),
-            ),
-            Feature(name="Age", type="integer", minimum=18, maximum=120, training_range=(21, 81)),
-            Feature(name="Smoker", type="boolean"),
-        ),
-    )
+    return CONTRACT
 
 
 @pytest.fixture
 def make_model(contract: Contract) -> MakeModel:
     """Write a version's files into a folder and give its digest; `bias` makes versions differ."""
-
-    def make(directory: Path, bias: float = 0.0) -> str:
-        directory.mkdir(parents=True, exist_ok=True)
-        text = contract.to_json()
-        model = graph(sha256(text).hexdigest(), bias).SerializeToString()
-        probabilities = [expected_probability(row, bias) for row in ROWS]
-        predictions = [Prediction(int(p >= THRESHOLD), p) for p in probabilities]
-        golden = {"rows": ROWS, "predictions": predictions}
-        (directory / "model.onnx").write_bytes(model)
-        (directory / "contract.json").write_bytes(text)
-        (directory / "golden.json").write_bytes(msgspec.json.encode(golden))
-        return sha256(model).hexdigest()
-
-    return make
+    return lambda directory, bias=0.0: write(directory, contract, bias)
 
 
 @pytest.fixture

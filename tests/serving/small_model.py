@@ -1,12 +1,16 @@
 """A small model that can be worked out by hand: a logistic regression on three features."""
 
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from serving.scorer import CONTRACT_DIGEST_KEY
+from serving.contract import Contract, Feature
+from serving.scorer import CONTRACT_DIGEST_KEY, Prediction
 
 NAME = "heart"
 THRESHOLD = 0.4
@@ -19,6 +23,50 @@ ROWS: list[dict[str, Any]] = [
     {"Glucose": None, "Age": 22, "Smoker": 1},
     {"Glucose": 0, "Age": 22, "Smoker": 1},
 ]
+
+CONTRACT = Contract(
+    target="Disease",
+    classes=("no", "yes"),
+    threshold=THRESHOLD,
+    features=(
+        Feature(
+            name="Glucose",
+            unit="mg/dL",
+            nullable=True,
+            missing_values=(0,),
+            minimum=20,
+            maximum=1000,
+            training_range=(44, 199),
+        ),
+        Feature(name="Age", type="integer", minimum=18, maximum=120, training_range=(21, 81)),
+        Feature(name="Smoker", type="boolean"),
+    ),
+)
+
+
+def with_features(*changes: dict[str, Any]) -> Contract:
+    """Give the contract with changes to its features, in their order."""
+    pairs = zip(CONTRACT.features, changes, strict=True)
+    features = tuple(msgspec.structs.replace(feature, **change) for feature, change in pairs)
+    return msgspec.structs.replace(CONTRACT, features=features)
+
+
+def write(directory: Path, contract: Contract, bias: float = 0.0) -> str:
+    """Write a version's files into a folder and give its digest; `bias` makes versions differ.
+
+    The features may have other names, but are these three.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    text = contract.to_json()
+    model = graph(sha256(text).hexdigest(), bias).SerializeToString()
+    rows = [dict(zip(contract.names, row.values(), strict=True)) for row in ROWS]
+    probabilities = [expected_probability(row, bias) for row in ROWS]
+    predictions = [Prediction(int(p >= THRESHOLD), p) for p in probabilities]
+    golden = {"rows": rows, "predictions": predictions}
+    (directory / "model.onnx").write_bytes(model)
+    (directory / "contract.json").write_bytes(text)
+    (directory / "golden.json").write_bytes(msgspec.json.encode(golden))
+    return sha256(model).hexdigest()
 
 
 def expected_probability(row: dict[str, Any], bias: float = 0.0) -> float:

@@ -13,6 +13,7 @@ from serving.contract import Contract, Feature, training_warnings
 from serving.contract import to_matrix as matrix_of
 from serving.formats.jsonbody import check_count, decode, split_rows
 from serving.formats.reader import Reader, Rows
+from tests.serving.small_model import with_features
 
 MOST = 3
 # Names as tables have them, with what JSON, msgspec or the form of a body could trip over.
@@ -179,23 +180,7 @@ def test_names_that_a_decoder_cannot_have_only_make_it_slow(case):
     assert found is None or not set(case.contract.names) & set(UNFIT)
 
 
-SIMPLE = Contract(
-    target="t",
-    classes=(0, 1),
-    threshold=0.5,
-    features=(
-        Feature(
-            name="Glucose",
-            nullable=True,
-            missing_values=(0,),
-            minimum=20,
-            maximum=1000,
-            training_range=(44, 199),
-        ),
-        Feature(name="Age", type="integer", minimum=18, maximum=120, training_range=(21, 81)),
-        Feature(name="Smoker", type="boolean", training_range=(0, 1)),
-    ),
-)
+SIMPLE = with_features({}, {}, {"training_range": (0, 1)})
 READER = Reader(SIMPLE)
 ROW = {"Glucose": 148.5, "Age": 50, "Smoker": True}
 

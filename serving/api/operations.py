@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from serving.api import state
 from serving.following import status
-from serving.following.status import Refusal, Status
+from serving.following.status import Kind, Refusal, Status
 from serving.metrics import CONTENT_TYPE
 from serving.store import Version
 
@@ -69,7 +69,7 @@ class SyncCollector(Collector):
         yield _gauge(
             "serving_sync_refused",
             "1 where the stage names a version that is refused",
-            float(followed.outcome == "refused"),
+            float(followed.outcome == Kind.REFUSED),
         )
         if followed.desired is not None:
             desired = GaugeMetricFamily(

@@ -15,7 +15,8 @@ import time
 
 from serving import log
 from serving.config import Settings, read_settings
-from serving.following.sync import Kind, Outcome, prepare_mlflow, registry_uri, sync
+from serving.following.status import Kind
+from serving.following.sync import Outcome, prepare_mlflow, registry_uri, sync
 
 JITTER = 0.1  # of the interval, so that many services do not ask in step
 

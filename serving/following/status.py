@@ -4,6 +4,7 @@
 """
 
 import time
+from enum import StrEnum
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,6 +14,20 @@ from serving.store import Version
 
 STATUS_FILE = "sync.json"
 REMEMBERED = 10  # refused versions
+
+
+class Kind(StrEnum):
+    """What a sync may come to."""
+
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    NO_VERSION = "no version"
+    UNREACHABLE = "registry unreachable"
+    REFUSED = "refused"
+    STORE_FAILED = "store failed"
+
+
+SUCCESSES = (Kind.UPDATED, Kind.UNCHANGED)
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -40,14 +55,13 @@ class Status(msgspec.Struct, frozen=True):
 
     @property
     def good(self) -> bool:
-        return self.outcome in ("updated", "unchanged")
+        return self.outcome in SUCCESSES
 
     def refusal_of(self, version: str, claims: str) -> Refusal | None:
         """Find why a version was refused, if the registry claims of it what it did then."""
-        for refusal in self.refused[:1]:
-            if (refusal.version, refusal.claims) == (version, claims):
-                return refusal
-        return None
+        latest = self.refused[0] if self.refused else None
+        same = latest is not None and (latest.version, latest.claims) == (version, claims)
+        return latest if same else None
 
 
 def read(store: Path) -> Status | None:

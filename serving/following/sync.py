@@ -10,7 +10,6 @@ import os
 import sys
 import time
 import warnings
-from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -29,24 +28,15 @@ from serving.following.registry import (
     Registry,
     UnreachableError,
 )
-from serving.following.status import REMEMBERED, Refusal, Status
+from serving.following.status import REMEMBERED, SUCCESSES, Kind, Refusal, Status
 from serving.scorer import GATES_PASSED, ModelError, Scorer
 from serving.store import Version
 
 LOCK_PATIENCE = 60.0  # seconds
 
 
-class Kind(StrEnum):
-    UPDATED = "updated"
-    UNCHANGED = "unchanged"
-    NO_VERSION = "no version"
-    UNREACHABLE = "registry unreachable"
-    REFUSED = "refused"
-    STORE_FAILED = "store failed"
-
-
 class Outcome(NamedTuple):
-    """What a sync came to, with the sentence to say; only the first two kinds are a success.
+    """What a sync came to, with the sentence to say; `good` where it succeeded.
 
     `desired` is what the stage names, where the registry could tell; `refusal` is a new one.
     """
@@ -58,7 +48,7 @@ class Outcome(NamedTuple):
 
     @property
     def good(self) -> bool:
-        return self.kind in (Kind.UPDATED, Kind.UNCHANGED)
+        return self.kind in SUCCESSES
 
 
 def sync(settings: Settings, uri: str, *, retry: bool = False) -> Outcome:

@@ -43,6 +43,11 @@ def imported(module: str) -> set[str]:
     return found
 
 
+def printed_by(script: str) -> str:
+    command = [sys.executable, "-c", script]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
 def packages(module: str) -> set[str]:
     return {name.split(".")[0] for name in imported(module)}
 
@@ -83,9 +88,7 @@ def test_what_every_request_passes_brings_no_flask_with_it() -> None:
         "import serving.following.watch, serving.following.follow;"
         "print({'flask', 'mlflow'} & set(sys.modules))"
     )
-    command = [sys.executable, "-c", script]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\n"
+    assert printed_by(script) == "set()\n"
 
 
 def test_gunicorn_s_master_does_not_import_prometheus_client() -> None:
@@ -94,9 +97,7 @@ def test_gunicorn_s_master_does_not_import_prometheus_client() -> None:
         "import sys, runpy; runpy.run_path('serving/gunicorn.conf.py'); import serving.worker;"
         "print('prometheus_client' in sys.modules)"
     )
-    command = [sys.executable, "-c", script]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
+    assert printed_by(script) == "False\n"
 
 
 def test_only_the_follower_leads_to_the_registry() -> None:

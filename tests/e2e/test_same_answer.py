@@ -13,7 +13,8 @@ from flask.testing import FlaskClient
 from serving.answer import load_served
 from serving.app import create_app
 from serving.config import Settings, read_settings
-from serving.following.sync import Kind, sync
+from serving.following.status import Kind
+from serving.following.sync import sync
 from serving.metrics import Metrics
 from serving.scorer import Scorer
 from serving.state import State

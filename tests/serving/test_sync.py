@@ -12,8 +12,8 @@ import pytest
 from serving import store
 from serving.config import Settings
 from serving.following import status
-from serving.following.status import REMEMBERED
-from serving.following.sync import Kind, registry_uri, sync
+from serving.following.status import REMEMBERED, Kind
+from serving.following.sync import registry_uri, sync
 
 ROOT = Path(__file__).parents[2]
 

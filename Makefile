@@ -12,7 +12,7 @@ export ORT_DISABLE_TELEMETRY := 1
 # Compiled once at installation: else every start pays for it where writing bytecode is switched off.
 INSTALL = uv pip install --quiet --python $(VENV) --require-hashes --compile-bytecode -r
 
-.PHONY: all help install install-dev repro serve ui test check format bench lock clean
+.PHONY: all help install install-dask install-dev repro serve ui test check format bench lock clean
 
 all: install repro ## install, and run the pipeline to a promoted model
 	@echo
@@ -25,6 +25,8 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 install: $(VENV)/installed ## install what the pipeline and the service need, into .venv
+
+install-dask: $(VENV)/installed-dask ## install what a search or a scoring on a Dask cluster needs as well
 
 install-dev: $(VENV)/installed-dev ## install what tests need as well
 
@@ -55,12 +57,19 @@ format: install-dev ## put the code into shape
 
 bench: install-dev ## measure beside the peers (docs/performance.md)
 	python -m bench.pipeline
+	python -m bench.search
+	python -m bench.tracked_search
+	python -m bench.halving
+	python -m bench.approximation
+	python -m bench.plan
 	python -m bench.serving
+	python -m bench.scoring
 
 lock: ## resolve pyproject.toml anew into the lock files
 	$(MAKE) $(VENV)/uv
 	$(COMPILE) pyproject.toml -o requirements.lock
-	$(COMPILE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	$(COMPILE) pyproject.toml --extra dask -c requirements.lock -o requirements-dask.lock
+	$(COMPILE) pyproject.toml --extra dask --group dev -c requirements-dask.lock -o requirements-dev.lock
 	echo uv | $(COMPILE) - -o requirements-uv.lock
 
 COMPILE = uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
@@ -78,6 +87,11 @@ $(VENV)/installed: requirements.lock $(VENV)/uv
 	@echo "installing into $(VENV) ..."
 	@$(INSTALL) requirements.lock
 	@python -m compileall -q pipeline serving
+	@touch $@
+
+$(VENV)/installed-dask: requirements-dask.lock $(VENV)/installed
+	@echo "installing what a Dask cluster needs ..."
+	@$(INSTALL) requirements-dask.lock
 	@touch $@
 
 $(VENV)/installed-dev: requirements-dev.lock $(VENV)/installed

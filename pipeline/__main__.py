@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ STAGES = ("preprocess", "grid_search", "evaluate", "register")
 COMMANDS = {
     **{name: f"pipeline.stages.{name}" for name in STAGES},
     "run": "pipeline.run",
+    "plan": "pipeline.plan",
 }
 # Kept from reporting home and from waiting for minutes; the user's own settings come first.
 ENVIRONMENT = {
@@ -24,6 +26,7 @@ ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 
 
@@ -59,13 +62,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     arguments = list(sys.argv[1:] if argv is None else argv)
+    # To be stopped is to be interrupted, whoever asks for it.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = commands.main(arguments, prog_name="python -m pipeline", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except click.Abort:
-        return _failed(arguments, "interrupted", "")
+    except (click.Abort, KeyboardInterrupt):
+        return _failed(arguments, "interrupted", "", status="KILLED")
     except StoreUnreachableError as error:
         return _failed(arguments, str(error), "", record=False)
     except PipelineError as error:
@@ -73,22 +78,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # whatever it is, the user gets a sentence and the run the rest
         reason = f"{type(error).__name__}: {error}"
         return _failed(arguments, reason, traceback.format_exc())
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return int(code or 0)
 
 
-def _failed(arguments: list[str], reason: str, details: str, *, record: bool = True) -> int:
-    """Say why, and leave a FAILED run where it was a stage that failed."""
+def _failed(
+    arguments: list[str], reason: str, details: str, *, record: bool = True, status: str = "FAILED"
+) -> int:
+    """Say why, and leave a FAILED run where it was a stage that failed, or a KILLED one."""
     stage = arguments[0] if arguments else ""
     print(f"{stage} failed: {reason}", file=sys.stderr)
     if record and stage in STAGES:
-        _record_failure(stage, reason, details)
+        _record_failure(stage, status, reason, details)
     return 1
 
 
-def _record_failure(stage: str, reason: str, details: str) -> None:
+def _record_failure(stage: str, status: str, reason: str, details: str) -> None:
     from pipeline.lineage import project_root
     from pipeline.params import Params, flatten, load
-    from pipeline.tracking import record_failure
+    from pipeline.reporting import process_id
+    from pipeline.runs import record_failure
 
     params: Params | None = None
     with suppress(PipelineError):
@@ -97,6 +107,8 @@ def _record_failure(stage: str, reason: str, details: str) -> None:
         record_failure(
             params.name if params else project_root().name,
             stage=stage,
+            process=process_id(),
+            status=status,
             reason=reason,
             details=details,
             params=flatten(params) if params else {},

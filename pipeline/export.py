@@ -7,7 +7,7 @@ in the probability where C and gamma are small (many terms that cancel), beyond 
 """
 
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,15 @@ PRODUCER = "csv-to-production"
 FAR = 1e100  # standard deviations, whose square is still finite
 
 Array = npt.NDArray[Any]
+
+
+class KernelMachine(NamedTuple):
+    """A decision function `f(z) = Σ wᵢ exp(−γ‖z − vᵢ‖²) + b`, with vectors `[m, k]`."""
+
+    vectors: Array
+    weights: Array
+    bias: Array
+    gamma: float
 
 
 class Graph:
@@ -55,8 +64,9 @@ def export(estimator: Pipeline, contract: Contract, contract_json: bytes) -> byt
     known = _impute(graph, estimator.named_steps["impute"], contract)
     scaled = _scale(graph, estimator.named_steps["scale"], known)
     (calibrated,) = estimator.named_steps["classify"].calibrated_classifiers_
-    svm, sigmoid = calibrated.estimator, calibrated.calibrators[0]
-    _calibrated_probability(graph, svm, sigmoid, _kernel(graph, svm, scaled))
+    machine = _kernel_machine(calibrated.estimator)
+    kernel = _kernel(graph, machine, scaled)
+    _calibrated_probability(graph, machine, calibrated.calibrators[0], kernel)
     _decide(graph, contract.threshold)
     return _serialize(graph, contract, contract_json)
 
@@ -86,13 +96,25 @@ def _scale(graph: Graph, scaler: Any, known: str) -> str:
     return graph.add("Clip", [scaled, *bounds], "scaled")
 
 
-def _kernel(graph: Graph, svm: Any, z: str) -> str:
+def _kernel_machine(svm: Any) -> KernelMachine:
+    """Write the exact SVM, or the one on a Nyström map, as a sum of kernels.
+
+    The map is `K(z, v) Nᵀ`, and what follows it is linear, so the two matrices become one.
+    """
+    # gamma is a number here: build_svm sets it.
+    if isinstance(svm, Pipeline):
+        kernel_map, linear = svm.named_steps["map"], svm.named_steps["svm"]
+        weights = kernel_map.normalization_.T @ linear.coef_[0]
+        return KernelMachine(kernel_map.components_, weights, linear.intercept_, kernel_map.gamma)
+    return KernelMachine(svm.support_vectors_, svm.dual_coef_[0], svm.intercept_, svm.gamma)
+
+
+def _kernel(graph: Graph, machine: KernelMachine, z: str) -> str:
     """Give `exp(−γ‖z − s‖²)` `[n, support vectors]`, as `exp(2γ z·s − γ‖s‖² − γ‖z‖²)`.
 
     γ is multiplied into the constants: each step on this largest of the graph's arrays counts.
     """
-    # svm.gamma is a number here: build_estimator sets it.
-    S, gamma = svm.support_vectors_, svm.gamma
+    S, gamma = machine.vectors, machine.gamma
     vectors = graph.constant("support_vectors", np.ascontiguousarray(2 * gamma * S.T))
     lengths = graph.constant("support_vectors_squared", -gamma * np.sum(S * S, axis=1))
     axis = graph.constant("axis_1", np.array([1], dtype=np.int64))
@@ -103,10 +125,12 @@ def _kernel(graph: Graph, svm: Any, z: str) -> str:
     return graph.add("Exp", [graph.add("Sub", [products, z_squared], "exponents")], "kernel")
 
 
-def _calibrated_probability(graph: Graph, svm: Any, sigmoid: Any, kernel: str) -> None:
-    """Give `1 / (1 + exp(a f + b))` (Platt 1999) of the decision function `f = Σ αᵢ kᵢ + c`."""
-    weights = graph.constant("weights", -sigmoid.a_ * svm.dual_coef_[0][:, np.newaxis])
-    bias = graph.constant("bias", -sigmoid.a_ * svm.intercept_ - sigmoid.b_)
+def _calibrated_probability(
+    graph: Graph, machine: KernelMachine, sigmoid: Any, kernel: str
+) -> None:
+    """Give `1 / (1 + exp(a f + b))` (Platt 1999) of the decision function `f = Σ wᵢ kᵢ + c`."""
+    weights = graph.constant("weights", -sigmoid.a_ * machine.weights[:, np.newaxis])
+    bias = graph.constant("bias", -sigmoid.a_ * machine.bias - sigmoid.b_)
     logits = graph.add("Gemm", [kernel, weights, bias], "logits")
     logit = graph.add("Squeeze", [logits, "axis_1"], "logit")
     graph.add("Sigmoid", [logit], "probability")

@@ -1,6 +1,7 @@
 """params.yaml -> frozen, strict settings; a key that is not known fails here, by its path."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -72,10 +73,26 @@ class GridSearch(Settings, frozen=True, kw_only=True):
     folds: Annotated[int, msgspec.Meta(ge=2)]
     rank_by: Literal["median", "mean"]
     threshold: Literal["youden", "f1", "accuracy"]
+    strategy: Literal["grid", "halving"] = "grid"
+    halving_factor: Annotated[int, msgspec.Meta(ge=2, le=100)] = 3
+    halving_min_rows: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    approximation: Literal["none", "nystroem"] = "none"
+    components: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 300
+    backend: Literal["local", "dask"] = "local"
+    scheduler: str = ""
+    memory_limit: Positive | None = None
 
     def __post_init__(self) -> None:
         if self.C[0] > self.C[1] or self.gamma[0] > self.gamma[1]:
             raise ValueError("C and gamma must each be [lowest, highest]")
+        if self.backend == "dask" and "://" not in self.scheduler:
+            raise ValueError(
+                "backend is dask, so scheduler must be its address, such as tcp://10.0.0.5:8786"
+            )
+
+
+# Where and in how much memory the search runs; its scores are the same wherever it does.
+PLACE = ("backend", "scheduler", "memory_limit")
 
 
 class Evaluate(Settings, frozen=True, kw_only=True):
@@ -105,8 +122,8 @@ class Params(Settings, frozen=True, kw_only=True):
     register: Register
 
 
-def load(path: Path) -> Params:
-    """Read params.yaml.
+def load(path: Path, changes: Sequence[str] = ()) -> Params:
+    """Read params.yaml, with `changes` such as `grid_search.grid_size=4` in force.
 
     Raises PipelineError that names the file and the key for what is not readable, not known,
     or not a value that the key takes.
@@ -117,6 +134,8 @@ def load(path: Path) -> Params:
         raise PipelineError(f"{path} cannot be read: {error.strerror}") from error
     except (YAMLError, UnicodeDecodeError) as error:
         raise PipelineError(f"{path} is not valid YAML: {_yaml_problem(error)}") from error
+    for change in changes:
+        _change(document, change)
     try:
         return msgspec.convert(document, Params)
     except msgspec.ValidationError as error:
@@ -126,6 +145,20 @@ def load(path: Path) -> Params:
         if "[...]" in place:
             place = place.replace("[...]", f".{_refused_feature(document['data']['features'])}")
         raise PipelineError(f"{path}, {place}: {what}") from error
+
+
+def _change(document: Any, change: str) -> None:
+    """Set one value of the document by its path."""
+    key, separator, value = change.partition("=")
+    *sections, name = key.strip().split(".")
+    if not separator:
+        raise PipelineError(f"{change!r} is no setting: write KEY=VALUE")
+    try:
+        for section in sections:
+            document = document[section]
+        document[name] = YAML(typ="safe", pure=True).load(value)
+    except (KeyError, TypeError, YAMLError) as error:
+        raise PipelineError(f"{change!r} names no setting of params.yaml") from error
 
 
 def _yaml_problem(error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 `dvc plots` draws the same tables, and can lay several experiments over each other.
 
-    python -m pipeline.plots FOLDER TABLES CV_RESULTS RANK_BY
+    python -m pipeline.plots FOLDER CV_RESULTS LEARNING_CURVE RANK_BY [TABLES]
 """
 
 import sys
@@ -20,18 +20,21 @@ if TYPE_CHECKING:
 CHANCE: dict[str, Any] = {"color": "0.7", "linestyle": "--", "linewidth": 1}
 
 
-def draw_all(folder: Path, tables: Path, cv_results: Path, rank_by: str) -> None:
-    """Draw every figure into `folder` as PNG, from the folder of tables and the search's results.
+def draw_search(folder: Path, cv_results: Path, learning_curve: Path, rank_by: str) -> None:
+    """Draw what is known when a search is done into `folder` as PNG."""
+    _save(folder / "search.png", _search, pd.read_csv(cv_results), f"{rank_by}_test_score")
+    _save(folder / "learning_curve.png", _learning_curve, pd.read_csv(learning_curve))
 
-    matplotlib is imported here: it takes half a second, and only a new run needs it.
-    """
+
+def draw_evaluation(folder: Path, tables: Path) -> None:
+    """Draw what the evaluation found into `folder` as PNG, from its folder of tables."""
     for draw in (_roc, _precision_recall, _calibration, _confusion):
         name = draw.__name__.removeprefix("_")
         _save(folder / f"{name}.png", draw, pd.read_csv(tables / f"{name}.csv"))
-    _save(folder / "search.png", _search, pd.read_csv(cv_results), f"{rank_by}_test_score")
 
 
 def _save(path: Path, draw: Callable[..., None], *data: object) -> None:
+    # Here, since it takes half a second, and only a new run needs it.
     path.parent.mkdir(parents=True, exist_ok=True)
     from matplotlib.figure import Figure
 
@@ -91,6 +94,15 @@ def _search(axes: "Axes", candidates: pd.DataFrame, score: str) -> None:
     axes.set(title=f"Cross-validated ROC AUC ({score})", xlabel="gamma", ylabel="C")
 
 
+def _learning_curve(axes: "Axes", curve: pd.DataFrame) -> None:
+    for part, label in (("train", "training rows"), ("cv", "unseen rows, cross-validated")):
+        mean, spread = curve[f"{part}_roc_auc_mean"], curve[f"{part}_roc_auc_std"]
+        axes.plot(curve["rows"], mean, marker="o", label=label)
+        axes.fill_between(curve["rows"], mean - spread, mean + spread, alpha=0.15)
+    axes.set(title="Learning curve of the winner", xlabel="Rows trained on", ylabel="ROC AUC")
+    axes.legend()
+
+
 def _short(value: Any) -> str:
     """Write a number with two significant digits, and 1000 as 1000."""
     return f"{float(f'{value:.2g}'):g}"
@@ -118,6 +130,11 @@ def _heat(axes: "Axes", values: npt.NDArray[Any], written: str) -> None:
             axes.text(column, row, text, ha="center", va="center", color=color, fontsize=size)
 
 
+def main(folder: str, cv_results: str, learning_curve: str, rank_by: str, *tables: str) -> None:
+    draw_search(Path(folder), Path(cv_results), Path(learning_curve), rank_by)
+    for of_evaluation in tables:
+        draw_evaluation(Path(folder), Path(of_evaluation))
+
+
 if __name__ == "__main__":
-    target, tables, cv_results, rank_by = sys.argv[1:]
-    draw_all(Path(target), Path(tables), Path(cv_results), rank_by)
+    main(*sys.argv[1:])

@@ -1,52 +1,40 @@
 """Search C and gamma, refit the winner, choose the threshold, export the model.
 
 Reads the training split and the data contract. Writes the model's folder (model.onnx, the contract
-with the threshold, golden predictions), a table of all candidates and a summary of the winner.
+with the threshold, golden predictions), a table of all candidates, and of the winner a learning
+curve and a summary. A search that was interrupted goes on where it was.
 """
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 import numpy as np
-import pandas as pd
-from sklearn.model_selection import cross_val_predict
-from tqdm import tqdm
 
 from pipeline.errors import PipelineError
-from pipeline.export import export
 from pipeline.files import write_whole
-from pipeline.metrics import best_threshold, roc_auc
-from pipeline.model import build_estimator, build_transformer, stratified_folds
+from pipeline.lineage import project_root
+from pipeline.metrics import roc_auc
 from pipeline.options import path_option
-from pipeline.params import GridSearch, Params, load
-from pipeline.parity import check_parity
-from pipeline.search import grid, results_table, search
+from pipeline.params import Params, flatten, load
+from pipeline.progress import Progress
+from pipeline.reporting import SearchReport, report_search
 from pipeline.table import Table, read_split
 from serving.contract import Contract, FloatMatrix
 from serving.scorer import CONTRACT_FILE, GOLDEN_FILE, MODEL_FILE, Golden, Prediction, Scorer
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipeline.search.checkpoint import Checkpoint
+    from pipeline.search.strategy import Result
+    from pipeline.training import Refit, Search
+
 GOLDEN_ROWS = 16
-
-
-def search_candidates(table: Table, settings: GridSearch, seed: int) -> pd.DataFrame:
-    """Score the whole grid, with a progress bar; the first row of the table is the winner."""
-    folds = list(stratified_folds(settings.folds, seed).split(table.X, table.y))
-    C, gamma = (grid(*bounds, settings.grid_size) for bounds in (settings.C, settings.gamma))
-    total = len(C) * len(gamma) * len(folds)
-    with tqdm(total=total, desc="grid search", unit="fit", file=sys.stderr) as bar:
-        scores = search(
-            table.X,
-            table.y,
-            transformer=build_transformer(table.contract),
-            folds=folds,
-            C=C,
-            gamma=gamma,
-            on_scored=bar.update,
-        )
-    return results_table(C, gamma, scores, settings.rank_by)
+CHECKPOINTS = Path(".dvc/tmp/search")
 
 
 def golden_predictions(scorer: Scorer, X: FloatMatrix) -> Golden:
@@ -81,49 +69,95 @@ def summary(winner: "pd.Series[Any]", **more: float) -> dict[str, float]:
     return {"C": float(winner["param_C"]), "gamma": float(winner["param_gamma"]), **scores, **more}
 
 
+@dataclass(frozen=True)
+class Written:
+    """The paths of what the stage writes."""
+
+    model: Path
+    cv_results: Path
+    learning_curve: Path
+    winner: Path
+
+
 def run(
-    params: Params, training: Path, contract: Path, model: Path, cv_results: Path, winner: Path
+    params: Params, training: Path, contract: Path, written: Written, report: SearchReport
 ) -> None:
+    # Here, since scikit-learn takes a second in which the report's process imports MLflow.
+    from pipeline import training as train
+    from pipeline.search.checkpoint import Checkpoint
+
     settings = params.grid_search
     table = _training_table(training, contract, settings.folds)
-    candidates = search_candidates(table, settings, params.seed)
+    search = train.Search.of(table, settings, params.seed)
+    checkpoint = Checkpoint(project_root() / CHECKPOINTS, search.key)
+    report.begin(params.name, search.key, _tracked(params), len(search.candidates))
+    candidates = search.table(_search(search, checkpoint, report))
     best = candidates.iloc[0]
-
-    estimator = build_estimator(
-        table.contract,
-        C=best["param_C"],
-        gamma=best["param_gamma"],
-        n_folds=settings.folds,
-        seed=params.seed,
+    curve = train.winners_learning_curve(search, table, best)
+    cv_results, learning_curve = (
+        frame.to_csv(index=False).encode() for frame in (candidates, curve)
     )
-    folds = stratified_folds(settings.folds, params.seed)
-    out_of_fold = cross_val_predict(
-        estimator, table.X, table.y, cv=folds, method="predict_proba", n_jobs=1
-    )[:, 1]
-    threshold = best_threshold(table.y, out_of_fold, settings.threshold)
-    final_contract = msgspec.structs.replace(table.contract, threshold=threshold)
-
-    contract_json = final_contract.to_json()
-    onnx_model = export(estimator.fit(table.X, table.y), final_contract, contract_json)
-    scorer = Scorer.open(onnx_model, contract_json)
-    difference = check_parity(estimator, scorer, table.X)
-
-    write_whole(model / MODEL_FILE, onnx_model)
-    write_whole(model / CONTRACT_FILE, contract_json)
-    write_whole(model / GOLDEN_FILE, msgspec.json.encode(golden_predictions(scorer, table.X)))
-    write_whole(cv_results, candidates.to_csv(index=False).encode())
+    report.finish(cv_results, learning_curve, settings.rank_by)
+    print("grid search: fitting the winner on all rows, with calibration", file=sys.stderr)
+    refit = train.refit(search, table, best)
     figures = summary(
         best,
-        threshold=threshold,
-        out_of_fold_roc_auc=roc_auc(table.y, out_of_fold),
-        onnx_difference=difference,
+        threshold=refit.threshold,
+        out_of_fold_roc_auc=roc_auc(table.y, refit.out_of_fold),
+        onnx_difference=_write_model(table, refit, written.model),
     )
-    write_whole(winner, msgspec.json.format(msgspec.json.encode(figures), indent=2) + b"\n")
+    write_whole(written.cv_results, cv_results)
+    write_whole(written.learning_curve, learning_curve)
+    write_whole(written.winner, msgspec.json.format(msgspec.json.encode(figures), indent=2) + b"\n")
+    # Only now: what was searched is kept until all that follows from it is there.
+    checkpoint.remove()
     print(
         f"best of {len(candidates)}: C {figures['C']:g}, gamma {figures['gamma']:g}, "
         f"{settings.rank_by} ROC AUC {best[f'{settings.rank_by}_test_score']:.4f} "
-        f"over {settings.folds} folds; threshold {threshold:.4f} ({settings.threshold})"
+        f"over {settings.folds} folds; threshold {refit.threshold:.4f} ({settings.threshold})"
     )
+
+
+def _write_model(table: Table, refit: "Refit", folder: Path) -> float:
+    """Export the model, write its folder, and give how far it is from scikit-learn's at most."""
+    from pipeline.export import export
+    from pipeline.parity import check_parity
+
+    contract = msgspec.structs.replace(table.contract, threshold=refit.threshold)
+    contract_json = contract.to_json()
+    onnx_model = export(refit.estimator, contract, contract_json)
+    scorer = Scorer.open(onnx_model, contract_json)
+    difference = check_parity(refit.estimator, scorer, table.X)
+    write_whole(folder / MODEL_FILE, onnx_model)
+    write_whole(folder / CONTRACT_FILE, contract_json)
+    write_whole(folder / GOLDEN_FILE, msgspec.json.encode(golden_predictions(scorer, table.X)))
+    return difference
+
+
+def _search(search: "Search", checkpoint: "Checkpoint", report: SearchReport) -> "list[Result]":
+    """Run the search, and tell the progress bar and the tracking of each candidate."""
+    from pipeline.search.strategy import Watch
+    from pipeline.training import run_search
+
+    score = f"{search.settings.rank_by} ROC AUC"
+    with Progress(search.evaluations, score) as progress:
+
+        def scored(result: "Result") -> None:
+            candidate, rows = result.candidate, result.extra.get("n_resources", 0)
+            progress.add(candidate.C, candidate.gamma, search.score_of(result), rows)
+
+        def settled(result: "Result") -> None:
+            report.candidate(
+                *result.candidate, result.scores, result.fit_s, result.score_s, result.extra
+            )
+
+        return run_search(search, checkpoint, Watch(scored, settled))
+
+
+def _tracked(params: Params) -> dict[str, str]:
+    """Give the settings that a search is tracked with: its own, and the seed."""
+    flat = flatten(params).items()
+    return {k: v for k, v in flat if k == "seed" or k.startswith("grid_search.")}
 
 
 def _training_table(training: Path, contract: Path, n_folds: int) -> Table:
@@ -145,8 +179,9 @@ def _training_table(training: Path, contract: Path, n_folds: int) -> Table:
 @path_option("--contract")
 @path_option("--model")
 @path_option("--cv-results")
+@path_option("--learning-curve")
 @path_option("--winner")
-def command(
-    params: Path, training: Path, contract: Path, model: Path, cv_results: Path, winner: Path
-) -> None:
-    run(load(params), training, contract, model, cv_results, winner)
+def command(params: Path, training: Path, contract: Path, **written: Path) -> None:
+    settings = load(params)
+    with report_search() as report:
+        run(settings, training, contract, Written(**written), report)

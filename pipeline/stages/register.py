@@ -23,16 +23,9 @@ from pipeline.lineage import Lock, git_commit
 from pipeline.metrics import roc_auc
 from pipeline.options import path_option
 from pipeline.params import Params, flatten, load
+from pipeline.runs import FINGERPRINT_TAG, DatasetRecord, RunRecord, ensure_run
 from pipeline.table import Table, read_split
-from pipeline.tracking import (
-    FINGERPRINT_TAG,
-    DatasetRecord,
-    RunRecord,
-    Tracking,
-    ensure_run,
-    open_tracking,
-    run_name,
-)
+from pipeline.tracking import Tracking, open_tracking, run_name
 from serving.scorer import DIGEST_TAG, ModelError, Scorer
 
 PRODUCING_STAGES = ["preprocess", "grid_search", "evaluate"]
@@ -47,6 +40,7 @@ class Result:
     test: Path
     model: Path
     cv_results: Path
+    learning_curve: Path
     winner: Path
     metrics: Path
     plots: Path
@@ -81,14 +75,17 @@ def run_record(
         ],
         candidates=pd.read_csv(result.cv_results),
         candidates_digest=sha256(result.cv_results.read_bytes()).hexdigest(),
+        learning_curve=pd.read_csv(result.learning_curve),
     )
 
 
 def write_artifacts(folder: Path, result: Result, rank_by: str, sources: Sequence[Path]) -> None:
     # In a process of its own, since a second of drawing would hold up the logging meanwhile.
-    drawing = [str(folder / "plots"), str(result.plots), str(result.cv_results), rank_by]
-    subprocess.run([sys.executable, "-m", plots.__name__, *drawing], check=True)
-    for path in (result.metrics, result.winner, result.cv_results, *sources):
+    searched = [str(result.cv_results), str(result.learning_curve), rank_by]
+    drawing = [sys.executable, "-m", plots.__name__, str(folder / "plots"), *searched]
+    subprocess.run([*drawing, str(result.plots)], check=True)
+    written = (result.metrics, result.winner, result.cv_results, result.learning_curve)
+    for path in (*written, *sources):
         shutil.copyfile(path, folder / path.name)
 
 
@@ -214,6 +211,7 @@ def _read_json(path: Path) -> dict[str, float]:
 @path_option("--test")
 @path_option("--model")
 @path_option("--cv-results")
+@path_option("--learning-curve")
 @path_option("--winner")
 @path_option("--metrics")
 @path_option("--plots")

@@ -1,6 +1,7 @@
-"""`kill -9` while a result is registered: the next `dvc repro` puts everything right."""
+"""`kill -9` in a search, or in a registration: the next `dvc repro` goes on from there."""
 
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -28,18 +29,77 @@ def candidates_are_being_logged(folder: Path) -> bool:
         return bool(runs > 5)
 
 
+def start_stage(project: Project, stage: str) -> "subprocess.Popen[str]":
+    stages = YAML(typ="safe", pure=True).load((project.path / "dvc.yaml").read_text())["stages"]
+    return subprocess.Popen(
+        ["bash", "-c", f"exec {stages[stage]['cmd']}"],
+        cwd=project.path,
+        env=project.full_environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def search_until(project: Project, units: int) -> "subprocess.Popen[str]":
+    """Start the search, and wait until so many units are finished."""
+    search = start_stage(project, "grid_search")
+    checkpoints = project.path / ".dvc/tmp/search"
+    while sum(path.read_bytes().count(b"{") for path in checkpoints.glob("*")) < units:
+        assert search.poll() is None
+        time.sleep(0.005)
+    return search
+
+
+@pytest.fixture
+def larger(project: Project) -> Project:
+    """A project whose search takes some seconds."""
+    params = project.path / "params.yaml"
+    params.write_text(params.read_text().replace("grid_size: 10", "grid_size: 16"))
+    return project
+
+
+def test_a_killed_search_goes_on_and_ends_with_the_same_scores(
+    larger: Project, tmp_path: Path
+) -> None:
+    undisturbed = larger.copy(tmp_path / "undisturbed")
+    undisturbed.run("dvc", "repro", "--single-item", "grid_search")
+    search = search_until(larger, units=10)
+    os.killpg(search.pid, signal.SIGKILL)
+    search.communicate()
+
+    said = larger.run("dvc", "repro").stderr
+    (units,) = re.findall(r"goes on after (\d+) finished units", said)
+    assert 10 <= int(units) < 16 * 5
+    for name in ("cv_results.csv", "winner.json", "model/model.onnx"):
+        again = (larger.path / "artifacts" / name).read_bytes()
+        assert again == (undisturbed.path / "artifacts" / name).read_bytes()
+    store = open_store(larger.store)
+    (run,) = store.results()
+    assert len(store.candidates(run)) == 16 * 16
+    assert {candidate.info.status for candidate in store.candidates(run)} == {"FINISHED"}
+    assert store.results("RUNNING") == store.results("KILLED") == []
+
+
+def test_ctrl_c_ends_a_search_cleanly(larger: Project) -> None:
+    search = search_until(larger, units=5)
+    os.killpg(search.pid, signal.SIGINT)
+    _, said = search.communicate(timeout=30)
+    assert search.returncode == 1
+    assert said.rstrip().endswith("grid_search failed: interrupted")
+    assert "Traceback" not in said
+    (run,) = open_store(larger.store).results("KILLED")
+    assert run.data.tags["failed.reason"] == "interrupted"
+    assert run.data.tags["failed.stage"] == "grid_search"
+    assert not (larger.path / ".mlflow.db.partial").exists()
+
+
 @pytest.mark.parametrize("moment", [the_store_is_being_created, candidates_are_being_logged])
 def test_a_killed_registration_is_made_good(
     project: Project, moment: Callable[[Path], bool]
 ) -> None:
-    stages = YAML(typ="safe", pure=True).load((project.path / "dvc.yaml").read_text())["stages"]
-    register = subprocess.Popen(
-        ["bash", "-c", f"exec {stages['register']['cmd']}"],
-        cwd=project.path,
-        env=project.full_environment(),
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    register = start_stage(project, "register")
     with register:
         while register.poll() is None and not moment(project.path):
             time.sleep(0.005)

@@ -39,6 +39,7 @@ def test_one_finished_run_shows_params_metrics_plots_datasets_and_lineage(
         "precision_recall.png",
         "calibration.png",
         "confusion.png",
+        "learning_curve.png",
         "search.png",
     }
     commit = trained.run("git", "rev-parse", "HEAD~1").stdout.strip()

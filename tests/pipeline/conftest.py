@@ -1,7 +1,8 @@
 """Tables, settings and results of the pipeline; what is expensive is made once for all tests."""
 
+import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,24 @@ settings.load_profile("pipeline")
 MakeParams = Callable[..., Params]
 
 
+@dataclass
+class Untracked:
+    """A report that nobody logs, and that remembers what it was told."""
+
+    begun: list[Any] = field(default_factory=list)
+    candidates: list[Any] = field(default_factory=list)
+    finished: list[Any] = field(default_factory=list)
+
+    def begin(self, *what: Any) -> None:
+        self.begun.append(what)
+
+    def candidate(self, *what: Any) -> None:
+        self.candidates.append(what)
+
+    def finish(self, *what: Any) -> None:
+        self.finished.append(what)
+
+
 @dataclass(frozen=True)
 class Result:
     """What the stages wrote, and from what."""
@@ -36,6 +55,7 @@ class Result:
     contract = property(lambda self: self.folder / "contract.json")
     model = property(lambda self: self.folder / "model")
     cv_results = property(lambda self: self.folder / "cv_results.csv")
+    learning_curve = property(lambda self: self.folder / "learning_curve.csv")
     winner = property(lambda self: self.folder / "winner.json")
     metrics = property(lambda self: self.folder / "metrics.json")
     plots = property(lambda self: self.folder / "plots")
@@ -44,9 +64,13 @@ class Result:
         preprocess.run(self.params, data, self.training, self.test, self.contract)
 
     def grid_search(self) -> None:
-        grid_search.run(
-            self.params, self.training, self.contract, self.model, self.cv_results, self.winner
-        )
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("DVC_ROOT", str(self.folder))
+            self._grid_search()
+
+    def _grid_search(self) -> None:
+        written = grid_search.Written(self.model, self.cv_results, self.learning_curve, self.winner)
+        grid_search.run(self.params, self.training, self.contract, written, Untracked())
 
     def evaluate(self) -> None:
         evaluate.run(self.params, self.test, self.model, self.metrics, self.plots)
@@ -135,6 +159,28 @@ def pima(pima_csv: Path, pima_params: Params, run_chain: RunChain) -> Result:
     """Give the results on the Pima table, of a 3 by 3 grid."""
     smaller = msgspec.structs.replace(pima_params.grid_search, grid_size=3)
     return run_chain(msgspec.structs.replace(pima_params, grid_search=smaller), pima_csv)
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Create a tracking store's tables once: it takes a second."""
+    from mlflow import MlflowClient
+
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def store_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path) -> Path:
+    """Give a folder as a project's own, with an empty tracking store."""
+    shutil.copyfile(empty_store, tmp_path / "mlflow.db")
+    monkeypatch.chdir(tmp_path)
+    for name in ("DVC_ROOT", "DVC_EXP_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    return tmp_path
 
 
 @pytest.fixture(scope="session")

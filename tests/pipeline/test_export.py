@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from pipeline.export import export
 from pipeline.model import build_estimator
+from pipeline.search.problem import Nystroem
 from serving.contract import Contract, Feature
 from serving.scorer import Scorer
 
@@ -169,3 +170,13 @@ def test_a_contract_without_a_threshold_is_not_exported(small_model):
     contract = msgspec.structs.replace(small_model.contract, threshold=None)
     with pytest.raises(ValueError, match="without a threshold"):
         export(small_model.estimator, contract, contract.to_json())
+
+
+@pytest.mark.parametrize(("C", "gamma"), [(0.01, 0.001), (100.0, 0.3), (1000.0, 5.0)])
+def test_the_approximate_model_answers_as_scikit_learn_does(small_model, C, gamma):
+    estimator = small_model.fit(C=C, gamma=gamma, approximation=Nystroem(25, 3))
+    scorer = opened(estimator, small_model.contract)
+    rows = np.vstack([small_model.X, np.full((1, 4), NAN), [[1e6, -1e6, 1e6, 1]]])
+    expected = estimator.predict_proba(rows)[:, 1]
+    np.testing.assert_allclose(scorer.score(rows)[1], expected, rtol=0, atol=1e-7)
+    assert np.ptp(expected) > 1e-6

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 
 import msgspec
@@ -11,13 +12,14 @@ from sklearn.model_selection import cross_val_predict
 from pipeline.errors import PipelineError
 from pipeline.metrics import best_threshold, roc_auc
 from pipeline.model import build_estimator, stratified_folds
-from pipeline.search import grid
+from pipeline.search.grid import grid
 from pipeline.stages import grid_search
 from pipeline.table import read_split
 from serving.contract import Contract
 from serving.scorer import Scorer
+from tests.pipeline.conftest import Untracked
 
-OUTPUTS = ["model", "cv_results.csv", "winner.json"]
+OUTPUTS = ["model", "cv_results.csv", "learning_curve.csv", "winner.json"]
 
 
 @pytest.fixture
@@ -42,17 +44,19 @@ def training_files(tmp_path, small_model):
 
 
 @pytest.fixture
-def run(tmp_path, make_params):
+def run(tmp_path, make_params, monkeypatch):
     """Run the stage on `training_files`, into folders of the given name."""
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
 
-    def run_stage(name="out", **settings):
+    def run_stage(name="out", report=None, **settings):
         params = make_params({"a": None}, grid_search=settings)
         out = tmp_path / name
         grid_search.run(
             params,
             tmp_path / "training.csv",
             tmp_path / "contract.json",
-            *(out / output for output in OUTPUTS),
+            grid_search.Written(*(out / output for output in OUTPUTS)),
+            report or Untracked(),
         )
         return out
 
@@ -142,15 +146,15 @@ def test_settings_decide_the_search(run, training_files, capsys):
     training_files()
     out = run(grid_size=3, C=[1, 100], gamma=[0.1, 0.1], folds=4, rank_by="mean", threshold="f1")
     candidates = pd.read_csv(out / "cv_results.csv")
-    assert len(candidates) == 9
+    assert len(candidates) == 3  # the one gamma counts once
     assert {"split3_test_score", "mean_test_score"} <= set(candidates.columns)
     assert "split4_test_score" not in candidates
     assert candidates["mean_test_score"].is_monotonic_decreasing
     told = capsys.readouterr()
-    assert "best of 9: C " in told.out
+    assert "best of 3: C " in told.out
     assert "mean ROC AUC" in told.out
     assert "(f1)" in told.out
-    assert "36/36" in told.err  # the progress bar: 3 × 3 candidates in 4 folds
+    assert "3 of 3 candidates, best mean ROC AUC" in told.err
 
 
 def test_the_thresholds_rule_decides_the_labels_alone(run, training_files):
@@ -200,6 +204,7 @@ def test_the_command_takes_the_paths(pima, tmp_path):
         "--contract": pima.contract,
         "--model": tmp_path / "model",
         "--cv-results": tmp_path / "cv.csv",
+        "--learning-curve": tmp_path / "curve.csv",
         "--winner": tmp_path / "winner.json",
     }
     done = CliRunner().invoke(
@@ -208,3 +213,104 @@ def test_the_command_takes_the_paths(pima, tmp_path):
     assert done.exit_code == 0, done.output
     assert "best of 1: C 0.01, gamma 0.0001" in done.output
     assert Scorer.load(tmp_path / "model").contract.names[0] == "Pregnancies"
+
+
+def test_every_candidate_is_reported_with_its_scores_and_times(run, training_files):
+    training_files()
+    report = Untracked()
+    out = run(report=report, grid_size=3)
+    ((name, key, params, total),) = report.begun
+    assert (name, total, params["grid_search.grid_size"]) == ("pima-diabetes", 9, "3")
+    assert {"seed", "grid_search.folds"} <= params.keys()
+    assert not [key for key in params if key.startswith(("data", "register"))]
+    candidates = pd.read_csv(out / "cv_results.csv").set_index(["param_C", "param_gamma"])
+    assert len(key) == 64
+    assert len(report.candidates) == 9
+    for C, gamma, scores, fit_s, score_s, extra in report.candidates:
+        assert candidates.loc[(C, gamma), "median_test_score"] == np.median(scores)
+        assert fit_s > score_s > 0
+        assert extra == {}
+    ((cv_results, learning_curve, rank_by),) = report.finished
+    assert cv_results == (out / "cv_results.csv").read_bytes()
+    assert learning_curve == (out / "learning_curve.csv").read_bytes()
+    assert rank_by == "median"
+
+
+def test_the_learning_curve_ends_with_the_winner_s_own_scores(pima):
+    curve, winner = pd.read_csv(pima.learning_curve), json.loads(pima.winner.read_text())
+    assert curve["rows"].is_monotonic_increasing
+    assert len(curve) == 5
+    assert curve["rows"].iloc[-1] == 491
+    assert curve["cv_roc_auc_mean"].iloc[-1] == pytest.approx(winner["cv_roc_auc_mean"], abs=2e-3)
+    assert np.all(curve["train_roc_auc_mean"] > curve["cv_roc_auc_mean"] - 0.05)
+
+
+class Interrupting(Untracked):
+    """A report in the middle of which the user has enough."""
+
+    def candidate(self, *what):
+        super().candidate(*what)
+        if len(self.candidates) == 4:
+            raise KeyboardInterrupt
+
+
+def test_an_interrupted_search_goes_on_and_ends_with_the_same_bytes(
+    run, training_files, tmp_path, capsys
+):
+    training_files()
+    undisturbed = content(run("undisturbed", grid_size=3))
+    assert not [*tmp_path.glob(".dvc/tmp/search/*")]
+    with pytest.raises(KeyboardInterrupt):
+        run("out", Interrupting(), grid_size=3)
+    assert not (tmp_path / "out").exists()
+    assert [*tmp_path.glob(".dvc/tmp/search/*.jsonl")]
+    capsys.readouterr()
+    assert content(run("out", grid_size=3)) == undisturbed
+    assert re.search(r"goes on after \d+ finished units", capsys.readouterr().err)
+    assert not [*tmp_path.glob(".dvc/tmp/search/*")]
+
+
+def test_another_setting_is_another_search(run, training_files, capsys):
+    training_files()
+    with pytest.raises(KeyboardInterrupt):
+        run("out", Interrupting(), grid_size=3)
+    capsys.readouterr()
+    run("out", grid_size=3, folds=4)
+    assert "goes on" not in capsys.readouterr().err
+
+
+def test_where_it_runs_makes_no_other_search(run, training_files, capsys):
+    training_files()
+    with pytest.raises(KeyboardInterrupt):
+        run("out", Interrupting(), grid_size=3)
+    capsys.readouterr()
+    run("out", grid_size=3, memory_limit=1e-6)
+    told = capsys.readouterr().err
+    assert "goes on after" in told
+    assert "no kernel: libsvm computes what it needs of it" in told
+
+
+def test_halving_says_on_how_many_rows_each_candidate_was_scored(run, training_files):
+    training_files(rarer=90, rows=200)
+    out = run(grid_size=4, strategy="halving", halving_min_rows=20)
+    candidates = pd.read_csv(out / "cv_results.csv")
+    assert len(candidates) == 16
+    assert candidates["n_resources"].is_monotonic_decreasing
+    assert candidates.iloc[0]["n_resources"] > candidates.iloc[-1]["n_resources"]
+    assert candidates["rank_test_score"].is_monotonic_increasing
+
+
+def test_the_approximation_is_exported_through_the_same_parity_gate(run, training_files):
+    training_files(rarer=90, rows=200)
+    out = run(grid_size=2, approximation="nystroem", components=30)
+    winner = json.loads((out / "winner.json").read_text())
+    assert 0 < winner["onnx_difference"] < 1e-5
+    scorer = Scorer.load(out / "model")
+    low, high = scorer.score(np.array([[3.0, 98, 0, 0], [7.0, 102, 1, 1]]))[1]
+    assert low < high
+
+
+def test_more_components_than_rows_are_told_in_a_sentence(run, training_files):
+    training_files()
+    with pytest.raises(PipelineError, match=r"components is 300, but of 60 training rows only 26"):
+        run(approximation="nystroem")

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.params import data_contract, flatten, load
+from pipeline.params import PLACE, GridSearch, data_contract, flatten, load
 
 TEXT = (Path(__file__).parents[2] / "params.yaml").read_text()
 
@@ -39,6 +39,11 @@ def changed(tmp_path):
         ("C: [0.01, 1000]", "C: [1, .inf]", "grid_search.C[1]", "`float` <= 1.79"),
         ("C: [0.01, 1000]", "C: [1000, 0.01]", "grid_search", "[lowest, highest]"),
         ("gamma: [0.0001, 10]", "gamma: [10, 1]", "grid_search", "[lowest, highest]"),
+        ("strategy: grid", "strategy: random", "grid_search.strategy", "'random'"),
+        ("halving_factor: 3", "halving_factor: 1", "grid_search.halving_factor", "`int` >= 2"),
+        ("components: 300", "components: 0", "grid_search.components", "`int` >= 1"),
+        ("memory_limit: null", "memory_limit: 0", "grid_search.memory_limit", "`float` > 0.0"),
+        ("backend: local", "backend: dask", "grid_search", "scheduler must be its address"),
         ("limits: [20, 1000]", "limits: [1000, 20]", "data.features.Glucose", "[lowest, highest]"),
         ("limits: [20, 1000]", "limits: [.nan, 20]", "data.features.Glucose", "[lowest, highest]"),
         (
@@ -184,3 +189,31 @@ def test_limits_may_be_open_at_an_end(changed):
     contract = data_contract(params.data, (0, 1))
     reread = msgspec.json.decode(contract.to_json(), type=type(contract))
     assert (reread.features[1].minimum, reread.features[1].maximum) == (20, None)
+
+
+def test_changes_are_in_force_as_if_they_stood_in_the_file():
+    path = Path(__file__).parents[2] / "params.yaml"
+    changed = load(path, ["grid_search.grid_size=4", "grid_search.C=[1, 2]", "name=other"])
+    assert (changed.grid_search.grid_size, changed.grid_search.C) == (4, (1.0, 2.0))
+    assert changed.name == "other"
+    assert changed.seed == load(path).seed
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("grid_search.grid_size", "write KEY=VALUE"),
+        ("grid.grid_size=3", "names no setting"),
+        ("seed.x=3", "names no setting"),
+        ("grid_search.grid_sise=3", "unknown field `grid_sise`"),
+        ("grid_search.C=[1", "names no setting"),
+    ],
+)
+def test_a_change_that_is_no_setting_is_told(change, said):
+    with pytest.raises(PipelineError) as refused:
+        load(Path(__file__).parents[2] / "params.yaml", [change])
+    assert said in str(refused.value)
+
+
+def test_where_the_search_runs_is_named_after_settings_that_exist():
+    assert {*PLACE} < {field.name for field in msgspec.structs.fields(GridSearch)}

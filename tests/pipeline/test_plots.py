@@ -3,10 +3,10 @@ import pandas as pd
 import pytest
 from matplotlib.image import imread
 
-from pipeline.plots import draw_all
-from pipeline.search import grid, results_table
+from pipeline.plots import main as draw
+from pipeline.search.grid import grid, grid_candidates, results_table
 
-FIGURES = ["calibration", "confusion", "precision_recall", "roc", "search"]
+FIGURES = ["calibration", "confusion", "learning_curve", "precision_recall", "roc", "search"]
 
 
 def drawn(folder):
@@ -32,7 +32,7 @@ def test_every_figure_is_drawn_and_the_winner_framed(pima, tmp_path):
         table = pd.read_csv(pima.cv_results)
         table = table.iloc[np.argsort(table["param_C"] != C, kind="stable")]
         table.to_csv(tmp_path / "cv.csv", index=False)
-        draw_all(tmp_path / "plots", pima.plots, tmp_path / "cv.csv", "mean")
+        draw(tmp_path / "plots", tmp_path / "cv.csv", pima.learning_curve, "mean", pima.plots)
         heights.append(height_of_the_frame(drawn(tmp_path / "plots")["search"]))
     assert heights[1] < heights[0] - 100  # C grows upwards
 
@@ -50,10 +50,10 @@ def test_the_smallest_and_a_large_grid_and_one_answer_for_all_can_be_drawn(
     predicted = [classes[answer] for answer in answers]
     confusion = pd.DataFrame({"actual": classes, "predicted": predicted})
     confusion.to_csv(tables / "confusion.csv", index=False)
-    scores = np.random.default_rng(0).random((size, size, 3))
-    candidates = results_table(grid(0.01, 1000, size), grid(1e-4, 10, size), scores, "median")
-    candidates.to_csv(tmp_path / "cv.csv", index=False)
-    draw_all(tmp_path / "plots", tables, tmp_path / "cv.csv", "median")
+    scores = np.random.default_rng(0).random((size * size, 3))
+    pairs = grid_candidates(grid(0.01, 1000, size), grid(1e-4, 10, size))
+    results_table(pairs, scores, "median").to_csv(tmp_path / "cv.csv", index=False)
+    draw(tmp_path / "plots", tmp_path / "cv.csv", pima.learning_curve, "median", tables)
     pixels = drawn(tmp_path / "plots")["confusion"].reshape(-1, 4)
     colours, sizes = np.unique(pixels, axis=0, return_counts=True)
     cells = colours[(sizes > len(pixels) / 20) & (colours[:, :3].sum(axis=1) < 2.9)]

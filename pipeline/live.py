@@ -1,0 +1,311 @@
+"""Track a search while it runs: candidates appear in MLflow as they are scored.
+
+The process that `pipeline.reporting` starts and talks to. It works aside, at a low priority,
+takes the project's lock for each batch only, and lives through a store that is away.
+"""
+
+import gc
+import io
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+import pandas as pd
+from mlflow.entities import Run
+
+from pipeline import plots
+from pipeline.candidates import (
+    CandidateRecord,
+    Name,
+    complete,
+    finished,
+    from_results,
+    log_candidates,
+    metric_name,
+)
+from pipeline.errors import PipelineError
+from pipeline.lineage import git_commit
+from pipeline.locks import Ownership, workspace
+from pipeline.reporting import Begin, End, Finish, Message, Scored
+from pipeline.runs import (
+    CANDIDATES_TAG,
+    SEARCH,
+    SEARCH_RUN_TAG,
+    learning_curve_series,
+)
+from pipeline.search.grid import fold_column, statistics
+from pipeline.tracking import (
+    FAILURE_TAG,
+    KIND_TAG,
+    PROCESS_TAG,
+    WORKSPACE_TAG,
+    Tracking,
+    open_tracking,
+    run_name,
+    warm_up,
+)
+
+KEY_TAG = "search.key"  # what the search's scores are a function of
+BATCH = 50  # candidates that are logged under one hold of the lock
+RETRY_S = 5.0
+LOW_PRIORITY = 10  # the search comes first, and still this goes on
+# Those that the candidates have as well: parent and candidates make one picture.
+WINNERS_METRICS = {f"cv_roc_auc_{statistic}" for statistic in ("median", "mean", "std")}
+
+Messages = queue.SimpleQueue[Message | None]
+
+
+class Live:
+    """The run of one search, and what of it is still to be logged."""
+
+    def __init__(self, begin: Begin) -> None:
+        self._begin = begin
+        self._run_id = ""
+        self._logged: set[Name] = set()
+        self._pending: list[CandidateRecord] = []
+        self._ranked: dict[Name, CandidateRecord] = {}
+        self._finish: Finish | None = None
+        self._pictures: Pictures | None = None
+        self._away = False
+
+    @property
+    def has_work(self) -> bool:
+        return bool(self._pending) or self._finish is not None
+
+    def add(self, message: Scored | Finish) -> None:
+        """Take what is to be logged; ranks are known from the finish on."""
+        if isinstance(message, Scored):
+            self._pending.append(_record(message))
+            return
+        self._finish, self._pictures = message, Pictures(message)
+        table = pd.read_csv(io.StringIO(message.cv_results))
+        self._ranked = {record.name: record for record in from_results(table)}
+
+    def work(self) -> bool:
+        """Log a batch of candidates, or what is left when they are all there.
+
+        Says whether the store took it.
+        """
+        batch = self._pending[:BATCH]
+        try:
+            with open_tracking(self._begin.experiment, quiet=True) as tracking:
+                self._open(tracking)
+                if batch:
+                    new = [self._with_rank(r) for r in batch if r.name not in self._logged]
+                    self._logged |= set(log_candidates(tracking, self._run_id, new))
+                elif self._finish is not None:
+                    self._complete(tracking, self._finish)
+                    self._finish = None
+        except PipelineError as error:
+            self._say_away(error)
+            return False
+        del self._pending[: len(batch)]
+        return True
+
+    def end(self, how: str | None) -> None:
+        """Bring the run to its end; `how` is None where the stage's process died."""
+        while how == "done" and self.has_work and self.work():
+            pass
+        if self._pictures is not None and self._finish is not None:
+            self._pictures.give_up()
+        try:
+            with open_tracking(self._begin.experiment, quiet=True) as tracking:
+                self._open(tracking)
+                if how == "done" and not self.has_work:
+                    tracking.client.set_terminated(self._run_id, "FINISHED")
+                elif how != "failed":  # of a failure the stage itself says more
+                    reason = "the stage's process died" if how is None else "interrupted"
+                    tracking.log(self._run_id, tags={FAILURE_TAG: reason})
+                    tracking.end(self._run_id, "KILLED")
+                self._ownership.give_up()
+        except PipelineError as error:
+            self._say_away(error)
+
+    def _open(self, tracking: Tracking) -> None:
+        """Open the search's run, or go on with one that was left unfinished."""
+        if self._run_id:
+            return
+        begin = self._begin
+        commit, changed = git_commit()
+        tags = {
+            KIND_TAG: SEARCH,
+            KEY_TAG: begin.key,
+            WORKSPACE_TAG: workspace(),
+            PROCESS_TAG: begin.process,
+            "git.commit": commit,
+            "git.changed": str(changed).lower(),
+        }
+        run = _leftover(tracking, begin.key) or tracking.new_run(
+            run_name() or f"search {begin.key[:8]}", tags
+        )
+        run_id = str(run.info.run_id)
+        self._ownership = Ownership(run_id)
+        self._ownership.take()
+        self._logged = set(finished(tracking, run_id))
+        tracking.client.update_run(run_id, status="RUNNING")
+        if FAILURE_TAG in run.data.tags:
+            tracking.client.delete_tag(run_id, FAILURE_TAG)
+        new = {k: v for k, v in begin.params.items() if k not in run.data.params}
+        tracking.log(run_id, params=new, tags=tags)
+        self._run_id = run_id
+
+    def _with_rank(self, record: CandidateRecord) -> CandidateRecord:
+        if record.name not in self._ranked:
+            return record
+        return replace(record, metrics={**self._ranked[record.name].metrics, **record.metrics})
+
+    def _complete(self, tracking: Tracking, finish: Finish) -> None:
+        """Log the ranks, the winner's figures, the learning curve and the pictures."""
+        curve = pd.read_csv(io.StringIO(finish.learning_curve))
+        winner = next(iter(self._ranked.values()))
+        complete(tracking, self._run_id, list(self._ranked.values()))
+        tracking.log(
+            self._run_id,
+            params=winner.params,
+            metrics={k: v for k, v in winner.metrics.items() if k in WINNERS_METRICS},
+            series=learning_curve_series(curve),
+            tags={
+                CANDIDATES_TAG: sha256(finish.cv_results.encode()).hexdigest(),
+                SEARCH_RUN_TAG: self._run_id,
+            },
+        )
+        if self._pictures is not None:
+            with self._pictures.drawn() as folder:
+                tracking.client.log_artifacts(self._run_id, str(folder), "plots")
+
+    def _say_away(self, error: PipelineError) -> None:
+        if not self._away:
+            self._away = True
+            print(
+                f"the search goes on, not tracked meanwhile: {error}; what is missing then, "
+                "`register` will log",
+                file=sys.stderr,
+            )
+
+
+def _leftover(tracking: Tracking, key: str) -> Run | None:
+    """Give this workspace's unfinished run of the same search, and end those of others.
+
+    A run whose process lives is left to it.
+    """
+    found: Run | None = None
+    for run in tracking.search_own(f"tags.{KIND_TAG} = '{SEARCH}'"):
+        if run.info.status not in ("RUNNING", "KILLED"):
+            continue
+        same = run.data.tags.get(KEY_TAG) == key
+        owned = Ownership(run.info.run_id)
+        if (run.info.status == "KILLED" and not same) or not owned.take():
+            continue
+        owned.give_up()
+        if same and found is None:
+            found = run
+        elif run.info.status == "RUNNING":
+            tracking.end(run.info.run_id, "KILLED")
+    if found is not None:
+        unfinished = f"tags.`mlflow.parentRunId` = '{found.info.run_id}'"
+        for nested in tracking.search(unfinished):
+            if nested.info.status != "FINISHED":
+                tracking.client.delete_run(nested.info.run_id)
+    return found
+
+
+def _record(message: Scored) -> CandidateRecord:
+    scores = {fold_column(fold): score for fold, score in enumerate(message.scores)}
+    named = {metric_name(k): v for k, v in {**scores, **statistics(message.scores)}.items()}
+    times = {"fit_time": message.fit_s, "score_time": message.score_s}
+    taken_ms = int((message.fit_s + message.score_s) * 1000)
+    started = int(time.time() * 1000) - taken_ms
+    return CandidateRecord(message.C, message.gamma, {**named, **times, **message.extra}, started)
+
+
+class Pictures:
+    """The map of the search and the learning curve, drawn meanwhile in a process of its own."""
+
+    def __init__(self, finish: Finish) -> None:
+        self._folder = TemporaryDirectory()
+        tables = {"cv_results": finish.cv_results, "learning_curve": finish.learning_curve}
+        for name, text in tables.items():
+            Path(self._folder.name, f"{name}.csv").write_text(text)
+        paths = [
+            str(Path(self._folder.name, name)) for name in ("plots", *(f"{n}.csv" for n in tables))
+        ]
+        command = [sys.executable, "-m", plots.__name__, *paths, finish.rank_by]
+        self._drawing = subprocess.Popen(command)
+
+    def give_up(self) -> None:
+        """Draw nothing after all."""
+        self._drawing.kill()
+        self._drawing.wait()
+        self._folder.cleanup()
+
+    @contextmanager
+    def drawn(self) -> Iterator[Path]:
+        """Give the folder of the pictures when they are there."""
+        self._drawing.wait()
+        with self._folder:
+            yield Path(self._folder.name, "plots")
+
+
+def run(messages: Messages) -> None:
+    """Log what comes until the last word, or until nothing comes any more."""
+    begin = messages.get()
+    if not isinstance(begin, Begin):
+        return
+    live, took = Live(begin), True
+    while True:
+        try:
+            message = messages.get(timeout=_patience(live, took))
+        except queue.Empty:
+            took = live.work()
+            continue
+        if isinstance(message, Scored | Finish):
+            live.add(message)
+        else:
+            live.end(message.how if isinstance(message, End) else None)
+            return
+
+
+def _patience(live: Live, took: bool) -> float | None:
+    """Say how long to wait for a message before logging what there is."""
+    if not live.has_work:
+        return None
+    return 0 if took else RETRY_S
+
+
+def _read(messages: Messages) -> None:
+    """Take messages from standard input as they come; None says that it is closed."""
+    decoder = msgspec.json.Decoder(Message)
+    for line in sys.stdin.buffer:
+        messages.put(decoder.decode(line))
+    messages.put(None)
+
+
+def main() -> None:
+    """Track what standard input tells."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(LOW_PRIORITY)
+    # What the imports made stays: to look through it again and again took a third of the time.
+    gc.freeze()
+    gc.enable()
+    messages: Messages = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(messages,), daemon=True).start()
+    # It takes a second, in which the stage is still importing what it searches with.
+    with suppress(PipelineError):
+        warm_up()
+    run(messages)
+    gc.freeze()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""The search's side of its tracking: tells the process beside it what is done, and never waits.
+
+That process, `pipeline.live`, imports MLflow and talks to the tracking store. A search must not
+fail, nor be held up, because a store is away: what is not tracked now, `register` will log.
+"""
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache
+from typing import Literal, Protocol
+from uuid import uuid4
+
+import msgspec
+
+# Without garbage collection, which would go through all that the imports make.
+LIVE = "import gc; gc.disable(); from pipeline.live import main; main()"
+
+
+class Begin(msgspec.Struct, frozen=True, tag="begin"):
+    """A search starts: of which experiment, by which key, with which settings and candidates."""
+
+    experiment: str
+    key: str
+    process: str
+    params: dict[str, str]
+    total: int
+
+
+class Scored(msgspec.Struct, frozen=True, tag="candidate"):
+    """A candidate is scored on its folds; `extra` says of halving where it got to."""
+
+    C: float
+    gamma: float
+    scores: tuple[float, ...]
+    fit_s: float
+    score_s: float
+    extra: dict[str, int]
+
+
+class Finish(msgspec.Struct, frozen=True, tag="finish"):
+    """All candidates are scored: the two tables as CSV, and what the first is ranked by."""
+
+    cv_results: str
+    learning_curve: str
+    rank_by: str
+
+
+class End(msgspec.Struct, frozen=True, tag="end"):
+    """The last word; without it the stage's process died."""
+
+    how: Literal["done", "failed", "killed"]
+
+
+Message = Begin | Scored | Finish | End
+
+
+class SearchReport(Protocol):
+    """Who is told how a search goes."""
+
+    def begin(self, experiment: str, key: str, params: Mapping[str, str], total: int) -> None: ...
+
+    def candidate(
+        self,
+        C: float,
+        gamma: float,
+        scores: Sequence[float],
+        fit_s: float,
+        score_s: float,
+        extra: Mapping[str, int],
+    ) -> None: ...
+
+    def finish(self, cv_results: bytes, learning_curve: bytes, rank_by: str) -> None: ...
+
+
+@cache
+def process_id() -> str:
+    """Name this process; unlike the system's number, the name never comes again."""
+    return uuid4().hex
+
+
+@contextmanager
+def report_search() -> Iterator["LiveReport"]:
+    """Start the process that tracks, and wait at the end until everything is logged."""
+    report = LiveReport()
+    try:
+        yield report
+    except BaseException as error:
+        report.end("failed" if isinstance(error, Exception) else "killed")
+        raise
+    report.end("done")
+
+
+class LiveReport:
+    """Tells a process of its own, in the order of the calls, through a thread that may wait."""
+
+    def __init__(self) -> None:
+        # In a group of its own: Ctrl-C is for the stage, which says what follows from it.
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", LIVE], stdin=subprocess.PIPE, process_group=0
+        )
+        self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        self._writer = threading.Thread(target=self._write, daemon=True)
+        self._writer.start()
+
+    def begin(self, experiment: str, key: str, params: Mapping[str, str], total: int) -> None:
+        self._messages.put(Begin(experiment, key, process_id(), dict(params), total))
+
+    def candidate(
+        self,
+        C: float,
+        gamma: float,
+        scores: Sequence[float],
+        fit_s: float,
+        score_s: float,
+        extra: Mapping[str, int],
+    ) -> None:
+        self._messages.put(Scored(C, gamma, tuple(scores), fit_s, score_s, dict(extra)))
+
+    def finish(self, cv_results: bytes, learning_curve: bytes, rank_by: str) -> None:
+        self._messages.put(Finish(cv_results.decode(), learning_curve.decode(), rank_by))
+
+    def end(self, how: Literal["done", "failed", "killed"]) -> None:
+        """Say how it ended, and wait until that is logged; a second Ctrl-C ends the waiting."""
+        self._messages.put(End(how))
+        self._messages.put(None)
+        try:
+            self._writer.join()
+            self._process.wait()
+        except BaseException:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            raise
+
+    def _write(self) -> None:
+        pipe = self._process.stdin
+        assert pipe is not None
+        # Where the process has gone, it has said why.
+        with suppress(OSError), pipe:
+            while (message := self._messages.get()) is not None:
+                pipe.write(msgspec.json.encode(message) + b"\n")
+                if self._messages.empty():
+                    pipe.flush()

@@ -1,0 +1,169 @@
+"""Run units on a Dask cluster.
+
+The code goes to the workers with the data, so that they need its libraries only, in the same
+versions, and always run what is here. The table is sent once, to every worker.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
+from importlib.metadata import version
+from operator import call, getitem
+from types import TracebackType
+from typing import Any, Self
+
+import pipeline
+from pipeline.search.memory import Plan, make_plan
+from pipeline.search.problem import Fold, Prepared, Problem
+from pipeline.search.solve import solve_unit
+from pipeline.search.units import Done, Unit, UnitScores
+
+CONNECT_S = 10
+WORKERS_S = 60
+LIBRARIES = ("numpy", "scipy", "scikit-learn")
+SHARE_OF_WORKER = 0.25
+LOSSES = 5  # times that all copies of the table may be lost before we give up
+
+
+class ClusterError(Exception):
+    """What keeps a cluster from working, and what to do, in one sentence."""
+
+
+class Cluster:
+    """A connection to a Dask scheduler; `limit` is the memory that a worker may use, in bytes."""
+
+    def __init__(self, scheduler: str, limit: int | None = None) -> None:
+        self._scheduler, self._limit = scheduler, limit
+
+    def __enter__(self) -> Self:
+        self._client = _connect(self._scheduler)
+        try:
+            self._check_workers()
+        except BaseException:
+            self._client.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._client.close()
+
+    def plan(self, problem: Problem) -> Plan:
+        """Give what each worker does; nothing is kept there from one unit to the next."""
+        workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
+        threads = max(worker["nthreads"] for worker in workers)
+        smallest = min(worker["memory_limit"] for worker in workers)
+        limit = self._limit or int(SHARE_OF_WORKER * smallest)
+        return make_plan(problem.shape, threads, limit, share=False)
+
+    def run(self, problem: Problem, units: Sequence[Unit]) -> Iterator[Done]:
+        """Give each unit's scores as it is done, in no order; what a lost worker had is redone."""
+        from distributed import as_completed
+
+        plan, left = self.plan(problem), set(units)
+        for _ in range(LOSSES):
+            futures = self._submit(problem, plan, left)
+            for future in as_completed(futures, loop=self._client.loop):
+                if future.status == "error":
+                    raise self._failed(future)
+                try:
+                    found = future.result()
+                except CancelledError:  # its worker is gone, and all that it would be redone from
+                    continue
+                left.discard(futures[future])
+                yield futures[future], UnitScores(*found)
+            if not left:
+                return
+        raise ClusterError(
+            f"the workers at {self._scheduler} were lost with the table {LOSSES} times: look at "
+            "their memory; what is finished is kept, run `dvc repro` to go on"
+        )
+
+    def _submit(self, problem: Problem, plan: Plan, units: set[Unit]) -> dict[Any, Unit]:
+        import cloudpickle
+
+        client = self._client
+        sent = client.scatter(_by_value(problem, plan), broadcast=True, hash=False)
+        functions = client.submit(cloudpickle.loads, sent, pure=False)
+        prepare, solve = (client.submit(getitem, functions, i, pure=False) for i in (0, 1))
+        folds = {
+            fold: client.submit(call, prepare, problem.folds[fold], pure=False)
+            for fold in {unit.fold for unit in units}
+        }
+        return {
+            client.submit(call, solve, folds[unit.fold], tuple(unit), pure=False): unit
+            for unit in units
+        }
+
+    def _check_workers(self) -> None:
+        from distributed import TimeoutError as NoWorkersError
+
+        try:
+            self._client.wait_for_workers(1, timeout=WORKERS_S)
+        except NoWorkersError as error:
+            raise ClusterError(
+                f"the scheduler at {self._scheduler} has had no worker for {WORKERS_S} s: start "
+                f"some with `dask worker {self._scheduler}`"
+            ) from error
+        for library in LIBRARIES:
+            here = installed(library)
+            for worker, there in self._client.run(version, library).items():
+                if there != here:
+                    raise ClusterError(
+                        f"the worker {worker} has {library} {there}, here it is {here}: scores "
+                        "would not be the same; install the same version there"
+                    )
+
+    def _failed(self, future: Any) -> Exception:
+        from distributed import KilledWorker
+
+        error = future.exception()
+        if isinstance(error, KilledWorker):
+            return ClusterError(
+                f"a unit took several workers at {self._scheduler} down with it, for want of "
+                "memory, most likely: lower grid_search.memory_limit"
+            )
+        return error if isinstance(error, Exception) else RuntimeError(str(error))
+
+
+def installed(library: str) -> str:
+    return version(library)
+
+
+def _connect(scheduler: str) -> Any:
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ClusterError(
+            "grid_search.backend is dask, which is not installed: type `make install-dask`"
+        ) from error
+    try:
+        return Client(scheduler, timeout=CONNECT_S, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ClusterError(
+            f"the Dask scheduler at {scheduler} does not answer: start it with `dask scheduler`, "
+            "or set grid_search.backend to local in params.yaml"
+        ) from error
+
+
+def _by_value(problem: Problem, plan: Plan) -> bytes:
+    """Pickle what the workers do, with the code itself instead of its modules' names."""
+    import cloudpickle
+
+    X, y, transformer = problem.X, problem.y, problem.transformer
+    approximation = problem.approximation
+
+    def prepare(fold: Fold) -> Prepared:
+        return Problem(X, y, transformer, (fold,)).prepared(0)
+
+    def solve(fold: Prepared, unit: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(solve_unit(fold, Unit(*unit), plan, approximation))
+
+    cloudpickle.register_pickle_by_value(pipeline)
+    try:
+        return bytes(cloudpickle.dumps((prepare, solve)))
+    finally:
+        cloudpickle.unregister_pickle_by_value(pipeline)

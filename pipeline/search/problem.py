@@ -1,0 +1,95 @@
+"""What is searched: a table, its folds, and how a candidate is solved on one of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import clone
+from sklearn.utils import resample
+
+from pipeline.search.memory import Shape
+
+Array = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.int64]
+Fold = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class Nystroem:
+    """The approximation of the kernel by `components` of the training rows."""
+
+    components: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A search: X is `[rows, features]`, y 0 or 1, a fold gives its training and its test rows.
+
+    `transformer` is fitted on the training rows of each fold. Without an approximation the SVM is
+    the exact one.
+    """
+
+    X: Array
+    y: Labels
+    transformer: Any
+    folds: tuple[Fold, ...]
+    approximation: Nystroem | None = None
+
+    @property
+    def shape(self) -> Shape:
+        """Give the size of the largest fold."""
+        training = max(len(fold[0]) for fold in self.folds)
+        test = max(len(fold[1]) for fold in self.folds)
+        components = self.approximation.components if self.approximation else None
+        return Shape(len(self.folds), training, test, self.X.shape[1], components)
+
+    def subsampled(self, rows: int, seed: int) -> "Problem":
+        """Give the same search on `rows` of all rows, drawn from each fold's two parts alike.
+
+        The draw is that of scikit-learn's `HalvingGridSearchCV`; a smaller one is part of a larger.
+        """
+        share = rows / len(self.y)
+
+        def drawn(part: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+            n_samples = int(share * len(part))
+            return np.asarray(resample(part, replace=False, random_state=seed, n_samples=n_samples))
+
+        folds = tuple((drawn(training), drawn(test)) for training, test in self.folds)
+        return replace(self, folds=folds)
+
+    def has_both_classes(self) -> bool:
+        """Tell whether every fold has rows of both classes to train on, and to score."""
+        return all(
+            len(part) and 0 < self.y[part].mean() < 1 for fold in self.folds for part in fold
+        )
+
+    def hardest_gamma(self) -> float:
+        """Give the gamma at which a typical kernel entry is neither near 0 nor near 1.
+
+        That is one over the mean squared distance of two rows, twice the sum of the variances.
+        """
+        variance = float(np.sum(np.var(self.prepared(0).A, axis=0)))
+        return 1 / (2 * variance) if variance > 0 else 1.0
+
+    def prepared(self, fold: int) -> "Prepared":
+        """Fit the transformer on a fold's training rows, and give both of its parts."""
+        training, test = self.folds[fold]
+        fitted = clone(self.transformer).fit(self.X[training], self.y[training])
+        A, B = (np.ascontiguousarray(fitted.transform(self.X[part])) for part in (training, test))
+        return Prepared(A, B, self.y[training].astype(np.float64), self.y[test])
+
+
+class Prepared(NamedTuple):
+    """A fold behind its transformer: A `[n, k]` is trained on, B `[m, k]` is scored."""
+
+    A: Array
+    B: Array
+    y_training: Array
+    y_test: Labels
+
+
+def folds_of(split: Sequence[Fold]) -> tuple[Fold, ...]:
+    return tuple((np.asarray(training), np.asarray(test)) for training, test in split)

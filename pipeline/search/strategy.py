@@ -1,0 +1,166 @@
+"""Which candidates are scored on how many rows: all of them on all, or halving."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from math import ceil, floor, log
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from pipeline.search.grid import statistics
+from pipeline.search.problem import Problem
+from pipeline.search.units import Candidate, Done, Unit, to_units
+
+FEWEST_PER_SPLIT = 2  # rows of each class, scikit-learn's rule for the first iteration
+
+Runner = Callable[[Problem, Sequence[Unit]], Iterator[Done]]
+
+
+class Result(NamedTuple):
+    """A candidate's scores on the folds, with the seconds that fitting and scoring took in all.
+
+    `extra` says of halving in which iteration, and on how many rows it was scored.
+    """
+
+    candidate: Candidate
+    scores: tuple[float, ...]
+    fit_s: float
+    score_s: float
+    extra: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who is told: `scored` of every result at once, `settled` where no later one replaces it."""
+
+    scored: Callable[[Result], object] = lambda _: None
+    settled: Callable[[Result], object] = lambda _: None
+
+
+def exhaustive(
+    problem: Problem, candidates: Sequence[Candidate], run: Runner, watch: Watch
+) -> list[Result]:
+    """Score every candidate on all rows, as `GridSearchCV` does."""
+
+    def both(result: Result) -> None:
+        watch.scored(result)
+        watch.settled(result)
+
+    return _score(problem, candidates, run, both, {})
+
+
+class Iteration(NamedTuple):
+    number: int
+    rows: int
+    candidates: int
+    problem: Problem
+
+
+class Halving(NamedTuple):
+    """How candidates are halved: one in `factor` goes on, `min_rows` are the first iteration's.
+
+    Without `min_rows` there are as few as it takes for the last iteration to use all rows.
+    """
+
+    factor: int
+    min_rows: int | None
+    seed: int
+
+
+def schedule(problem: Problem, n_candidates: int, how: Halving) -> list[Iteration]:
+    """Plan successive halving as `HalvingGridSearchCV` does.
+
+    Each iteration scores one in `factor` of the candidates on `factor` times the rows. An iteration
+    so small that a fold would lack a class is left out.
+    """
+    rows, factor, n_classes = len(problem.y), how.factor, 2
+    smallest = len(problem.folds) * FEWEST_PER_SPLIT * n_classes
+    required = 1 + _whole_log(n_candidates, factor)
+    exhausting = max(smallest, rows // factor ** (required - 1))
+    first = min(rows, how.min_rows or exhausting)
+    possible = 1 + _whole_log(rows // first, factor)
+    iterations: list[Iteration] = []
+    for number in range(min(required, possible)):
+        drawn = min(first * factor**number, rows)
+        smaller = problem.subsampled(drawn, how.seed)
+        if smaller.has_both_classes():
+            iterations.append(Iteration(number, drawn, n_candidates, smaller))
+            n_candidates = ceil(n_candidates / factor)
+    return iterations or [Iteration(0, rows, n_candidates, problem)]
+
+
+def halving(
+    problem: Problem,
+    candidates: Sequence[Candidate],
+    run: Runner,
+    watch: Watch,
+    how: Halving,
+    rank_by: Literal["median", "mean"],
+) -> list[Result]:
+    """Score all candidates on few rows, the best of them on more, until few are left.
+
+    Gives the last result of each candidate. Of equals the smoother model goes on.
+    """
+    found: dict[Candidate, Result] = {}
+    remaining = list(candidates)
+    iterations = schedule(problem, len(candidates), how)
+    for iteration in iterations:
+        extra = {"iter": iteration.number, "n_resources": iteration.rows}
+        results = _score(iteration.problem, remaining, run, watch.scored, extra)
+        found |= {result.candidate: result for result in results}
+        results.sort(key=lambda result: _rank(result, rank_by))
+        last = iteration is iterations[-1]
+        kept = 0 if last else ceil(len(results) / how.factor)
+        for result in results[kept:]:
+            watch.settled(result)
+        remaining = [result.candidate for result in results[:kept]]
+    return [found[candidate] for candidate in candidates]
+
+
+def _rank(result: Result, rank_by: Literal["median", "mean"]) -> tuple[float, float, float]:
+    score = statistics(result.scores)[f"{rank_by}_test_score"]
+    return (-round(score, 12), result.candidate.C, result.candidate.gamma)
+
+
+def _whole_log(value: int, base: int) -> int:
+    """Give the whole part of a logarithm: how often `value` can be divided by `base`."""
+    return floor(log(value, base) + 1e-9)
+
+
+@dataclass
+class _Collected:
+    """What has come in for a candidate, fold by fold."""
+
+    scores: dict[int, float] = field(default_factory=dict)
+    fit_s: float = 0.0
+    score_s: float = 0.0
+
+
+def _score(
+    problem: Problem,
+    candidates: Sequence[Candidate],
+    run: Runner,
+    scored: Callable[[Result], object],
+    extra: dict[str, int],
+) -> list[Result]:
+    """Run the units of the candidates; give and tell each result when its last fold is in."""
+    folds = range(len(problem.folds))
+    collected = {candidate: _Collected() for candidate in candidates}
+    results: dict[Candidate, Result] = {}
+    for unit, found in run(problem, to_units(candidates, len(folds), problem.hardest_gamma())):
+        for C, score, fit_s, score_s in zip(unit.C, *found, strict=True):
+            candidate = Candidate(C, unit.gamma)
+            so_far = collected[candidate]
+            so_far.scores[unit.fold] = score
+            so_far.fit_s += fit_s
+            so_far.score_s += score_s
+            if len(so_far.scores) == len(folds):
+                scores = tuple(so_far.scores[fold] for fold in folds)
+                result = Result(candidate, scores, so_far.fit_s, so_far.score_s, extra)
+                results[candidate] = result
+                scored(result)
+    return [results[candidate] for candidate in candidates]
+
+
+def scores_of(results: Sequence[Result]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    return np.array([result.scores for result in results])

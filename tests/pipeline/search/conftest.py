@@ -1,0 +1,107 @@
+"""Tables to search, and the search of scikit-learn beside ours."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline
+from sklearn.svm import SVC
+
+from pipeline.model import build_transformer, stratified_folds
+from pipeline.search import local
+from pipeline.search.grid import grid_candidates
+from pipeline.search.memory import make_plan
+from pipeline.search.problem import Nystroem, Problem, folds_of
+from pipeline.search.strategy import Result, Watch, exhaustive, scores_of
+from pipeline.table import read_split
+from serving.contract import Contract, Feature
+
+PLENTY = 10**9
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A table, and how it is searched by us and by scikit-learn."""
+
+    X: Any
+    y: Any
+    contract: Contract
+
+    def problem(self, n_folds: int = 5, approximation: Nystroem | None = None) -> Problem:
+        folds = folds_of(list(stratified_folds(n_folds, 42).split(self.X, self.y)))
+        transformer = build_transformer(self.contract)
+        return Problem(self.X, self.y, transformer, folds, approximation)
+
+    def search(
+        self,
+        C: Any,
+        gamma: Any,
+        n_folds: int = 5,
+        *,
+        jobs: int = 2,
+        limit: int = PLENTY,
+        approximation: Nystroem | None = None,
+    ) -> list[Result]:
+        problem = self.problem(n_folds, approximation)
+        candidates = grid_candidates(np.asarray(C), np.asarray(gamma))
+        return exhaustive(problem, candidates, run_with(jobs, limit), Watch())
+
+    def scores(self, C: Any, gamma: Any, n_folds: int = 5, **options: Any) -> Any:
+        return scores_of(self.search(C, gamma, n_folds, **options))
+
+    def grid_search_cv(self, C: Any, gamma: Any, n_folds: int = 5, svm: Any = None) -> Any:
+        """Give the `cv_results_` of `GridSearchCV` on the same folds."""
+        steps = [("transform", build_transformer(self.contract)), ("svm", svm or SVC())]
+        names = ("svm__C", "svm__gamma") if svm is None else ("svm__svm__C", "svm__map__gamma")
+        search = GridSearchCV(
+            Pipeline(steps),
+            dict(zip(names, (C, gamma), strict=True)),
+            scoring="roc_auc",
+            cv=list(self.problem(n_folds).folds),
+            refit=False,
+        )
+        return search.fit(self.X, self.y).cv_results_
+
+
+def run_with(jobs: int = 2, limit: int = PLENTY) -> Callable[..., Any]:
+    """Give a runner on this machine."""
+    return lambda problem, units: local.run(problem, make_plan(problem.shape, jobs, limit), units)
+
+
+def fold_scores(cv_results: Any) -> Any:
+    """Give the scores of `cv_results_` as `[candidates, folds]`."""
+    n_folds = sum(name.startswith("split") and name.endswith("_test_score") for name in cv_results)
+    return np.column_stack([cv_results[f"split{fold}_test_score"] for fold in range(n_folds)])
+
+
+def features(number: int) -> Contract:
+    named = tuple(Feature(name=f"f{index}", nullable=True) for index in range(number))
+    return Contract(target="y", classes=(0, 1), features=named)
+
+
+@pytest.fixture(scope="session")
+def breast_cancer() -> Searched:
+    """Two dozen of its values are left out."""
+    X, y = load_breast_cancer(return_X_y=True)
+    rng = np.random.default_rng(3)
+    X[rng.integers(0, len(X), 24), rng.integers(0, 30, 24)] = np.nan
+    return Searched(X, y.astype(np.int64), features(30))
+
+
+@pytest.fixture(scope="session")
+def pima_training(pima: Any) -> Searched:
+    table = read_split(pima.training, Contract.read(pima.contract))
+    return Searched(table.X, table.y, table.contract)
+
+
+@pytest.fixture(scope="session")
+def small() -> Searched:
+    """A hundred and twenty rows of three features, some of which overlap."""
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(120, 3))
+    y = (X[:, 0] + X[:, 1] ** 2 + rng.normal(size=120) / 2 > 1).astype(np.int64)
+    return Searched(X, y, features(3))

@@ -1,0 +1,70 @@
+"""Our scores are those of scikit-learn's own search, whatever the table, the folds and the grid."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.search.grid import grid, grid_candidates, results_table
+from tests.pipeline.search.conftest import Searched, features, fold_scores
+
+EXACT = 1e-12
+
+
+def assert_same_as_grid_search_cv(data, C, gamma, n_folds):
+    theirs = data.grid_search_cv(C, gamma, n_folds)
+    ours = data.scores(C, gamma, n_folds)
+    np.testing.assert_allclose(ours, fold_scores(theirs), rtol=0, atol=EXACT)
+    assert_same_ranking(results_table(grid_candidates(C, gamma), ours, "mean"), theirs)
+
+
+def assert_same_ranking(table, theirs):
+    """The means, their spread and their order are the same, but for differences of rounding."""
+    in_order = table.sort_values(["param_C", "param_gamma"])
+    for column in ("mean_test_score", "std_test_score"):
+        np.testing.assert_allclose(in_order[column], theirs[column], rtol=0, atol=EXACT)
+    by_their_rank = np.argsort(theirs["rank_test_score"], kind="stable")
+    ours = in_order["rank_test_score"].to_numpy()[by_their_rank]
+    means = theirs["mean_test_score"][by_their_rank]
+    steps = -np.diff(means) > EXACT
+    assert np.all(np.diff(ours)[steps] > 0)
+    assert np.all(np.diff(ours)[~steps] == 0)
+
+
+@pytest.mark.parametrize("name", ["pima_training", "breast_cancer"])
+def test_on_real_tables(request, name):
+    data = request.getfixturevalue(name)
+    assert_same_as_grid_search_cv(data, grid(0.01, 1000, 5), grid(0.0001, 10, 5), 5)
+
+
+@st.composite
+def searches(draw):
+    """Draw a table with its grid and its number of folds."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    n_folds = draw(st.integers(2, 5))
+    n_features = draw(st.integers(1, 6))
+    positives = draw(st.integers(n_folds, 40))
+    negatives = draw(st.integers(max(n_folds, 10), 90))
+    y = rng.permutation(np.repeat([1, 0], [positives, negatives]))
+    X = rng.normal(size=(len(y), n_features)) + rng.normal(size=n_features) * y[:, np.newaxis]
+    if draw(st.booleans()):  # whole numbers: many rows and distances are equal
+        X = np.round(X)
+    if draw(st.booleans()):
+        X[:, 0] = 7.0
+    if draw(st.booleans()):
+        X[rng.random(X.shape) < 0.1] = np.nan
+    exponents = st.lists(st.integers(-3, 4), min_size=1, max_size=4, unique=True).map(sorted)
+    C, gamma = (np.power(10.0, draw(exponents)) for _ in range(2))
+    return Searched(X, y.astype(np.int64), features(n_features)), C, gamma, n_folds
+
+
+@settings(max_examples=60)
+@given(searches())
+def test_on_any_table(drawn):
+    assert_same_as_grid_search_cv(*drawn)
+
+
+def test_a_constant_table_scores_one_half():
+    y = np.arange(30) % 2
+    data = Searched(np.ones((30, 2)), y.astype(np.int64), features(2))
+    assert np.all(data.scores([1.0], [0.1, 1.0], 3) == 0.5)

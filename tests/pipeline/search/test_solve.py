@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+from sklearn.kernel_approximation import Nystroem as KernelMap
+from sklearn.pipeline import Pipeline
+from sklearn.svm import SVC, LinearSVC
+
+from pipeline.metrics import roc_auc
+from pipeline.search import libsvm
+from pipeline.search.grid import grid
+from pipeline.search.kernel import distances
+from pipeline.search.memory import Layout, Plan
+from pipeline.search.problem import Nystroem
+from pipeline.search.solve import solve_unit
+from pipeline.search.units import Unit
+from tests.pipeline.search.conftest import fold_scores
+
+C = (0.01, 1.0, 100.0, 1e4, 1e6, 1e8)
+
+
+def plan_of(layout, cache_bytes=10**7):
+    return Plan(layout, 1, cache_bytes, 0)
+
+
+@pytest.mark.parametrize("layout", [Layout.REBUILT, Layout.OWN])
+@pytest.mark.parametrize("gamma", [0.001, 0.1, 50.0])
+def test_every_layout_gives_the_same_bits(breast_cancer, layout, gamma):
+    fold = breast_cancer.problem().prepared(0)
+    unit = Unit(0, gamma, C)
+    shared = solve_unit(fold, unit, plan_of(Layout.SHARED), None, distances(fold.A, fold.B))
+    other = solve_unit(fold, unit, plan_of(layout, cache_bytes=10**6), None)
+    assert other.scores == shared.scores
+
+
+def test_the_shared_distances_are_left_as_they_are(small):
+    fold = small.problem().prepared(0)
+    shared = distances(fold.A, fold.B)
+    before = [d.copy() for d in shared]
+    solve_unit(fold, Unit(0, 0.5, (1.0,)), plan_of(Layout.SHARED), None, shared)
+    for was, now in zip(before, shared, strict=True):
+        np.testing.assert_array_equal(was, now)
+
+
+def test_where_c_has_no_part_any_more_the_solver_is_not_asked_again(small, monkeypatch):
+    fitted = []
+    original = libsvm.fit
+    monkeypatch.setattr(
+        libsvm, "fit", lambda K, y, C, **o: fitted.append(C) or original(K, y, C, **o)
+    )
+    fold = small.problem().prepared(0)
+    found = solve_unit(
+        fold, Unit(0, 50.0, C), plan_of(Layout.SHARED), None, distances(fold.A, fold.B)
+    )
+    assert fitted == [0.01, 1.0, 100.0, 1e4]  # 100 and 10,000 lead the same way
+    svm = SVC(C=1e8, gamma=50.0).fit(fold.A, fold.y_training)
+    assert found.scores[-1] == roc_auc(fold.y_test, svm.decision_function(fold.B))
+
+
+def test_while_c_is_a_bound_every_c_is_solved(small, monkeypatch):
+    fitted = []
+    original = libsvm.fit
+    monkeypatch.setattr(
+        libsvm, "fit", lambda K, y, C, **o: fitted.append(C) or original(K, y, C, **o)
+    )
+    fold = small.problem().prepared(0)
+    low = (0.01, 0.02, 0.03, 0.04)
+    solve_unit(fold, Unit(0, 0.1, low), plan_of(Layout.SHARED), None, distances(fold.A, fold.B))
+    assert fitted == list(low)
+
+
+def test_each_fit_and_each_scoring_is_timed(small):
+    fold = small.problem().prepared(0)
+    found = solve_unit(fold, Unit(0, 0.1, C), plan_of(Layout.OWN), None)
+    assert len(found.scores) == len(found.fit_s) == len(found.score_s) == len(C)
+    assert min(found.fit_s) > 0
+    assert min(found.score_s) > 0
+
+
+def test_the_approximation_scores_as_scikit_learn_s_map_and_linear_svm(breast_cancer):
+    svm = Pipeline(
+        [
+            ("map", KernelMap(n_components=40, random_state=7)),
+            ("svm", LinearSVC(dual=False, tol=1e-10, max_iter=100_000)),
+        ]
+    )
+    axes = grid(0.01, 10, 3), grid(0.001, 0.1, 3)
+    theirs = fold_scores(breast_cancer.grid_search_cv(*axes, svm=svm))
+    # By the names of its parameters, GridSearchCV goes through C within each gamma.
+    theirs = theirs.reshape(3, 3, -1).transpose(1, 0, 2).reshape(9, -1)
+    ours = breast_cancer.scores(*axes, approximation=Nystroem(40, 7))
+    # liblinear stops a little short of the minimum, which may swap two rows.
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-3)
+    assert np.median(np.abs(ours - theirs)) < 1e-12
+
+
+def test_an_approximation_has_no_more_components_than_rows(small):
+    few = small.problem(approximation=Nystroem(1000, 0)).prepared(0)
+    found = solve_unit(few, Unit(0, 0.1, (1.0,)), plan_of(Layout.MAPPED), Nystroem(1000, 0))
+    exact = solve_unit(few, Unit(0, 0.1, (1.0,)), plan_of(Layout.OWN), None)
+    assert found.scores[0] == pytest.approx(exact.scores[0], abs=0.1)

@@ -1,0 +1,316 @@
+"""The process that tracks a search: real processes and real stores, killed and left alone."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from pipeline.reporting import report_search
+
+CV_RESULTS = (
+    b"param_C,param_gamma,split0_test_score,split1_test_score,mean_test_score,median_test_score,"
+    b"std_test_score,rank_test_score\n"
+    b"10.0,0.1,0.9,0.8,0.85,0.85,0.05,1\n"
+    b"1.0,0.1,0.6,0.8,0.7,0.7,0.1,2\n"
+    b"1.0,0.5,0.5,0.5,0.5,0.5,0.0,3\n"
+)
+CURVE = (
+    b"rows,train_roc_auc_mean,train_roc_auc_std,cv_roc_auc_mean,cv_roc_auc_std\n"
+    b"10,0.9,0.1,0.6,0.1\n20,0.85,0.1,0.7,0.1\n"
+)
+SCORED = {(10.0, 0.1): (0.9, 0.8), (1.0, 0.1): (0.6, 0.8), (1.0, 0.5): (0.5, 0.5)}
+KEY = "k" * 64
+# A stage that reports a search of three candidates and does what the test says in between.
+STAGE = """
+import os, signal, sys, time
+from pathlib import Path
+from pipeline.reporting import report_search
+from tests.pipeline.test_live import CURVE, CV_RESULTS, KEY, SCORED, tell
+
+def wait_for(name):
+    while not Path(name).exists():
+        time.sleep(0.02)
+
+with report_search() as report:
+    report.begin("trial", {key!r}, {{"seed": "1"}}, 3)
+    tell(report, {first!r})
+    wait_for("go")
+    {then}
+    tell(report, {rest!r})
+    report.finish(CV_RESULTS, CURVE, "median")
+"""
+
+
+def tell(report: Any, candidates: Any) -> None:
+    for C, gamma in candidates:
+        report.candidate(C, gamma, SCORED[C, gamma], 0.25, 0.5, {})
+
+
+@pytest.fixture(autouse=True)
+def folder(store_folder: Path) -> Path:
+    return store_folder
+
+
+@pytest.fixture
+def stage(folder: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    """Start a stage as a process of its own, which waits for the file `go`."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(then: str = "pass", key: str = KEY, told: int = 2) -> "subprocess.Popen[str]":
+        candidates = list(SCORED)
+        script = STAGE.format(then=then, key=key, first=candidates[:told], rest=candidates[told:])
+        process = subprocess.Popen(
+            [sys.executable, "-c", script], cwd=folder, stderr=subprocess.PIPE, text=True
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def store() -> MlflowClient:
+    return MlflowClient(os.environ["MLFLOW_TRACKING_URI"])
+
+
+def runs(kind: str) -> list[Run]:
+    client = store()
+    experiment = client.get_experiment_by_name("trial")
+    if experiment is None:
+        return []
+    return list(client.search_runs([experiment.experiment_id], f"tags.kind = '{kind}'"))
+
+
+def candidates(status: str = "FINISHED") -> dict[tuple[float, float], Run]:
+    return {
+        (float(run.data.params["C"]), float(run.data.params["gamma"])): run
+        for run in runs("candidate")
+        if run.info.status == status
+    }
+
+
+def eventually(condition: Callable[[], Any], within: float = 30) -> Any:
+    deadline = time.monotonic() + within
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "what was waited for did not happen"
+        time.sleep(0.1)
+    return found
+
+
+def children(process: "subprocess.Popen[str]") -> list[int]:
+    listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    return [int(word) for word in listed.split()]
+
+
+def finish(process: "subprocess.Popen[str]", folder: Path) -> str:
+    (folder / "go").touch()
+    _, said = process.communicate(timeout=60)
+    (folder / "go").unlink()
+    return said
+
+
+def the_search() -> Run:
+    (run,) = runs("search")
+    return run
+
+
+def test_candidates_are_seen_while_the_search_runs_and_ranked_at_its_end(stage, folder):
+    process = stage()
+    eventually(lambda: len(candidates()) == 2)
+    assert process.poll() is None
+    running = the_search()
+    assert running.info.status == "RUNNING"
+    assert running.data.params == {"seed": "1"}
+    assert "rank" not in candidates()[10.0, 0.1].data.metrics
+    assert finish(process, folder) == ""
+    assert process.returncode == 0
+
+    run = the_search()
+    assert (run.info.run_id, run.info.status) == (running.info.run_id, "FINISHED")
+    assert {name: c.data.metrics["rank"] for name, c in candidates().items()} == {
+        (10.0, 0.1): 1,
+        (1.0, 0.1): 2,
+        (1.0, 0.5): 3,
+    }
+    best = candidates()[10.0, 0.1]
+    assert best.data.tags["mlflow.parentRunId"] == run.info.run_id
+    assert best.data.metrics == {
+        **{"cv_roc_auc_fold0": 0.9, "cv_roc_auc_fold1": 0.8},
+        **{"cv_roc_auc_mean": pytest.approx(0.85), "cv_roc_auc_median": pytest.approx(0.85)},
+        **{"cv_roc_auc_std": pytest.approx(0.05), "rank": 1, "fit_time": 0.25, "score_time": 0.5},
+    }
+    # The parent has what its candidates have: they make one picture of parallel coordinates.
+    assert run.data.params == {"seed": "1", "C": "10.0", "gamma": "0.1"}
+    assert run.data.metrics["cv_roc_auc_median"] == 0.85
+    assert run.data.tags["search.run_id"] == run.info.run_id
+    client = store()
+    pictures = {file.path for file in client.list_artifacts(run.info.run_id, "plots")}
+    assert pictures == {"plots/search.png", "plots/learning_curve.png"}
+    history = client.get_metric_history(run.info.run_id, "learning_curve_cv_roc_auc")
+    assert [(point.step, point.value) for point in history] == [(10, 0.6), (20, 0.7)]
+
+
+def kill(process: "subprocess.Popen[str]") -> None:
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def kill_both(process: "subprocess.Popen[str]") -> None:
+    for child in children(process):
+        os.kill(child, signal.SIGKILL)
+    kill(process)
+
+
+@pytest.mark.parametrize(("end", "status"), [(kill, "KILLED"), (kill_both, "RUNNING")])
+def test_a_killed_search_is_gone_on_with_in_the_same_run(stage, folder, end, status):
+    process = stage(told=1)
+    eventually(lambda: len(candidates()) == 1)
+    before = the_search().info.run_id
+    end(process)
+    eventually(lambda: the_search().info.status == status)
+    # As if the kill had come in the middle of a candidate.
+    left = store().create_run(
+        the_search().info.experiment_id,
+        tags={"kind": "candidate", "mlflow.parentRunId": before},
+    )
+    finish(stage(), folder)
+    run = the_search()
+    assert (run.info.run_id, run.info.status) == (before, "FINISHED")
+    assert "failed.reason" not in run.data.tags
+    assert len(candidates()) == len(runs("candidate")) == 3
+    assert store().get_run(left.info.run_id).info.lifecycle_stage == "deleted"
+
+
+def test_ctrl_c_ends_the_run_as_killed(stage, folder):
+    process = stage(then="time.sleep(60)")
+    eventually(lambda: len(candidates()) == 2)
+    (folder / "go").touch()
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode != 0
+    run = the_search()
+    assert run.info.status == "KILLED"
+    assert run.data.tags["failed.reason"] == "interrupted"
+
+
+def test_after_a_failure_the_run_is_the_stage_s_to_end(stage, folder):
+    process = stage(then="raise ValueError('no')")
+    eventually(lambda: len(candidates()) == 2)
+    finish(process, folder)
+    assert process.returncode == 1
+    run = the_search()
+    assert run.info.status == "RUNNING"
+    assert len(run.data.tags["process"]) == 32
+
+
+def test_another_search_ends_a_leftover_and_leaves_a_living_one_alone(stage, folder):
+    dead, alive = stage(key="d" * 64, told=1), stage(key="a" * 64, told=1)
+    eventually(
+        lambda: (len(candidates()) == 1 and len(runs("candidate")) == 2) or len(runs("search")) == 2
+    )
+    eventually(lambda: len(runs("candidate")) == 2)
+    kill_both(dead)
+    third = stage(told=1)
+    eventually(lambda: len(runs("search")) == 3)
+    status = {run.data.tags["search.key"][0]: run.info.status for run in runs("search")}
+    assert status == {"d": "KILLED", "a": "RUNNING", "k": "RUNNING"}
+    (folder / "go").touch()
+    for process in (alive, third):
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+    status = {run.data.tags["search.key"][0]: run.info.status for run in runs("search")}
+    assert status == {"d": "KILLED", "a": "FINISHED", "k": "FINISHED"}
+
+
+def test_a_store_that_is_away_is_told_once_and_the_search_goes_on(stage, folder, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    process = stage()
+    said = finish(process, folder)
+    assert process.returncode == 0
+    assert said.count("\n") == 1
+    assert said.startswith("the search goes on, not tracked meanwhile: the tracking server at ")
+    assert "Traceback" not in said
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_a_store_that_comes_late_has_everything(stage, folder, monkeypatch):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    backend = os.environ["MLFLOW_TRACKING_URI"]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    process = stage()
+    assert process.stderr is not None
+    assert "not tracked meanwhile" in process.stderr.readline()
+    command = ["mlflow", "server", "--backend-store-uri", backend, "--port", str(port)]
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", *command, "--workers", "1"], stdout=log, stderr=log
+        )
+    try:
+        eventually(lambda: listens(port))
+        eventually(lambda: len(candidates()) == 2)
+        finish(process, folder)
+        assert process.returncode == 0
+        assert len(candidates()) == 3
+        assert the_search().info.status == "FINISHED"
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def test_halving_says_on_how_many_rows_a_candidate_was_scored(folder):
+    with report_search() as report:
+        report.begin("trial", KEY, {}, 1)
+        report.candidate(1.0, 0.5, (0.5, 0.6), 0.1, 0.1, {"iter": 2, "n_resources": 500})
+        table = CV_RESULTS.splitlines()
+        one = b"\n".join([table[0] + b",iter,n_resources", table[3] + b",2,500"])
+        report.finish(one, CURVE, "median")
+    (run,) = candidates().values()
+    assert (run.data.metrics["iter"], run.data.metrics["n_resources"]) == (2, 500)
+
+
+def test_a_report_never_waits_for_its_process(folder, monkeypatch):
+    monkeypatch.setattr("pipeline.reporting.LIVE", "import time; time.sleep(2)")
+    with report_search() as report:
+        report.begin("trial", KEY, {}, 1)
+        started = time.monotonic()
+        for number in range(20_000):
+            report.candidate(float(number), 0.5, (0.5,) * 10, 0.1, 0.1, {})
+        assert time.monotonic() - started < 1
+
+
+def test_the_words_are_json_lines(folder, monkeypatch):
+    echo = "import sys; open('said', 'w').write(sys.stdin.read())"
+    monkeypatch.setattr("pipeline.reporting.LIVE", echo)
+
+    def interrupted():
+        with report_search() as report:
+            report.begin("trial", KEY, {"seed": "1"}, 1)
+            report.candidate(1.0, 0.5, (0.5,), 0.1, 0.2, {})
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    said = [json.loads(line) for line in (folder / "said").read_text().splitlines()]
+    assert [line["type"] for line in said] == ["begin", "candidate", "end"]
+    assert said[2]["how"] == "killed"

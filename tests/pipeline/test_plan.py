@@ -1,0 +1,84 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipeline.__main__ import main
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch, pima_csv):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    shutil.copyfile(pima_csv, tmp_path / "data/diabetes.csv")
+    shutil.copyfile(ROOT / "params.yaml", tmp_path / "params.yaml")
+    return tmp_path
+
+
+def planned(capsys, *arguments):
+    assert main(["plan", "--json", *arguments]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_plan_says_units_time_and_memory(capsys):
+    plan = planned(capsys)
+    assert (plan["rows"], plan["features"]) == (614, 8)
+    assert (plan["candidates"], plan["evaluations"], plan["folds"], plan["units"]) == (
+        *(100, 100),
+        *(5, 50),
+    )
+    assert plan["layout"].startswith("distances once for each fold")
+    assert 10**7 < plan["memory_bytes"] < 10**8 < plan["memory_limit_bytes"]
+    assert 0.1 < plan["search_seconds"] < 20
+    assert 0 < plan["refit_seconds"] < 20
+    assert plan["timed_rows"] == 492
+
+
+def test_a_plan_for_people_reads_as_a_table(capsys):
+    assert main(["plan"]) == 0
+    told = capsys.readouterr()
+    lines = dict(line.split(None, 1) for line in told.out.splitlines())
+    assert lines["table"] == "614 training rows, 8 features"
+    assert lines["units"].startswith("50 (fold, gamma), ")
+    assert lines["search"].startswith("about ")
+    assert "timing" in told.err
+
+
+def test_a_million_rows_are_planned_from_a_few_hundred(capsys):
+    setting = "grid_search.approximation=nystroem"
+    small = planned(capsys, "-S", setting)
+    large = planned(capsys, "-S", setting, "--rows", "1000000")
+    assert large["rows"] == 1_000_000
+    assert large["search_seconds"] > 500 * small["search_seconds"]
+    assert large["memory_bytes"] > 3 * 10**9
+    assert large["layout"].startswith("an approximate kernel map")
+
+
+def test_a_table_for_which_no_kernel_fits_is_planned_without_one(capsys):
+    plan = planned(capsys, "--rows", "100000", "-S", "grid_search.memory_limit=1")
+    assert plan["layout"].startswith("no kernel")
+    assert plan["memory_bytes"] == 10**9
+
+
+def test_halving_is_planned_by_its_iterations(capsys):
+    halving = ["-S", "grid_search.strategy=halving", "-S", "grid_search.halving_min_rows=null"]
+    plan = planned(capsys, *halving)
+    assert plan["evaluations"] == 100 + 34 + 12
+    assert plan["search_seconds"] < planned(capsys)["search_seconds"]
+
+
+def test_settings_that_do_not_fit_are_a_sentence(capsys):
+    assert main(["plan", "-S", "grid_search.grid_sise=3"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("plan failed: params.yaml, grid_search: ")
+    assert "Traceback" not in said
+
+
+def test_a_scheduler_that_is_away_is_a_sentence(capsys, monkeypatch):
+    monkeypatch.setattr("pipeline.search.cluster.CONNECT_S", 0.2)
+    dask = ["-S", "grid_search.backend=dask", "-S", "grid_search.scheduler=tcp://127.0.0.1:1"]
+    assert main(["plan", *dask]) == 1
+    assert "the Dask scheduler at tcp://127.0.0.1:1 does not answer" in capsys.readouterr().err

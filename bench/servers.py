@@ -60,7 +60,7 @@ class Server:
 @contextmanager
 def running(folder: Path, launch: Launch, core: int | None = None) -> Iterator[Server]:
     """Start a server in `folder`, pinned to `core`, wait until it is ready, and stop it at last."""
-    port = _free_port()
+    port = free_port()
     pinned = () if core is None else ("taskset", "-c", str(core))
     command = [word.format(port=port) for word in (*pinned, *launch.command)]
     variables = {name: value.format(port=port) for name, value in launch.variables.items()}
@@ -116,7 +116,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,0 +1,56 @@
+"""What `python -m pipeline plan` says beside what the search then takes.
+
+    python -m bench.plan
+
+Each search is planned, which times some of its units for 20 s at the most, and then run. The time
+planned is to be within a factor of two of the time taken.
+"""
+
+import time
+from typing import Any
+
+import msgspec
+
+from bench.tables import ROOT, SEED, SearchTable, made_up, pima
+from pipeline.params import GridSearch, load
+from pipeline.plan import figures
+from pipeline.progress import duration
+from pipeline.search.grid import grid, grid_candidates
+from pipeline.search.strategy import Watch
+from pipeline.training import Search, approximation, runner
+
+SECONDS = 20
+CASES: list[tuple[str, Any, dict[str, Any]]] = [
+    ("614 rows", pima, {}),
+    ("2,000 rows", lambda: made_up(2000), {}),
+    ("5,000 rows", lambda: made_up(5000), {}),
+    ("10,000 rows", lambda: made_up(10_000, folds=3), {"folds": 3}),
+    ("10,000 rows, halving", lambda: made_up(10_000), {"strategy": "halving"}),
+    ("100,000 rows, nystroem", lambda: made_up(100_000), {"approximation": "nystroem"}),
+]
+
+
+def define(table: SearchTable, settings: GridSearch) -> Search:
+    C, gamma = (grid(*bounds, settings.grid_size) for bounds in (settings.C, settings.gamma))
+    problem = table.problem(approximation(settings, SEED))
+    return Search(problem, grid_candidates(C, gamma), settings, SEED, [])
+
+
+def main() -> None:
+    settings = load(ROOT / "params.yaml").grid_search
+    print("| search | planned | took | planned to took | timing it took |\n|---|---|---|---|---|")
+    for name, table, changes in CASES:
+        search = define(table(), msgspec.structs.replace(settings, **changes))
+        start = time.perf_counter()
+        planned = figures(search, len(search.problem.y), SECONDS).search_seconds
+        timing = time.perf_counter() - start
+        start = time.perf_counter()
+        with runner(search) as (run, _):
+            search.score(run, Watch())
+        took = time.perf_counter() - start
+        print(f"| {name} | {duration(planned)} | {duration(took)} ", end="")
+        print(f"| {planned / took:.2f} | {duration(timing)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,12 +1,6 @@
-r"""Say what the search will take on this machine, before it is started.
+"""Say what the search will take on this machine, before it is started.
 
 A few units are timed on some of the rows, which takes about half a minute for a large table.
-
-\b
-Examples:
-  python -m pipeline plan
-  python -m pipeline plan -S grid_search.grid_size=30
-  python -m pipeline plan -S grid_search.approximation=nystroem --rows 1000000
 """
 
 import sys
@@ -24,6 +18,12 @@ from pipeline.search.strategy import schedule
 from pipeline.table import read_source, split
 from pipeline.training import LEARNING_CURVE_SHARES, Search, memory_limit, runner
 
+EXAMPLES = """\b
+Examples:
+  python -m pipeline plan
+  python -m pipeline plan -S grid_search.grid_size=30
+  python -m pipeline plan -S grid_search.approximation=nystroem --rows 1000000
+"""
 POWER = 2.0  # by which the parts of the refit grow with their rows
 
 
@@ -153,7 +153,7 @@ def training_search(params: Params) -> Search:
     return Search.of(training, params.grid_search, params.seed)
 
 
-@click.command(help=__doc__)
+@click.command(help=__doc__, epilog=EXAMPLES)
 @path_option("--params", default="params.yaml")
 @click.option(
     "-S",

@@ -4,6 +4,7 @@ The code goes to the workers with the data, so that they need its libraries only
 versions, and always run what is here. The table is sent once, to every worker.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
 from importlib.metadata import version
@@ -61,6 +62,15 @@ class Cluster:
 
     def run(self, problem: Problem, units: Sequence[Unit]) -> Iterator[Done]:
         """Give each unit's scores as it is done, in no order; what a lost worker had is redone."""
+        try:
+            yield from self._run(problem, units)
+        except OSError as error:
+            raise ClusterError(
+                f"the Dask scheduler at {self._scheduler} went away: start it again; what is "
+                "finished is kept, run `dvc repro` to go on"
+            ) from error
+
+    def _run(self, problem: Problem, units: Sequence[Unit]) -> Iterator[Done]:
         from distributed import as_completed
 
         plan, left = self.plan(problem), set(units)
@@ -140,6 +150,7 @@ def _connect(scheduler: str) -> Any:
         raise ClusterError(
             "grid_search.backend is dask, which is not installed: type `make install-dask`"
         ) from error
+    _silence()
     try:
         return Client(scheduler, timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError) as error:
@@ -147,6 +158,13 @@ def _connect(scheduler: str) -> Any:
             f"the Dask scheduler at {scheduler} does not answer: start it with `dask scheduler`, "
             "or set grid_search.backend to local in params.yaml"
         ) from error
+
+
+def _silence() -> None:
+    """Keep Dask from logging what is told here in one sentence."""
+    for name in logging.root.manager.loggerDict:
+        if name.startswith("distributed"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def _by_value(problem: Problem, plan: Plan) -> bytes:

@@ -18,6 +18,7 @@ START_S = 60
 class DaskCluster:
     address: str
     folder: Path
+    scheduler: subprocess.Popen[bytes]
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def add_worker(self) -> subprocess.Popen[bytes]:
@@ -38,7 +39,7 @@ def dask_cluster(folder: Path, workers: int = 2) -> Iterator[DaskCluster]:
     scheduler = _start(
         folder, "dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"
     )
-    cluster = DaskCluster(f"tcp://127.0.0.1:{port}", folder)
+    cluster = DaskCluster(f"tcp://127.0.0.1:{port}", folder, scheduler)
     try:
         _wait_until_open(port)
         for _ in range(workers):

@@ -2,6 +2,7 @@
 
 import signal
 
+import dask
 import numpy as np
 import pytest
 
@@ -105,6 +106,18 @@ def test_all_workers_may_die_where_others_come(small, tmp_path):
 
         scores = scores_of(exhaustive(problem, CANDIDATES, run, Watch()))
     np.testing.assert_array_equal(scores, expected)
+
+
+def test_a_scheduler_that_goes_away_is_one_clear_sentence(small, tmp_path, capfd):
+    units = [Unit(0, gamma, (1.0, 10.0)) for gamma in np.geomspace(0.01, 10, 200)]
+    impatient = dask.config.set({"distributed.comm.timeouts.connect": "1s"})
+    with impatient, dask_cluster(tmp_path) as running, Cluster(running.address) as connected:
+        done = connected.run(small.problem(3), units)
+        next(done)
+        running.scheduler.send_signal(signal.SIGKILL)
+        with pytest.raises(ClusterError, match="went away: start it again; what is finished is"):
+            list(done)
+    assert capfd.readouterr().err == ""
 
 
 def test_a_scheduler_that_is_away_is_one_clear_sentence(monkeypatch):

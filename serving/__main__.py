@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -30,8 +31,19 @@ Examples:
   python -m serving                        serve, and follow the registry meanwhile
   SERVING_PORT=9000 python -m serving      on another port
   python -m serving predict 6 148 72 35 0 33.6 0.627 50
+  python -m serving score new.parquet --out scored.parquet
   python -m serving keys add frontend --role predict
   python -m serving config                 the settings in force
+"""
+
+
+SCORE_EXAMPLES = """\b
+Examples:
+  python -m serving score new.parquet --out scored.parquet
+  python -m serving score new.csv --out scored.csv --rejects rejects.csv
+  python -m serving score new.csv --out scored.parquet --jobs 2 --offline
+  python -m serving score new.parquet --out scored.parquet \\
+      --backend dask --scheduler tcp://10.0.0.5:8786
 """
 
 
@@ -69,15 +81,70 @@ def predict(values: tuple[str, ...], offline: bool) -> None:
 
     VALUES stand in the model's order, or as Name=value. `null` or `-` is missing.
     """
-    settings = read_settings()
-    trouble = "" if offline else _sync()
-    try:
-        served = load_served(settings)
-    except (NoModelError, ModelError, OSError) as error:
-        raise click.ClickException(trouble or str(error)) from error
-    _warn(trouble, served)
+    served = _served(read_settings(), offline)
     body = msgspec.json.encode(_answer(served, values))
     click.echo(msgspec.json.format(body, indent=2).decode())
+
+
+@cli.command(epilog=SCORE_EXAMPLES)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Where the rows go with their answers: a .csv or a .parquet file.",
+)
+@click.option(
+    "--rejects",
+    type=click.Path(path_type=Path),
+    help="A CSV file for the rows that have no answer, each with its number and the reason.",
+)
+@click.option(
+    "--backend",
+    type=click.Choice(["local", "dask"]),
+    default="local",
+    show_default=True,
+    help="This machine's cores, or the workers of a Dask cluster.",
+)
+@click.option("--jobs", type=click.IntRange(min=1), help="Cores to use here; all by default.")
+@click.option("--scheduler", help="The Dask scheduler's address: tcp://host:8786.")
+@click.option("--offline", is_flag=True, help="Answer from the store; do not ask the registry.")
+def score(
+    file: Path,
+    out: Path,
+    rejects: Path | None,
+    backend: str,
+    jobs: int | None,
+    scheduler: str | None,
+    offline: bool,
+) -> int:
+    """Score a CSV or Parquet FILE of any size, a piece at a time.
+
+    OUT has the columns of FILE and, behind them, label, probability and warnings. It comes into
+    place once it is complete. Rows that break the contract or cannot be read are told on stderr,
+    and have no part in it.
+
+    Ends with 1 where there are such rows and --rejects does not say where to put them.
+    """
+    if out.suffix.lower() not in (".csv", ".parquet"):
+        raise click.BadParameter("its name must end in .csv or .parquet.", param_hint="--out")
+    if (backend == "dask") != (scheduler is not None):
+        raise click.UsageError("--backend dask and --scheduler go together.")
+    if scheduler is not None and not re.fullmatch(r"(tcp|tls)://\S+:\d+", scheduler):
+        raise click.BadParameter("an address is like tcp://host:8786.", param_hint="--scheduler")
+    if scheduler is not None and jobs is not None:
+        raise click.UsageError("--jobs is for --backend local: a cluster has its own workers.")
+    # What scores a file is large to import, and of no use to the other commands.
+    from serving.scoring import command
+    from serving.scoring.run import Files
+    from serving.scoring.tables import ScoringError
+
+    settings = read_settings()
+    served = _served(settings, offline)
+    try:
+        return command.score(settings, served, Files(file, out, rejects), scheduler or jobs)
+    except ScoringError as error:
+        raise click.ClickException(str(error)) from error
 
 
 @cli.command()
@@ -159,9 +226,16 @@ def _sync() -> str:
     return done.stderr.strip() if done.returncode else ""
 
 
-def _warn(trouble: str, served: Served) -> None:
+def _served(settings: Settings, offline: bool) -> Served:
+    """Load the version in force, after a sync unless `offline`."""
+    trouble = "" if offline else _sync()
+    try:
+        served = load_served(settings)
+    except (NoModelError, ModelError, OSError) as error:
+        raise click.ClickException(trouble or str(error)) from error
     if trouble:
         click.echo(f"{trouble} {served.version} goes on answering, from the store.", err=True)
+    return served
 
 
 def _check_address(settings: Settings) -> None:

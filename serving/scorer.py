@@ -28,6 +28,8 @@ DIGEST_TAG = "digest"
 GATES_TAG = "gates"
 GATES_PASSED, GATES_FAILED = "passed", "failed"
 
+Answers = tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]
+
 
 class ModelError(Exception):
     """A version that must not answer, with the reason in one sentence."""
@@ -62,7 +64,7 @@ class Scorer:
         Raises ModelError where either does not parse or they do not belong together.
         """
         contract = _decode(CONTRACT_FILE, contract_json, Contract)
-        session = _open_session(model)
+        session = open_session(model)
         _check_contract(session, contract, sha256(contract_json).hexdigest())
         return cls(session, contract, sha256(model).hexdigest())
 
@@ -87,19 +89,13 @@ class Scorer:
         scorer._check_golden(_decode(GOLDEN_FILE, golden_json, Golden))
         return scorer
 
-    def score(self, values: FloatMatrix) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    def score(self, values: FloatMatrix) -> Answers:
         """Answer for `[rows, features]` in the contract's order, NaN where a value is missing.
 
         Returns the labels `[rows]` and the probabilities of the positive class `[rows]`;
         a label is 1 exactly where the probability is at least the contract's threshold.
         """
-        if len(values) <= CHUNK:
-            label, probability = self._session.run(OUTPUTS, {INPUT: values})
-            return label, probability
-        # A kernel of all rows would outgrow the processor's cache, and stay in memory.
-        chunks = [self.score(values[i : i + CHUNK]) for i in range(0, len(values), CHUNK)]
-        labels, probabilities = zip(*chunks, strict=True)
-        return np.concatenate(labels), np.concatenate(probabilities)
+        return run_session(self._session, values)
 
     def _check_golden(self, golden: Golden) -> None:
         if not golden.rows or len(golden.rows) != len(golden.predictions):
@@ -123,7 +119,18 @@ class Scorer:
                 )
 
 
-def _open_session(model: bytes) -> onnxruntime.InferenceSession:
+def run_session(session: onnxruntime.InferenceSession, values: FloatMatrix) -> Answers:
+    """Give `Scorer.score` for an open session alone, which is all that a distant worker has."""
+    if len(values) <= CHUNK:
+        label, probability = session.run(OUTPUTS, {INPUT: values})
+        return label, probability
+    # A kernel of all rows would outgrow the processor's cache, and stay in memory.
+    chunks = [run_session(session, values[i : i + CHUNK]) for i in range(0, len(values), CHUNK)]
+    labels, probabilities = zip(*chunks, strict=True)
+    return np.concatenate(labels), np.concatenate(probabilities)
+
+
+def open_session(model: bytes) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     # Rows are few and workers are many: a thread pool in each would only contend.
     options.intra_op_num_threads = 1

@@ -17,7 +17,7 @@ def predict_table(served: Served) -> Response:
     require_utf8()
     settings, contract = state().settings, served.scorer.contract
     table = read_table(contract, read_body(request.environ, settings.max_body), settings.max_rows)
-    columns = answer_columns(contract, table)
+    columns = answer_columns(contract, table.header)
     scored = score_and_count(served, _rows(contract, table))
     return scored_response(served, to_csv(table, columns, scored), f"{CSV}; charset=utf-8")
 

@@ -6,13 +6,12 @@ table, and rows are counted from 1 after the header, as there.
 
 import csv
 import io
-import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from itertools import chain
 from typing import NamedTuple
 
 from serving.answer import Scored
-from serving.contract import Contract, Feature
+from serving.contract import Contract
 from serving.errors import (
     FieldError,
     InvalidBodyError,
@@ -20,15 +19,11 @@ from serving.errors import (
     TooLargeError,
     pointer,
 )
+from serving.formats.cells import Cell, read_cell
+from serving.formats.csvrecords import Fault, Lines, Record, check_length, read_records
 
-ABSENT = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"})
-BOOLEANS = {"true": True, "false": False}
 SEPARATORS = {";": "semicolons", "\t": "tabs"}
 ANSWERS = ("label", "probability", "warnings")
-# Narrower than `float`, which takes nan, infinity, 1_000 and digits of other scripts.
-NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-
-Cell = float | bool | str | None
 
 
 class Table(NamedTuple):
@@ -46,40 +41,75 @@ def read_table(contract: Contract, body: bytes, most: int) -> Table:
     the contract's columns, and TooLargeError (413) for one of more than `most` rows.
     """
     text = _decode(body)
-    lines = _lines(text)
-    header = next(lines, None)
-    if header is None:
-        raise MalformedBodyError("The body is empty: it needs a header and rows.")
-    _check_header(contract, header)
+    found = read_records(Lines(text))
+    header = read_header(contract, next(found, None))
     records: list[list[str]] = []
-    for number, record in enumerate(lines, start=1):
+    for number, record in enumerate(found, start=1):
         if number > most:
             raise TooLargeError(f"The body has more than {most} rows, the most taken at once.")
-        if len(record) != len(header):
-            detail = f"has {_counted(len(record), 'field')}, the header has {len(header)}"
+        checked = check_length(record, len(header))
+        if isinstance(checked, Fault):
+            detail = checked.detail
             raise MalformedBodyError(
                 f"Row {number} {detail}.", [FieldError(pointer(["rows", number - 1]), detail)]
             )
-        records.append(record)
+        records.append(checked)
     # A lone \r in a cell is quoted only where \r belongs to the newline.
     return Table(header, records, "\r\n" if "\r" in text else "\n")
 
 
+def read_header(contract: Contract, record: Record | None) -> list[str]:
+    """Check a table's first record; None is that of an empty one.
+
+    Raises MalformedBodyError for what is no header, InvalidBodyError for one that has not all of
+    the contract's columns, or one of them twice.
+    """
+    if record is None:
+        raise MalformedBodyError("The table is empty: it needs a header and rows.")
+    if isinstance(record, Fault):
+        raise MalformedBodyError(f"The header {record.detail}.")
+    missing = _missing(contract, record)
+    for separator, word in SEPARATORS.items():
+        if missing and len(record) == 1 and separator in record[0]:
+            raise MalformedBodyError(f"The table is separated by {word}: commas are needed.")
+    check_columns(contract, record)
+    return record
+
+
+def check_columns(contract: Contract, header: Sequence[str]) -> None:
+    """Raise InvalidBodyError where a column of the contract is missing, or any stands twice."""
+    seen: set[str] = set()
+    for name in filter(None, (name.strip() for name in header)):
+        if name in seen:
+            raise _refused(name, f"The column {name[:80]} stands in the header twice.")
+        seen.add(name)
+    missing = _missing(contract, header)
+    if missing:
+        word = "column" if len(missing) == 1 else "columns"
+        detail = f"The table lacks the {word} {', '.join(missing)}."
+        raise InvalidBodyError(detail, [FieldError(pointer([m]), "is missing") for m in missing])
+
+
+def places(contract: Contract, header: Sequence[str]) -> list[int]:
+    """Give the place of each feature's column."""
+    names = [name.strip() for name in header]
+    return [names.index(name) for name in contract.names]
+
+
 def to_rows(contract: Contract, table: Table) -> list[dict[str, Cell]]:
     """Make rows for `contract.to_matrix`; what is no number is left to it to refuse."""
-    names = [name.strip() for name in table.header]
-    places = [(feature, names.index(feature.name)) for feature in contract.features]
-    return [{f.name: _cell(f, record[place]) for f, place in places} for record in table.records]
+    columns = list(zip(contract.features, places(contract, table.header), strict=True))
+    return [{f.name: read_cell(f, record[i]) for f, i in columns} for record in table.records]
 
 
-def answer_columns(contract: Contract, table: Table) -> list[str]:
+def answer_columns(contract: Contract, header: Sequence[str]) -> list[str]:
     """Name the columns that answers stand in; a feature of such a name gives all of them a prefix.
 
     Raises InvalidBodyError where the table has such a column already, so that no name stands twice.
     """
     taken = any(name in contract.names for name in ANSWERS)
     columns = [f"predicted_{name}" if taken else name for name in ANSWERS]
-    present = {name.strip() for name in table.header}
+    present = {name.strip() for name in header}
     for name in columns:
         if name in present:
             raise _refused(
@@ -116,49 +146,10 @@ def _decode(body: bytes) -> str:
         ) from error
 
 
-def _lines(text: str) -> Iterator[list[str]]:
-    """Give the header and the rows; pass over empty lines, as the pipeline does."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    count = 0
-    try:
-        for line in reader:
-            if line and (len(line) > 1 or not line[0].isspace()):
-                yield line
-                count += 1
-    except csv.Error as error:
-        where = f"row {count}" if count else "the header"
-        raise MalformedBodyError(f"The body is not valid CSV, in {where}: {error}.") from error
-
-
-def _check_header(contract: Contract, header: list[str]) -> None:
-    names = [name.strip() for name in header]
-    missing = [name for name in contract.names if name not in names]
-    for separator, word in SEPARATORS.items():
-        if missing and len(header) == 1 and separator in header[0]:
-            raise MalformedBodyError(f"The table is separated by {word}: commas are needed.")
-    seen: set[str] = set()
-    for name in filter(None, names):
-        if name in seen:
-            raise _refused(name, f"The column {name[:80]} stands in the header twice.")
-        seen.add(name)
-    if missing:
-        word = "column" if len(missing) == 1 else "columns"
-        detail = f"The table lacks the {word} {', '.join(missing)}."
-        raise InvalidBodyError(detail, [FieldError(pointer([m]), "is missing") for m in missing])
-
-
-def _cell(feature: Feature, text: str) -> Cell:
-    text = text.strip()
-    if text in ABSENT:
-        return None
-    if feature.type == "boolean" and text.lower() in BOOLEANS:
-        return BOOLEANS[text.lower()]
-    return float(text) if NUMBER.fullmatch(text) else text
+def _missing(contract: Contract, header: Sequence[str]) -> list[str]:
+    names = {name.strip() for name in header}
+    return [name for name in contract.names if name not in names]
 
 
 def _refused(column: str, detail: str) -> InvalidBodyError:
     return InvalidBodyError(detail, [FieldError(pointer([column]), detail)])
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -11,7 +11,7 @@ import pytest
 from pipeline import table as pipeline_table
 from serving.answer import Scored
 from serving.errors import MalformedBodyError
-from serving.formats import csvtable
+from serving.formats.cells import ABSENT, BOOLEANS
 from serving.formats.csvtable import Table, answer_columns, read_table, to_csv, to_rows
 from tests.serving.small_model import ROWS, THRESHOLD, expected_probability
 
@@ -142,10 +142,8 @@ def test_words_for_missing_are_those_of_the_pipeline(client, word):
 
 
 def test_the_words_for_missing_and_for_booleans_are_the_same_lists_as_the_pipelines():
-    assert set(pipeline_table.ABSENT) == csvtable.ABSENT
-    assert {word: str(int(value)) for word, value in csvtable.BOOLEANS.items()} == (
-        pipeline_table.BOOLEANS
-    )
+    assert set(pipeline_table.ABSENT) == ABSENT
+    assert {word: str(int(value)) for word, value in BOOLEANS.items()} == pipeline_table.BOOLEANS
 
 
 @pytest.mark.parametrize(
@@ -238,7 +236,7 @@ def test_an_answer_scored_again_without_its_answers_is_the_same(client):
 def test_where_a_feature_has_the_name_of_an_answer_all_answers_get_a_prefix(contract):
     contract = columns_of(contract, "probability", "Age", "Smoker")
     table = read_table(contract, b"probability,Age,Smoker,label\n148,50,1,0\n", 20)
-    assert answer_columns(contract, table) == [
+    assert answer_columns(contract, table.header) == [
         "predicted_label",
         "predicted_probability",
         "predicted_warnings",
@@ -269,7 +267,7 @@ def test_another_separator_is_recognised(client, separator, word):
 @pytest.mark.parametrize("body", ["", "\n\n", "\ufeff", "  \n"])
 def test_an_empty_body_is_refused(client, body):
     problem = refused(post(client, body), 400)
-    assert problem["detail"] == "The body is empty: it needs a header and rows."
+    assert problem["detail"] == "The table is empty: it needs a header and rows."
 
 
 def test_a_header_without_rows_is_refused(client):
@@ -286,19 +284,21 @@ def test_what_is_not_utf8_is_refused(client, body):
 @pytest.mark.parametrize(
     ("body", "where"),
     [
-        ('"Glu"cose,Age,Smoker\n148,50,1\n', "the header"),
-        (HEADER + '"148"0,50,1\n', "row 1"),
-        (TABLE + '"148,50,1\n', "row 2"),
+        ('"Glu"cose,Age,Smoker\n148,50,1\n', "The header"),
+        (HEADER + '"148"0,50,1\n', "Row 1"),
+        (TABLE + '"148,50,1\n', "Row 2"),
     ],
 )
 def test_a_quote_that_is_wrong_is_refused(client, body, where):
     detail = refused(post(client, body), 400)["detail"]
-    assert detail.startswith(f"The body is not valid CSV, in {where}: ")
+    assert detail.startswith(f"{where} is not valid CSV: ")
 
 
 def test_a_field_that_csv_finds_too_large_is_refused(contract):
     body = HEADER.encode() + b"9" * (csv.field_size_limit() + 1) + b",50,1\n"
-    with pytest.raises(MalformedBodyError, match="in row 1: field larger than field limit"):
+    with pytest.raises(
+        MalformedBodyError, match="Row 1 is not valid CSV: field larger than field limit"
+    ):
         read_table(contract, body, 20)
 
 

@@ -315,7 +315,7 @@ def test_a_repeated_key_is_a_400(client):
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("", "The body is empty: it needs a header and rows."),
+        ("", "The table is empty: it needs a header and rows."),
         ("Glucose,Age\n1,2\n", "The table lacks the column Smoker."),
         ("Glucose;Age;Smoker\n1;2;3\n", "The table is separated by semicolons: commas are needed."),
         ("Glucose,Age,Smoker\n148,50\n", "Row 1 has 2 fields, the header has 3."),

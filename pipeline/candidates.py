@@ -60,6 +60,13 @@ def finished(tracking: Tracking, parent_id: str) -> dict[Name, Run]:
     return {(run.data.params["C"], run.data.params["gamma"]): run for run in tracking.search(query)}
 
 
+def delete_unfinished(tracking: Tracking, parent_id: str) -> None:
+    """Delete the nested runs that were left in the middle."""
+    for run in tracking.search(f"tags.`{PARENT_TAG}` = '{parent_id}'"):
+        if run.info.status != "FINISHED":
+            tracking.client.delete_run(run.info.run_id)
+
+
 def log_candidates(
     tracking: Tracking, parent_id: str, records: Iterable[CandidateRecord]
 ) -> dict[Name, str]:

@@ -9,26 +9,22 @@ import io
 import os
 import queue
 import signal
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import msgspec
 import pandas as pd
 from mlflow.entities import Run
 
-from pipeline import plots
 from pipeline.candidates import (
     CandidateRecord,
     Name,
     complete,
+    delete_unfinished,
     finished,
     from_results,
     log_candidates,
@@ -57,6 +53,7 @@ from pipeline.tracking import (
 )
 
 KEY_TAG = "search.key"  # what the search's scores are a function of
+TOTAL_TAG = "search.candidates"
 BATCH = 50  # candidates that are logged under one hold of the lock
 RETRY_S = 5.0
 LOW_PRIORITY = 10  # the search comes first, and still this goes on
@@ -76,8 +73,7 @@ class Live:
         self._pending: list[CandidateRecord] = []
         self._ranked: dict[Name, CandidateRecord] = {}
         self._finish: Finish | None = None
-        self._pictures: Pictures | None = None
-        self._away = False
+        self._away = self._interrupted = False
 
     @property
     def has_work(self) -> bool:
@@ -88,7 +84,7 @@ class Live:
         if isinstance(message, Scored):
             self._pending.append(_record(message))
             return
-        self._finish, self._pictures = message, Pictures(message)
+        self._finish = message
         table = pd.read_csv(io.StringIO(message.cv_results))
         self._ranked = {record.name: record for record in from_results(table)}
 
@@ -109,6 +105,7 @@ class Live:
                     self._finish = None
         except PipelineError as error:
             self._say_away(error)
+            self._interrupted = True
             return False
         del self._pending[: len(batch)]
         return True
@@ -117,8 +114,6 @@ class Live:
         """Bring the run to its end; `how` is None where the stage's process died."""
         while how == "done" and self.has_work and self.work():
             pass
-        if self._pictures is not None and self._finish is not None:
-            self._pictures.give_up()
         try:
             with open_tracking(self._begin.experiment, quiet=True) as tracking:
                 self._open(tracking)
@@ -135,6 +130,8 @@ class Live:
     def _open(self, tracking: Tracking) -> None:
         """Open the search's run, or go on with one that was left unfinished."""
         if self._run_id:
+            if self._interrupted:  # in the middle of a batch, of which some may be there
+                self._take_stock(tracking, self._run_id)
             return
         begin = self._begin
         commit, changed = git_commit()
@@ -143,6 +140,7 @@ class Live:
             KEY_TAG: begin.key,
             WORKSPACE_TAG: workspace(),
             PROCESS_TAG: begin.process,
+            TOTAL_TAG: str(begin.total),
             "git.commit": commit,
             "git.changed": str(changed).lower(),
         }
@@ -152,7 +150,7 @@ class Live:
         run_id = str(run.info.run_id)
         self._ownership = Ownership(run_id)
         self._ownership.take()
-        self._logged = set(finished(tracking, run_id))
+        self._take_stock(tracking, run_id)
         tracking.client.update_run(run_id, status="RUNNING")
         if FAILURE_TAG in run.data.tags:
             tracking.client.delete_tag(run_id, FAILURE_TAG)
@@ -160,13 +158,19 @@ class Live:
         tracking.log(run_id, params=new, tags=tags)
         self._run_id = run_id
 
+    def _take_stock(self, tracking: Tracking, run_id: str) -> None:
+        """Learn which candidates are there, and remove those that are so only in part."""
+        delete_unfinished(tracking, run_id)
+        self._logged = set(finished(tracking, run_id))
+        self._interrupted = False
+
     def _with_rank(self, record: CandidateRecord) -> CandidateRecord:
         if record.name not in self._ranked:
             return record
         return replace(record, metrics={**self._ranked[record.name].metrics, **record.metrics})
 
     def _complete(self, tracking: Tracking, finish: Finish) -> None:
-        """Log the ranks, the winner's figures, the learning curve and the pictures."""
+        """Log the ranks, the winner's figures and the learning curve; `register` adds pictures."""
         curve = pd.read_csv(io.StringIO(finish.learning_curve))
         winner = next(iter(self._ranked.values()))
         complete(tracking, self._run_id, list(self._ranked.values()))
@@ -180,9 +184,6 @@ class Live:
                 SEARCH_RUN_TAG: self._run_id,
             },
         )
-        if self._pictures is not None:
-            with self._pictures.drawn() as folder:
-                tracking.client.log_artifacts(self._run_id, str(folder), "plots")
 
     def _say_away(self, error: PipelineError) -> None:
         if not self._away:
@@ -212,11 +213,6 @@ def _leftover(tracking: Tracking, key: str) -> Run | None:
             found = run
         elif run.info.status == "RUNNING":
             tracking.end(run.info.run_id, "KILLED")
-    if found is not None:
-        unfinished = f"tags.`mlflow.parentRunId` = '{found.info.run_id}'"
-        for nested in tracking.search(unfinished):
-            if nested.info.status != "FINISHED":
-                tracking.client.delete_run(nested.info.run_id)
     return found
 
 
@@ -227,34 +223,6 @@ def _record(message: Scored) -> CandidateRecord:
     taken_ms = int((message.fit_s + message.score_s) * 1000)
     started = int(time.time() * 1000) - taken_ms
     return CandidateRecord(message.C, message.gamma, {**named, **times, **message.extra}, started)
-
-
-class Pictures:
-    """The map of the search and the learning curve, drawn meanwhile in a process of its own."""
-
-    def __init__(self, finish: Finish) -> None:
-        self._folder = TemporaryDirectory()
-        tables = {"cv_results": finish.cv_results, "learning_curve": finish.learning_curve}
-        for name, text in tables.items():
-            Path(self._folder.name, f"{name}.csv").write_text(text)
-        paths = [
-            str(Path(self._folder.name, name)) for name in ("plots", *(f"{n}.csv" for n in tables))
-        ]
-        command = [sys.executable, "-m", plots.__name__, *paths, finish.rank_by]
-        self._drawing = subprocess.Popen(command)
-
-    def give_up(self) -> None:
-        """Draw nothing after all."""
-        self._drawing.kill()
-        self._drawing.wait()
-        self._folder.cleanup()
-
-    @contextmanager
-    def drawn(self) -> Iterator[Path]:
-        """Give the folder of the pictures when they are there."""
-        self._drawing.wait()
-        with self._folder:
-            yield Path(self._folder.name, "plots")
 
 
 def run(messages: Messages) -> None:
@@ -303,7 +271,12 @@ def main() -> None:
     # It takes a second, in which the stage is still importing what it searches with.
     with suppress(PipelineError):
         warm_up()
-    run(messages)
+    try:
+        run(messages)
+    except Exception as error:  # whatever it is, the search goes on
+        print(
+            f"the search is not tracked any more: {type(error).__name__}: {error}", file=sys.stderr
+        )
     gc.freeze()
 
 

@@ -2,7 +2,7 @@
 
 `dvc plots` draws the same tables, and can lay several experiments over each other.
 
-    python -m pipeline.plots FOLDER CV_RESULTS LEARNING_CURVE RANK_BY [TABLES]
+    python -m pipeline.plots FOLDER CV_RESULTS LEARNING_CURVE RANK_BY TABLES
 """
 
 import sys
@@ -130,10 +130,9 @@ def _heat(axes: "Axes", values: npt.NDArray[Any], written: str) -> None:
             axes.text(column, row, text, ha="center", va="center", color=color, fontsize=size)
 
 
-def main(folder: str, cv_results: str, learning_curve: str, rank_by: str, *tables: str) -> None:
+def main(folder: str, cv_results: str, learning_curve: str, rank_by: str, tables: str) -> None:
     draw_search(Path(folder), Path(cv_results), Path(learning_curve), rank_by)
-    for of_evaluation in tables:
-        draw_evaluation(Path(folder), Path(of_evaluation))
+    draw_evaluation(Path(folder), Path(tables))
 
 
 if __name__ == "__main__":

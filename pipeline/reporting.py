@@ -133,7 +133,8 @@ class LiveReport:
             self._writer.join()
             self._process.wait()
         except BaseException:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
             raise
 
     def _write(self) -> None:

@@ -110,6 +110,11 @@ def service(folder: Path, **variables: str) -> Iterator[Service]:
         stop(process)
 
 
+def hear_ctrl_c() -> None:
+    """Let a new process be interrupted, also where these tests run in a shell's background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def stop(process: subprocess.Popen[bytes]) -> None:
     """Stop a service at once, whatever connections its clients still have."""
     process.send_signal(signal.SIGQUIT)

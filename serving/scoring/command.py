@@ -47,7 +47,9 @@ def _backend(settings: Settings, served: Served, where: str | int | None) -> Ite
 
 def _cores() -> int:
     """Count the cores that this process may use."""
-    return len(os.sched_getaffinity(0))
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _summary(served: Served, files: Files, counts: Counts, seconds: float) -> str:

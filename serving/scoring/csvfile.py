@@ -104,9 +104,8 @@ def _whole_records(block: bytes) -> int:
 
 
 def _end_of_lines(data: bytes) -> int:
-    end = data.rfind(b"\n") + 1
-    # Some old tables have \r alone; one at the very end may be half of \r\n.
-    return end or data.rfind(b"\r", 0, -1) + 1
+    # Some old tables have \r alone.
+    return (data.rfind(b"\n") + 1) or (data.rfind(b"\r") + 1)
 
 
 def _from_block(schema: pa.Schema, block: bytes) -> Part:
@@ -118,10 +117,8 @@ def _from_block(schema: pa.Schema, block: bytes) -> Part:
 
 def _parse_plain(schema: pa.Schema, block: bytes) -> pa.RecordBatch | None:
     """Parse whole records; None where they are not all of the header's length."""
-    alone = 0
-    # In a single column, an empty line and an empty cell look alike.
-    if alone or len(schema) == 1:
-        return None
+    if len(schema) == 1:
+        return None  # an empty line and an empty cell look alike
     names = [str(i) for i in range(len(schema))]
     try:
         table = arrow_csv.read_csv(

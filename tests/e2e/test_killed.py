@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 
 from tests.conftest import Project
 from tests.e2e.conftest import open_store
+from tests.running import hear_ctrl_c
 
 
 def the_store_is_being_created(folder: Path) -> bool:
@@ -39,6 +40,7 @@ def start_stage(project: Project, stage: str) -> "subprocess.Popen[str]":
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=hear_ctrl_c,
     )
 
 
@@ -52,47 +54,37 @@ def search_until(project: Project, units: int) -> "subprocess.Popen[str]":
     return search
 
 
-@pytest.fixture
-def larger(project: Project) -> Project:
-    """A project whose search takes some seconds."""
-    params = project.path / "params.yaml"
-    params.write_text(params.read_text().replace("grid_size: 10", "grid_size: 16"))
-    return project
-
-
 def test_a_killed_search_goes_on_and_ends_with_the_same_scores(
-    larger: Project, tmp_path: Path
+    project: Project, trained: Project
 ) -> None:
-    undisturbed = larger.copy(tmp_path / "undisturbed")
-    undisturbed.run("dvc", "repro", "--single-item", "grid_search")
-    search = search_until(larger, units=10)
+    search = search_until(project, units=10)
     os.killpg(search.pid, signal.SIGKILL)
     search.communicate()
 
-    said = larger.run("dvc", "repro").stderr
+    said = project.run("dvc", "repro", "--force").stderr
     (units,) = re.findall(r"goes on after (\d+) finished units", said)
-    assert 10 <= int(units) < 16 * 5
+    assert 10 <= int(units) < 10 * 5
     for name in ("cv_results.csv", "winner.json", "model/model.onnx"):
-        again = (larger.path / "artifacts" / name).read_bytes()
-        assert again == (undisturbed.path / "artifacts" / name).read_bytes()
-    store = open_store(larger.store)
+        again = (project.path / "artifacts" / name).read_bytes()
+        assert again == (trained.path / "artifacts" / name).read_bytes()
+    store = open_store(project.store)
     (run,) = store.results()
-    assert len(store.candidates(run)) == 16 * 16
+    assert len(store.candidates(run)) == 100
     assert {candidate.info.status for candidate in store.candidates(run)} == {"FINISHED"}
     assert store.results("RUNNING") == store.results("KILLED") == []
 
 
-def test_ctrl_c_ends_a_search_cleanly(larger: Project) -> None:
-    search = search_until(larger, units=5)
+def test_ctrl_c_ends_a_search_cleanly(project: Project) -> None:
+    search = search_until(project, units=5)
     os.killpg(search.pid, signal.SIGINT)
     _, said = search.communicate(timeout=30)
     assert search.returncode == 1
     assert said.rstrip().endswith("grid_search failed: interrupted")
     assert "Traceback" not in said
-    (run,) = open_store(larger.store).results("KILLED")
+    (run,) = open_store(project.store).results("KILLED")
     assert run.data.tags["failed.reason"] == "interrupted"
     assert run.data.tags["failed.stage"] == "grid_search"
-    assert not (larger.path / ".mlflow.db.partial").exists()
+    assert not (project.path / ".mlflow.db.partial").exists()
 
 
 @pytest.mark.parametrize("moment", [the_store_is_being_created, candidates_are_being_logged])

@@ -58,7 +58,7 @@ def searches(draw):
     return Searched(X, y.astype(np.int64), features(n_features)), C, gamma, n_folds
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(searches())
 def test_on_any_table(drawn):
     assert_same_as_grid_search_cv(*drawn)

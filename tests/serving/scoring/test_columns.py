@@ -5,7 +5,7 @@ import decimal
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from serving.contract import Contract, Feature
@@ -30,6 +30,8 @@ def read(column: pa.Array, kind: str = "number"):
 
 
 @given(st.lists(st.none() | WORDS), st.sampled_from(["number", "boolean"]))
+@example(["1", "", None, "-"], "number")
+@example(["1", "NAN"], "number")
 def test_text_is_read_as_word_by_word(words, kind):
     numbers, unread = read(pa.array(words, pa.string()), kind)
     feature = contract(kind).features[0]

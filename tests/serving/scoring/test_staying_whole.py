@@ -8,7 +8,7 @@ import sys
 import pytest
 from pyarrow import parquet
 
-from tests.running import eventually
+from tests.running import eventually, hear_ctrl_c
 from tests.serving.scoring.files import HEADER, left_behind, write_large
 
 ROWS = 1_500_000
@@ -25,7 +25,9 @@ def start(stored, tmp_path):
 
     def started(*words, **options):
         command = [sys.executable, "-m", "serving", "score", "--offline", *map(str, words)]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **options)
+        process = subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, preexec_fn=hear_ctrl_c, **options
+        )
         eventually(lambda: any(path.stat().st_size for path in tmp_path.glob(".*.part")))
         return process
 

@@ -36,6 +36,8 @@ from pipeline.locks import Ownership, workspace
 from pipeline.reporting import Begin, End, Finish, Message, Scored
 from pipeline.runs import (
     CANDIDATES_TAG,
+    DESCRIPTION_TAG,
+    FAILED_STAGE_TAG,
     SEARCH,
     SEARCH_RUN_TAG,
     learning_curve_series,
@@ -57,6 +59,12 @@ TOTAL_TAG = "search.candidates"
 BATCH = 50  # candidates that are logged under one hold of the lock
 RETRY_S = 5.0
 LOW_PRIORITY = 10  # the search comes first, and still this goes on
+# Why a run is left to the next attempt, by the last word; of a failure the stage says more.
+REASONS = {
+    None: "the stage's process died",
+    "killed": "interrupted",
+    "done": "the tracking store did not take all of it",
+}
 # Those that the candidates have as well: parent and candidates make one picture.
 WINNERS_METRICS = {f"cv_roc_auc_{statistic}" for statistic in ("median", "mean", "std")}
 
@@ -69,11 +77,12 @@ class Live:
     def __init__(self, begin: Begin) -> None:
         self._begin = begin
         self._run_id = ""
+        self._ownership: Ownership | None = None
         self._logged: set[Name] = set()
         self._pending: list[CandidateRecord] = []
         self._ranked: dict[Name, CandidateRecord] = {}
         self._finish: Finish | None = None
-        self._away = self._interrupted = False
+        self._away = False
 
     @property
     def has_work(self) -> bool:
@@ -105,7 +114,7 @@ class Live:
                     self._finish = None
         except PipelineError as error:
             self._say_away(error)
-            self._interrupted = True
+            self._let_go()
             return False
         del self._pending[: len(batch)]
         return True
@@ -119,19 +128,16 @@ class Live:
                 self._open(tracking)
                 if how == "done" and not self.has_work:
                     tracking.client.set_terminated(self._run_id, "FINISHED")
-                elif how != "failed":  # of a failure the stage itself says more
-                    reason = "the stage's process died" if how is None else "interrupted"
-                    tracking.log(self._run_id, tags={FAILURE_TAG: reason})
+                elif how != "failed":
+                    tracking.log(self._run_id, tags={FAILURE_TAG: REASONS[how]})
                     tracking.end(self._run_id, "KILLED")
-                self._ownership.give_up()
         except PipelineError as error:
             self._say_away(error)
+        self._let_go()
 
     def _open(self, tracking: Tracking) -> None:
         """Open the search's run, or go on with one that was left unfinished."""
         if self._run_id:
-            if self._interrupted:  # in the middle of a batch, of which some may be there
-                self._take_stock(tracking, self._run_id)
             return
         begin = self._begin
         commit, changed = git_commit()
@@ -150,19 +156,20 @@ class Live:
         run_id = str(run.info.run_id)
         self._ownership = Ownership(run_id)
         self._ownership.take()
-        self._take_stock(tracking, run_id)
+        delete_unfinished(tracking, run_id)
+        self._logged = set(finished(tracking, run_id))
         tracking.client.update_run(run_id, status="RUNNING")
-        if FAILURE_TAG in run.data.tags:
-            tracking.client.delete_tag(run_id, FAILURE_TAG)
+        for name in run.data.tags.keys() & {FAILURE_TAG, FAILED_STAGE_TAG, DESCRIPTION_TAG}:
+            tracking.client.delete_tag(run_id, name)
         new = {k: v for k, v in begin.params.items() if k not in run.data.params}
         tracking.log(run_id, params=new, tags=tags)
         self._run_id = run_id
 
-    def _take_stock(self, tracking: Tracking, run_id: str) -> None:
-        """Learn which candidates are there, and remove those that are so only in part."""
-        delete_unfinished(tracking, run_id)
-        self._logged = set(finished(tracking, run_id))
-        self._interrupted = False
+    def _let_go(self) -> None:
+        """Leave the run; what of it the store took is looked up when it is opened again."""
+        if self._ownership is not None:
+            self._ownership.give_up()
+        self._run_id, self._ownership = "", None
 
     def _with_rank(self, record: CandidateRecord) -> CandidateRecord:
         if record.name not in self._ranked:
@@ -230,12 +237,13 @@ def run(messages: Messages) -> None:
     begin = messages.get()
     if not isinstance(begin, Begin):
         return
-    live, took = Live(begin), True
+    live, retry_at = Live(begin), 0.0
     while True:
         try:
-            message = messages.get(timeout=_patience(live, took))
+            message = messages.get(timeout=_patience(live, retry_at))
         except queue.Empty:
-            took = live.work()
+            if not live.work():
+                retry_at = time.monotonic() + RETRY_S
             continue
         if isinstance(message, Scored | Finish):
             live.add(message)
@@ -244,11 +252,9 @@ def run(messages: Messages) -> None:
             return
 
 
-def _patience(live: Live, took: bool) -> float | None:
+def _patience(live: Live, retry_at: float) -> float | None:
     """Say how long to wait for a message before logging what there is."""
-    if not live.has_work:
-        return None
-    return 0 if took else RETRY_S
+    return max(0.0, retry_at - time.monotonic()) if live.has_work else None
 
 
 def _read(messages: Messages) -> None:

@@ -20,6 +20,9 @@ import msgspec
 
 # Without garbage collection, which would go through all that the imports make.
 LIVE = "import gc; gc.disable(); from pipeline.live import main; main()"
+# Longer than another may have the store, and a request to it may take; then it will never be done.
+PATIENCE_S, PATIENCE_FOR_EACH_S = 900.0, 1.0
+PATIENCE_TO_BREAK_OFF_S = 60.0
 
 
 class Begin(msgspec.Struct, frozen=True, tag="begin"):
@@ -100,15 +103,24 @@ class LiveReport:
     """Tells a process of its own, in the order of the calls, through a thread that may wait."""
 
     def __init__(self) -> None:
-        # In a group of its own: Ctrl-C is for the stage, which says what follows from it.
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", LIVE], stdin=subprocess.PIPE, process_group=0
-        )
         self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        self._given_up, self._total = threading.Event(), 0
+        self._process = self._start()
         self._writer = threading.Thread(target=self._write, daemon=True)
         self._writer.start()
 
+    def _start(self) -> subprocess.Popen[bytes] | None:
+        # In a group of its own: Ctrl-C is for the stage, which says what follows from it.
+        try:
+            return subprocess.Popen(
+                [sys.executable, "-c", LIVE], stdin=subprocess.PIPE, process_group=0
+            )
+        except OSError as error:
+            self._give_up(f"its process cannot be started ({error})")
+            return None
+
     def begin(self, experiment: str, key: str, params: Mapping[str, str], total: int) -> None:
+        self._total = total
         self._messages.put(Begin(experiment, key, process_id(), dict(params), total))
 
     def candidate(
@@ -129,20 +141,40 @@ class LiveReport:
         """Say how it ended, and wait until that is logged; a second Ctrl-C ends the waiting."""
         self._messages.put(End(how))
         self._messages.put(None)
+        if self._process is None:
+            return
+        patience = PATIENCE_S + PATIENCE_FOR_EACH_S * self._total
         try:
-            self._writer.join()
-            self._process.wait()
+            code = self._process.wait(patience if how == "done" else PATIENCE_TO_BREAK_OFF_S)
+            if code != 0:
+                self._give_up(f"its process ended with {code}")
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._give_up("its process did not come to an end")
         except BaseException:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             raise
 
     def _write(self) -> None:
+        if self._process is None:
+            return
         pipe = self._process.stdin
         assert pipe is not None
-        # Where the process has gone, it has said why.
-        with suppress(OSError), pipe:
-            while (message := self._messages.get()) is not None:
-                pipe.write(msgspec.json.encode(message) + b"\n")
-                if self._messages.empty():
-                    pipe.flush()
+        try:
+            with pipe:
+                while (message := self._messages.get()) is not None:
+                    pipe.write(msgspec.json.encode(message) + b"\n")
+                    if self._messages.empty():
+                        pipe.flush()
+        except OSError:
+            self._give_up("its process is gone")
+
+    def _give_up(self, reason: str) -> None:
+        if not self._given_up.is_set():
+            self._given_up.set()
+            print(
+                f"the search goes on, not tracked any more: {reason}; what is missing then, "
+                "`register` will log",
+                file=sys.stderr,
+            )

@@ -70,6 +70,7 @@ def ensure_run(
     interrupted attempt in this workspace are marked KILLED and not used. Where the search came from
     a cache its candidates are linked, and logged where no finished run has them.
     """
+    _end_abandoned(tracking)
     for run in tracking.search(f"tags.`{FINGERPRINT_TAG}` = '{record.fingerprint}'"):
         if run.info.status == "FINISHED":
             _ensure_candidates(tracking, run, record)
@@ -126,19 +127,24 @@ def learning_curve_series(curve: pd.DataFrame) -> dict[str, dict[int, float]]:
     }
 
 
-def _adoptable(tracking: Tracking, record: RunRecord) -> Run | None:
-    """Give the newest run of this workspace that did the search and is no result's yet.
+def _end_abandoned(tracking: Tracking) -> None:
+    """Mark the searches of this workspace that are RUNNING although no process tracks them.
 
-    One that is RUNNING was left so when an earlier `register` was interrupted, unless the process
-    that tracks it lives.
+    They were left so by a store that went away, a `kill -9`, or an interrupted `register`.
     """
-    query = f"tags.`{CANDIDATES_TAG}` = '{record.candidates_digest}' and tags.kind = '{SEARCH}'"
+    query = f"tags.{KIND_TAG} = '{SEARCH}' and attributes.status = 'RUNNING'"
     for run in tracking.search_own(query):
-        if run.info.status == "FINISHED" and agrees(run, record.params):
-            return run
-        if run.info.status == "RUNNING" and (owned := Ownership(run.info.run_id)).take():
+        if (owned := Ownership(run.info.run_id)).take():
             owned.give_up()
             tracking.end(run.info.run_id, "KILLED")
+
+
+def _adoptable(tracking: Tracking, record: RunRecord) -> Run | None:
+    """Give the newest run of this workspace that did the search and is no result's yet."""
+    query = f"tags.`{CANDIDATES_TAG}` = '{record.candidates_digest}' and tags.kind = '{SEARCH}'"
+    for run in tracking.search_own(f"{query} and attributes.status = 'FINISHED'"):
+        if agrees(run, record.params):
+            return run
     return None
 
 

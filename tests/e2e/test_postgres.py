@@ -72,7 +72,13 @@ def test_the_whole_pipeline_on_a_server_with_postgresql(
     assert not (team.path / "mlflow.db").exists()
     store = open_store(tracking_server)
     (run,) = store.results()
-    assert len(store.candidates(run)) == 100
+    candidates = store.candidates(run)
+    assert len(candidates) == 100
+    # Only what was tracked beside the search knows times; `register` made its run the result's.
+    assert all(candidate.data.metrics["fit_time"] > 0 for candidate in candidates)
+    assert {candidate.info.status for candidate in candidates} == {"FINISHED"}
+    assert min(candidate.data.metrics["rank"] for candidate in candidates) == 1
+    assert run.data.tags["search.run_id"] == run.info.run_id
     assert store.versions() == {"1": {"staging", "production"}}
 
     team.run("dvc", "repro")

@@ -15,10 +15,12 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 
 from pipeline import live
-from pipeline.errors import PipelineError
+from pipeline.live import Live
 from pipeline.reporting import Begin, End, Finish, Scored, report_search
+from pipeline.runs import record_failure
 from tests.running import hear_ctrl_c
 
 CV_RESULTS = (
@@ -175,9 +177,13 @@ def kill(process: "subprocess.Popen[str]") -> None:
     process.wait()
 
 
-def kill_both(process: "subprocess.Popen[str]") -> None:
+def kill_children(process: "subprocess.Popen[str]") -> None:
     for child in children(process):
         os.kill(child, signal.SIGKILL)
+
+
+def kill_both(process: "subprocess.Popen[str]") -> None:
+    kill_children(process)
     kill(process)
 
 
@@ -314,22 +320,136 @@ def test_the_words_are_json_lines(folder, monkeypatch):
     assert said[2]["how"] == "killed"
 
 
-def test_a_batch_that_broke_off_is_not_logged_twice(folder, monkeypatch):
-    following = live.Live(Begin("trial", KEY, "p", {}, 2))
-    for C, gamma in list(SCORED)[:2]:
-        following.add(Scored(C, gamma, SCORED[C, gamma], 0.1, 0.1, {}))
-    whole = live.log_candidates
+# The store as it can fail in the middle of things, in this process.
 
-    def breaking_off(tracking, parent_id, records):
-        whole(tracking, parent_id, records[:1])
-        tracking.new_run("the second", {"kind": "candidate", "mlflow.parentRunId": parent_id})
-        raise PipelineError("the store is away")
 
-    monkeypatch.setattr(live, "log_candidates", breaking_off)
-    assert not following.work()
-    monkeypatch.setattr(live, "log_candidates", whole)
-    assert following.work()
-    assert not following.has_work
-    assert len(candidates()) == len(runs("candidate")) == 2
-    assert the_search().data.tags["search.candidates"] == "2"
-    following.end("killed")
+def fail_once(monkeypatch: pytest.MonkeyPatch, name: str, at: int) -> None:
+    """Let the `at`-th call of one of the client's methods fail, as of a server that goes away."""
+    real, calls = getattr(MlflowClient, name), iter(range(1, 1000))
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if next(calls) == at:
+            raise MlflowException("it is away")
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(MlflowClient, name, call)
+
+
+@pytest.fixture
+def told() -> Live:
+    """A search of which all candidates are scored, and nothing is logged yet."""
+    told = Live(Begin("trial", KEY, "p" * 32, {"seed": "1"}, 3))
+    for (C, gamma), scores in SCORED.items():
+        told.add(Scored(C, gamma, scores, 0.25, 0.5, {}))
+    return told
+
+
+FINISH = Finish(CV_RESULTS.decode(), CURVE.decode(), "median")
+
+
+def test_a_batch_that_is_cut_off_is_gone_on_with_and_not_logged_twice(told, monkeypatch, folder):
+    fail_once(monkeypatch, "set_terminated", at=2)
+    assert not told.work()
+    told.add(FINISH)
+    told.end("done")
+    assert the_search().info.status == "FINISHED"
+    assert candidates().keys() == SCORED.keys()
+    assert len(runs("candidate")) == 3
+
+
+def test_a_run_whose_opening_is_cut_off_is_the_one_that_is_gone_on_with(told, monkeypatch, folder):
+    fail_once(monkeypatch, "log_batch", at=1)
+    assert not told.work()
+    assert told.work()
+    assert the_search().data.params == {"seed": "1"}
+    assert the_search().data.tags["search.candidates"] == "3"
+
+
+def test_a_search_that_the_store_did_not_take_whole_says_so(told, monkeypatch, folder):
+    assert told.work()
+    told.add(FINISH)
+    fail_once(monkeypatch, "log_batch", at=4)  # after the ranks of three candidates
+    told.end("done")
+    run = the_search()
+    assert run.info.status == "KILLED"
+    assert run.data.tags["failed.reason"] == "the tracking store did not take all of it"
+
+
+def test_a_store_is_tried_again_however_fast_candidates_come(monkeypatch):
+    tried: list[float] = []
+
+    def away(_live: Live) -> bool:
+        tried.append(time.monotonic())
+        return False
+
+    monkeypatch.setattr(Live, "work", away)
+    monkeypatch.setattr(Live, "end", lambda _live, _how: None)
+    monkeypatch.setattr(live, "RETRY_S", 0.2)
+    messages: live.Messages = queue.SimpleQueue()
+    messages.put(Begin("trial", KEY, "p" * 32, {}, 100))
+    following = threading.Thread(target=live.run, args=(messages,))
+    following.start()
+    for _ in range(40):
+        messages.put(Scored(1.0, 0.1, (0.5,), 0.1, 0.1, {}))
+        time.sleep(0.05)
+    messages.put(None)
+    following.join()
+    assert 4 <= len(tried) <= 11  # in two seconds
+
+
+def test_nothing_of_an_interruption_is_left_on_the_run_that_went_on(stage, folder):
+    process = stage(told=1)
+    eventually(lambda: len(candidates()) == 1)
+    kill(process)
+    killed = eventually(lambda: the_search().info.status == "KILLED" and the_search())
+    # as the command line does it
+    record_failure(
+        "trial",
+        stage="grid_search",
+        process=killed.data.tags["process"],
+        status="KILLED",
+        reason="interrupted",
+        details="",
+        params={},
+    )
+    assert the_search().data.tags["failed.stage"] == "grid_search"
+    finish(stage(), folder)
+    run = the_search()
+    assert run.info.status == "FINISHED"
+    assert not run.data.tags.keys() & {"failed.reason", "failed.stage", "mlflow.note.content"}
+
+
+def test_a_tracking_process_that_is_killed_is_told_in_a_line(stage, folder):
+    process = stage()
+    eventually(lambda: len(candidates()) == 2)
+    kill_children(process)
+    said = finish(process, folder)
+    assert process.returncode == 0
+    assert said.count("\n") == 1
+    assert said.startswith("the search goes on, not tracked any more: its process ")
+
+
+def test_a_tracking_process_that_hangs_holds_nobody_up_for_ever(stage, folder):
+    shorter = "from pipeline import reporting; reporting.PATIENCE_S = 1.0"
+    process = stage(then=shorter)
+    eventually(lambda: len(candidates()) == 2)
+    for child in children(process):
+        os.kill(child, signal.SIGSTOP)
+    said = finish(process, folder)
+    assert process.returncode == 0
+    assert said.count("\n") == 1
+    assert "its process did not come to an end" in said
+
+
+def test_a_search_goes_on_where_no_process_can_be_started(folder, monkeypatch, capsys):
+    def refuse(*_args: Any, **_kwargs: Any) -> None:
+        raise OSError("no memory")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    with report_search() as report:
+        report.begin("trial", KEY, {}, 1)
+        tell(report, SCORED)
+        report.finish(CV_RESULTS, CURVE, "median")
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "its process cannot be started (no memory)" in said

@@ -19,6 +19,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'tracking.db'}")
     monkeypatch.delenv("DVC_EXP_NAME", raising=False)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))  # for the process that tracks a search
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)  # so that what main sets does not outlive the test
     params = (ROOT / "params.yaml").read_text().replace("data/diabetes.csv", "table.csv")

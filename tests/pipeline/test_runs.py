@@ -285,3 +285,18 @@ def test_a_failed_search_has_one_run_that_says_why(status: str) -> None:
     assert (run.info.run_id, run.info.status) == (run_id, status)
     assert run.data.tags["failed.reason"] == "no rows"
     assert run.data.tags["kind"] == "search"
+
+
+def test_a_search_that_nobody_tracks_any_more_is_not_left_running(tracking: Tracking) -> None:
+    """As a store leaves it that is away when the search ends, and back when it is registered."""
+    left = a_search(tracking, candidates=1)
+    tracking.client.update_run(left, status="RUNNING")
+    tracking.client.delete_tag(left, "search.digest")
+    living = a_search(tracking, candidates=1)
+    tracking.client.update_run(living, status="RUNNING")
+    owned = Ownership(living)
+    assert owned.take()
+    ensure_run(tracking, record(), write_nothing)
+    owned.give_up()
+    status = [tracking.client.get_run(run_id).info.status for run_id in (left, living)]
+    assert status == ["KILLED", "RUNNING"]

@@ -118,4 +118,5 @@ def test_memory_does_not_grow_with_the_file(stored, tmp_path, suffix):
     small = write_large(tmp_path / f"small{suffix}", 500_000)
     large = write_large(tmp_path / f"large{suffix}", 2_000_000)
     growth = peak_mb(large, f"out{suffix}") - peak_mb(small, f"out{suffix}")
-    assert growth < 30, f"{growth} MB more for four times the rows"
+    # Held whole, a million and a half more rows are over 100 MB to read alone.
+    assert growth < 60, f"{growth} MB more for four times the rows"

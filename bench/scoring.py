@@ -23,7 +23,7 @@ from bench.project import TABLE, copy_project, run, seconds
 
 TARGET = "Outcome"
 FORMATS = (".parquet", ".csv")
-AT_ONCE = 100_000  # rows in a frame: quicker than 1,000 or 10,000
+AT_ONCE = 100_000  # rows in a frame: no slower than 1,000 or 10,000
 CLOSE = 1e-9
 
 

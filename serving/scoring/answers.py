@@ -20,7 +20,7 @@ from serving.contract import (
     violations,
 )
 from serving.scorer import Answers
-from serving.scoring.columns import cell, to_values
+from serving.scoring.columns import cell, decoded, to_values
 
 NO_ANSWERS: Answers = (np.empty(0, np.int64), np.empty(0, np.float64))
 TOO_EXTREME = "its values are too extreme for this model"
@@ -60,7 +60,7 @@ def prepare(contract: Contract, columns: list[int], part: Part) -> Prepared:
     """Hold a part's rows to the contract; `columns` are the places of its features."""
     places = np.delete(np.arange(part.rows.num_rows), list(part.faults))
     rows = part.rows.take(pa.array(places)) if part.faults else part.rows
-    features = [rows.column(i) for i in columns]
+    features = [decoded(rows.column(i)) for i in columns]
     values = to_values(contract, features, rows.num_rows)
     found: dict[int, list[Violation]] = {}
     for i in np.flatnonzero(values.unread).tolist():

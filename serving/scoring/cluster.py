@@ -102,14 +102,15 @@ def connect(scheduler: str, contract: Contract, model: bytes) -> Iterator[Cluste
     """Connect to a Dask scheduler, and hold its workers to what is installed here."""
     try:
         import dask
-        import distributed  # noqa: F401
+        import distributed
     except ImportError as error:
         raise ScoringError(
-            "--backend dask needs Dask, which is not installed: `pip install distributed`."
+            "--backend dask needs Dask, which is not installed: type `make install-dask`, or "
+            "`pip install distributed`."
         ) from error
     _silence()
     with dask.config.set(QUIET):
-        client = _client(scheduler)
+        client = _client(distributed, scheduler)
         try:
             _check_workers(client, scheduler)
             yield Cluster(client, scheduler, contract, model)
@@ -117,17 +118,15 @@ def connect(scheduler: str, contract: Contract, model: bytes) -> Iterator[Cluste
             client.close(timeout=CLOSE_S)
 
 
-def _client(scheduler: str) -> Any:
-    from distributed import Client, Security
-
+def _client(distributed: Any, scheduler: str) -> Any:
     # Left to itself, a client without certificates fails on its own failure, twenty seconds later.
-    encrypted = Security().get_connection_args("client").get("ssl_context") is not None
-    if scheduler.startswith("tls") and not encrypted:
+    context = distributed.Security().get_connection_args("client").get("ssl_context")
+    if scheduler.startswith("tls") and context is None:
         raise ScoringError(
             f"{scheduler} needs certificates: Dask's configuration, distributed.comm.tls, has none."
         )
     try:
-        return Client(scheduler, timeout=CONNECT_S, set_as_default=False)
+        return distributed.Client(scheduler, timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ScoringError(
             f"The Dask scheduler at {scheduler} does not answer: start it with `dask scheduler`, "
@@ -150,9 +149,10 @@ def _check_versions(ours: dict[str, str], workers: dict[str, dict[str, str]]) ->
     for worker, theirs in workers.items():
         for name, version in ours.items():
             if theirs[name] != version:
+                found = f"{name} {theirs[name]}" if theirs[name] else f"no {name}"
                 raise ScoringError(
-                    f"The worker {worker} has {name} {theirs[name] or 'not'}, here it is "
-                    f"{version}: install the same version there."
+                    f"The worker {worker} has {found}, here it is {version}: install the same "
+                    "version there."
                 )
 
 

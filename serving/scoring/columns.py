@@ -49,11 +49,10 @@ def is_readable(kind: pa.DataType) -> bool:
 
 
 def to_values(contract: Contract, columns: list[pa.Array], rows: int) -> Values:
-    """Read the features' columns, which stand in the contract's order."""
+    """Read the features' columns, decoded, in the contract's order."""
     matrix = np.empty((rows, len(columns)), dtype=np.float64)
     unread = np.zeros(rows, dtype=np.bool_)
     for place, (feature, column) in enumerate(zip(contract.features, columns, strict=True)):
-        column = decoded(column)
         if not is_text(column.type):
             matrix[:, place] = _numbers(column)
             continue
@@ -66,7 +65,7 @@ def to_values(contract: Contract, columns: list[pa.Array], rows: int) -> Values:
 
 def cell(feature: Feature, column: pa.Array, row: int) -> Cell:
     """Give one cell as `contract.to_matrix` takes it."""
-    value = decoded(column)[row].as_py()
+    value = column[row].as_py()
     if value is None:
         return None
     return read_cell(feature, value) if isinstance(value, str) else float(value)

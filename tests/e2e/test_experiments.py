@@ -31,21 +31,6 @@ def test_experiments_land_in_the_one_store_under_their_names(project: Project) -
     assert len(store.candidates(queued)) == 9
 
 
-def test_two_experiments_at_once_each_have_their_own_candidates(project: Project) -> None:
-    sizes = {"one": 3, "other": 4}
-    for name, size in sizes.items():
-        setting = f"grid_search.grid_size={size}"
-        project.run("dvc", "exp", "run", "--queue", "--name", name, "-S", setting)
-    project.run("dvc", "queue", "start", "--jobs", "2")
-    wait_for_queue(project, tasks=2)
-    store = open_store(project.store)
-    found = {run.info.run_name: store.candidates(run) for run in store.results()}
-    assert {name: len(candidates) for name, candidates in found.items()} == {"one": 9, "other": 16}
-    for candidates in found.values():
-        assert all("fit_time" in candidate.data.metrics for candidate in candidates)
-    assert store.results("RUNNING") == store.results("KILLED") == []
-
-
 def wait_for_queue(project: Project, tasks: int = 1) -> None:
     deadline = time.monotonic() + QUEUE_SECONDS
     while (status := project.run("dvc", "queue", "status").stdout).count("Success") < tasks:

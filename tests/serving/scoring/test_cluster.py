@@ -127,12 +127,13 @@ def test_a_cluster_that_loses_all_its_workers_is_one_sentence(tmp_path, contract
             found._result(future)
 
 
-def test_a_worker_with_another_version_is_one_sentence():
+@pytest.mark.parametrize(("version", "has"), [("1.2", "onnxruntime 1.2"), ("", "no onnxruntime")])
+def test_a_worker_with_another_version_is_one_sentence(version, has):
+    ours, theirs = {"onnxruntime": "1.1"}, {"tcp://there": {"onnxruntime": version}}
     with pytest.raises(ScoringError) as error:
-        cluster._check_versions({"onnxruntime": "1.1"}, {"tcp://there": {"onnxruntime": "1.2"}})
+        cluster._check_versions(ours, theirs)
     assert str(error.value) == (
-        "The worker tcp://there has onnxruntime 1.2, here it is 1.1: install the same version "
-        "there."
+        f"The worker tcp://there has {has}, here it is 1.1: install the same version there."
     )
 
 
@@ -149,7 +150,8 @@ def test_without_dask_the_way_to_install_it_is_told(score, tmp_path, monkeypatch
     words = ["--out", "out.csv", "--backend", "dask", "--scheduler", "tcp://127.0.0.1:1"]
     assert score("in.csv", *words) == 1
     assert capsys.readouterr().err == (
-        "Error: --backend dask needs Dask, which is not installed: `pip install distributed`.\n"
+        "Error: --backend dask needs Dask, which is not installed: type `make install-dask`, or "
+        "`pip install distributed`.\n"
     )
 
 

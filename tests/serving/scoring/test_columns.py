@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from serving.contract import Contract, Feature
 from serving.formats.cells import ABSENT, read_cell
-from serving.scoring.columns import is_readable, to_values
+from serving.scoring.columns import decoded, is_readable, to_values
 
 WORDS = st.one_of(
     st.floats(allow_nan=False).map(repr),
@@ -25,7 +25,7 @@ def contract(kind: str = "number") -> Contract:
 
 
 def read(column: pa.Array, kind: str = "number"):
-    values = to_values(contract(kind), [column], len(column))
+    values = to_values(contract(kind), [decoded(column)], len(column))
     return values.matrix[:, 0], values.unread
 
 

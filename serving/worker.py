@@ -14,6 +14,7 @@ What is added to gunicorn's own (26.2):
 """
 
 import os
+import select
 import selectors
 import socket
 import time
@@ -38,6 +39,7 @@ REST = 0.05  # seconds for the rest of a body that was answered without being re
 LINGER = 1.0  # seconds for a client to take its answer, before what it still sends resets it
 GLANCE = 0.02  # seconds between looks at heads that have come in part
 LATE = 5.0  # seconds after the deadline, until a client that does not read is given up
+SETTLE = 0.05  # seconds for a handshake under way, before the listener is closed
 WAKE = 0.2  # seconds between looks at the clock after SIGTERM
 
 
@@ -269,9 +271,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """Accept what clients have connected, then close the listener: what it held were reset."""
         enough = time.monotonic() + WAKE
         for listener in self.sockets:
-            before = -1
-            while before != self.nr_conns and time.monotonic() < enough:
-                before = self.nr_conns
+            while time.monotonic() < enough and select.select([listener], [], [], SETTLE)[0]:
                 self.accept(listener)
             listener.close()
 

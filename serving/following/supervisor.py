@@ -7,6 +7,7 @@ import sys
 import time
 from typing import Any
 
+from serving.listening import turn_away
 from serving.log import logger
 
 COMMAND = [sys.executable, "-m", "serving.following.follow"]
@@ -72,9 +73,9 @@ def attach(server: Any, supervisor: Supervisor) -> None:
     stop = server.stop
 
     def stop_all(graceful: bool = True) -> None:
-        # New clients are turned away while the workers take those that have connected.
+        # So that the workers can take all that have connected before they close.
         for listener in server.LISTENERS:
-            listener.listen(0)
+            turn_away(listener.sock)
         stop(graceful)
 
     server.manage_workers = manage_all

@@ -1,0 +1,32 @@
+"""How a listening socket turns new clients away without losing those that it has."""
+
+import ctypes
+import socket
+import struct
+import sys
+
+SO_ATTACH_FILTER = 26  # Linux; Python's socket module does not name it
+# A classic BPF program over the TCP header: (code, jump if true, jump if false, operand).
+DROP_SYN = [
+    (0x30, 0, 0, 13),  # load the byte of the flags
+    (0x45, 0, 1, 0x02),  # is SYN among them?
+    (0x06, 0, 0, 0),  # then drop the packet
+    (0x06, 0, 0, 0xFFFFFFFF),  # else keep it whole
+]
+
+
+def turn_away(listener: socket.socket) -> None:
+    """Let no new connection begin, while those that have begun can still be accepted.
+
+    Closing a listener resets what connects between the last `accept` and the close. With this
+    filter nothing connects any more: a client's SYN is dropped, and the one that it sends a second
+    later is refused. See socket(7), SO_ATTACH_FILTER. Elsewhere than on Linux the queue is made as
+    short as it can be, which loses few.
+    """
+    if sys.platform != "linux":
+        listener.listen(0)
+        return
+    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *op) for op in DROP_SYN))
+    # struct sock_fprog: the number of operations, and where they are
+    described = struct.pack("HP", len(DROP_SYN), ctypes.addressof(program))
+    listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, described)

@@ -31,6 +31,7 @@ PURE = {
     "pipeline/gates.py",
     "pipeline/model.py",
     "pipeline/export.py",
+    "pipeline/paired.py",
     "pipeline/parity.py",
 }
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,6 +16,7 @@ from serving.contract import Contract, Feature
 Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 LARGEST = sys.float_info.max
 Finite = Annotated[float, msgspec.Meta(ge=-LARGEST, le=LARGEST)]
+CutPoints = tuple[Finite, ...]
 Positive = Annotated[float, msgspec.Meta(gt=0, le=LARGEST)]
 
 
@@ -99,6 +101,12 @@ class Evaluate(Settings, frozen=True, kw_only=True):
     confidence: Share
     resamples: Annotated[int, msgspec.Meta(ge=100)]
     bins: Annotated[int, msgspec.Meta(ge=2)]
+    subgroups: dict[str, CutPoints] = {}
+
+    def __post_init__(self) -> None:
+        for name, points in self.subgroups.items():
+            if any(low >= high for low, high in pairwise(points)):
+                raise ValueError(f"the cut points of subgroups.{name} must increase")
 
 
 class Gates(Settings, frozen=True, kw_only=True):
@@ -120,6 +128,12 @@ class Params(Settings, frozen=True, kw_only=True):
     grid_search: GridSearch
     evaluate: Evaluate
     register: Register
+
+    def __post_init__(self) -> None:
+        # Here, since `evaluate` would find it only when the search is done.
+        for name in self.evaluate.subgroups:
+            if name not in self.data.features:
+                raise ValueError(f"evaluate.subgroups.{name} is no feature under data.features")
 
 
 def load(path: Path, changes: Sequence[str] = ()) -> Params:
@@ -143,7 +157,7 @@ def load(path: Path, changes: Sequence[str] = ()) -> Params:
         what, _, where = message.partition(" - at `$.")
         place = where.rstrip("`") or "the top level"
         if "[...]" in place:
-            place = place.replace("[...]", f".{_refused_feature(document['data']['features'])}")
+            place = place.replace("[...]", f".{_refused_key(document, place)}")
         raise PipelineError(f"{path}, {place}: {what}") from error
 
 
@@ -168,13 +182,19 @@ def _yaml_problem(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _refused_feature(features: dict[str, Any]) -> str:
+def _refused_key(document: Any, place: str) -> str:
     """Name the first feature whose settings are refused, which msgspec does not."""
-    for name, spec in features.items():
+    if place.startswith("evaluate"):
+        kind: Any = CutPoints
+        given = document["evaluate"]["subgroups"]
+    else:
+        kind = FeatureSpec | None
+        given = document["data"]["features"]
+    for name, value in given.items():
         try:
-            msgspec.convert(spec, FeatureSpec | None)
+            msgspec.convert(value, kind)
         except msgspec.ValidationError:
-            return name
+            return str(name)
     raise AssertionError("msgspec refused a feature that it accepts alone")
 
 

@@ -31,6 +31,9 @@ def draw_evaluation(folder: Path, tables: Path) -> None:
     for draw in (_roc, _precision_recall, _calibration, _confusion):
         name = draw.__name__.removeprefix("_")
         _save(folder / f"{name}.png", draw, pd.read_csv(tables / f"{name}.csv"))
+    subgroups = pd.read_csv(tables / "subgroups.csv")
+    if len(subgroups):
+        _save(folder / "subgroups.png", _subgroups, subgroups)
 
 
 def _save(path: Path, draw: Callable[..., None], *data: object) -> None:
@@ -80,6 +83,15 @@ def _confusion(axes: "Axes", answers: pd.DataFrame) -> None:
     axes.set_xticks(range(len(classes)), classes)
     axes.set_yticks(range(len(classes)), classes)
     axes.set(title="Confusion", xlabel="Predicted", ylabel="Actual")
+
+
+def _subgroups(axes: "Axes", groups: pd.DataFrame) -> None:
+    rows = range(len(groups))
+    axes.plot(groups["roc_auc"], rows, "o")
+    axes.set_yticks(rows, [f"{group}\n{n} rows" for group, n in groups[["group", "rows"]].values])
+    axes.set_ylim(len(groups) - 0.5, -0.5)
+    axes.grid(axis="y", color="0.9")
+    axes.set(title="Subgroups", xlabel="ROC AUC (none where a group lacks a class)")
 
 
 def _search(axes: "Axes", candidates: pd.DataFrame, score: str) -> None:

@@ -14,6 +14,7 @@ from pipeline import metrics as measures
 from pipeline.files import write_whole
 from pipeline.options import path_option
 from pipeline.params import Evaluate, Params, load
+from pipeline.subgroups import subgroup_gap, subgroup_table
 from pipeline.table import Table, read_split
 from serving.scorer import Scorer
 
@@ -29,6 +30,7 @@ def evaluate(
     )
     calibration = measures.calibration_curve(y, p, settings.bins)
     counts = measures.confusion(y, label)
+    parts = subgroup_table(table.X, y, p, scorer.contract, settings.subgroups)
     figures = {
         "rows": len(y),
         "roc_auc": measures.roc_auc(y, p),
@@ -39,6 +41,7 @@ def evaluate(
         "log_loss": measures.log_loss(y, p),
         "expected_calibration_error": measures.expected_calibration_error(calibration),
         "threshold": scorer.contract.threshold or 0.0,
+        "subgroup_gap": subgroup_gap(parts),
         **measures.rates(counts),
         **counts,
     }
@@ -48,6 +51,7 @@ def evaluate(
         "precision_recall": measures.precision_recall_curve(y, p),
         "calibration": calibration,
         "confusion": pd.DataFrame({"actual": names[y], "predicted": names[label]}),
+        "subgroups": parts,
     }
     return figures, tables
 

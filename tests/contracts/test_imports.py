@@ -33,6 +33,7 @@ PURE = {
     "pipeline/export.py",
     "pipeline/paired.py",
     "pipeline/parity.py",
+    "pipeline/subgroups.py",
 }
 
 

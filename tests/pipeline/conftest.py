@@ -122,7 +122,7 @@ def make_params(pima_params: Params) -> MakeParams:
             "ignore": sections.pop("ignore", []),
         }
         document["grid_search"].update(grid_size=2, folds=3)
-        document["evaluate"].update(resamples=200)
+        document["evaluate"].update(resamples=200, subgroups={})
         for name, value in sections.items():
             document[name] = {**document[name], **value} if isinstance(value, dict) else value
         return msgspec.convert(document, Params)

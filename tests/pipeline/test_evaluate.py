@@ -54,7 +54,12 @@ def test_the_figures_are_those_of_scikit_learn_on_the_scorers_answers(figures, a
     }
     shown = {name: value for name, value in figures.items() if name in expected}
     assert shown == pytest.approx(expected, rel=1e-12, abs=1e-12)
-    assert set(figures) - set(expected) == {"roc_auc_low", "roc_auc_high", "threshold"}
+    assert set(figures) - set(expected) == {
+        "roc_auc_low",
+        "roc_auc_high",
+        "threshold",
+        "subgroup_gap",
+    }
 
 
 def test_the_figures_are_worth_a_model(figures):
@@ -72,7 +77,13 @@ def test_the_threshold_is_the_contracts(figures, answers, pima):
 def test_a_table_is_written_for_each_plot(pima, answers):
     y, label, p = answers
     tables = {path.stem: pd.read_csv(path) for path in pima.plots.iterdir()}
-    assert sorted(tables) == ["calibration", "confusion", "precision_recall", "roc"]
+    assert sorted(tables) == [
+        "calibration",
+        "confusion",
+        "precision_recall",
+        "roc",
+        "subgroups",
+    ]
     fpr, tpr, _ = sk.roc_curve(y, p, drop_intermediate=False)
     np.testing.assert_allclose(tables["roc"]["false_positive_rate"], fpr, rtol=1e-12)
     np.testing.assert_allclose(tables["roc"]["true_positive_rate"], tpr, rtol=1e-12)
@@ -109,6 +120,24 @@ def test_settings_decide_the_interval_and_the_bins(figures, evaluate_again, tmp_
     assert narrower["roc_auc_high"] < figures["roc_auc_high"]
     assert set(pd.read_csv(tmp_path / "plots" / "calibration.csv")["bin"]) <= {0, 1, 2}
     assert evaluate_again(seed=1)["roc_auc_low"] != figures["roc_auc_low"]
+
+
+def test_subgroups_are_measured_on_the_scorers_answers(pima, answers, figures):
+    y, _, p = answers
+    age = pd.read_csv(pima.test)["Age"].to_numpy()
+    table = pd.read_csv(pima.plots / "subgroups.csv").set_index("group")
+    assert list(table.index) == ["Age < 30", "30 ≤ Age < 45", "Age ≥ 45"]
+    middle = (age >= 30) & (age < 45)
+    row = table.loc["30 ≤ Age < 45"]
+    assert row["rows"] == middle.sum()
+    assert row["roc_auc"] == pytest.approx(sk.roc_auc_score(y[middle], p[middle]), rel=1e-12)
+    areas = table["roc_auc"]
+    assert figures["subgroup_gap"] == pytest.approx(areas.max() - areas.min(), rel=1e-12)
+
+
+def test_without_subgroups_there_is_no_gap_and_an_empty_table(evaluate_again, tmp_path):
+    assert evaluate_again(subgroups={})["subgroup_gap"] == 0
+    assert pd.read_csv(tmp_path / "plots" / "subgroups.csv").empty
 
 
 def test_the_outcome_is_said_in_a_line(evaluate_again, figures, capsys):

@@ -39,6 +39,19 @@ def changed(tmp_path):
         ("C: [0.01, 1000]", "C: [1, .inf]", "grid_search.C[1]", "`float` <= 1.79"),
         ("C: [0.01, 1000]", "C: [1000, 0.01]", "grid_search", "[lowest, highest]"),
         ("gamma: [0.0001, 10]", "gamma: [10, 1]", "grid_search", "[lowest, highest]"),
+        ("Age: [30, 45]", "Age: [45, 30]", "evaluate", "cut points of subgroups.Age must increase"),
+        (
+            "Age: [30, 45]",
+            "Age: [30, old]",
+            "evaluate.subgroups.Age[1]",
+            "Expected `float`, got `str`",
+        ),
+        (
+            "subgroups: {Age: [30, 45]}",
+            "subgroups: {Agee: [30]}",
+            "the top level",
+            "evaluate.subgroups.Agee is no feature under data.features",
+        ),
         ("strategy: grid", "strategy: random", "grid_search.strategy", "'random'"),
         ("halving_factor: 3", "halving_factor: 1", "grid_search.halving_factor", "`int` >= 2"),
         ("components: 300", "components: 0", "grid_search.components", "`int` >= 1"),
@@ -213,6 +226,10 @@ def test_a_change_that_is_no_setting_is_told(change, said):
     with pytest.raises(PipelineError) as refused:
         load(Path(__file__).parents[2] / "params.yaml", [change])
     assert said in str(refused.value)
+
+
+def test_subgroups_may_be_left_out(changed):
+    assert changed("  subgroups: {Age: [30, 45]}\n", "").evaluate.subgroups == {}
 
 
 def test_where_the_search_runs_is_named_after_settings_that_exist():

@@ -1,12 +1,23 @@
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.image import imread
 
+from pipeline.plots import draw_evaluation
 from pipeline.plots import main as draw
 from pipeline.search.grid import grid, grid_candidates, results_table
 
-FIGURES = ["calibration", "confusion", "learning_curve", "precision_recall", "roc", "search"]
+FIGURES = [
+    "calibration",
+    "confusion",
+    "learning_curve",
+    "precision_recall",
+    "roc",
+    "search",
+    "subgroups",
+]
 
 
 def drawn(folder):
@@ -35,6 +46,15 @@ def test_every_figure_is_drawn_and_the_winner_framed(pima, tmp_path):
         draw(tmp_path / "plots", tmp_path / "cv.csv", pima.learning_curve, "mean", pima.plots)
         heights.append(height_of_the_frame(drawn(tmp_path / "plots")["search"]))
     assert heights[1] < heights[0] - 100  # C grows upwards
+
+
+def test_without_subgroups_none_are_drawn(pima, tmp_path):
+    tables = tmp_path / "tables"
+    shutil.copytree(pima.plots, tables)
+    header, *_ = (tables / "subgroups.csv").read_text().splitlines()
+    (tables / "subgroups.csv").write_text(f"{header}\n")
+    draw_evaluation(tmp_path / "plots", tables)
+    assert "subgroups" not in {path.stem for path in (tmp_path / "plots").iterdir()}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The command line of the pipeline: its stages, as `dvc.yaml` runs them, and `run`."""
+"""The command line of the pipeline: its stages, as `dvc.yaml` runs them, and what people ask."""
 
 import gc
 import os
@@ -15,10 +15,12 @@ import click
 from pipeline.errors import PipelineError, StoreUnreachableError
 
 STAGES = ("preprocess", "grid_search", "evaluate", "register")
+ASKED = ("rollback", "history")
 COMMANDS = {
     **{name: f"pipeline.stages.{name}" for name in STAGES},
     "run": "pipeline.run",
     "plan": "pipeline.plan",
+    **{name: f"pipeline.commands.{name}" for name in ASKED},
 }
 # Kept from reporting home and from waiting for minutes; the user's own settings come first.
 ENVIRONMENT = {

@@ -1,70 +1,132 @@
 """The gates before production: figures and bounds in, verdicts out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline.paired import PairedDifference
 from pipeline.params import Gates
+from pipeline.parity import TOLERANCE
+from serving.receipt import Gate
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """One gate's judgement: which figure was held to which bound, and whether it holds."""
+class Incumbent:
+    """Another version in production: how ours compares, and what its callers would meet.
 
-    gate: str
-    passed: bool
-    sentence: str
-
-    def __str__(self) -> str:
-        return f"{'✓' if self.passed else '✗'} {self.gate}: {self.sentence}"
-
-
-def judge(
-    gates: Gates, *, roc_auc: float, brier: float, incumbent: float | str | None
-) -> list[Verdict]:
-    """Hold a candidate's figures on the test rows to the gates.
-
-    `incumbent` is the ROC AUC of the version in production on the same rows, the reason why there
-    is no such figure, or None where production has no other version.
+    `difference` is ours minus theirs on the same test rows, or why there is none.
     """
-    return [
-        _at_least("min_roc_auc", "ROC AUC", roc_auc, gates.min_roc_auc),
-        _at_most("max_brier", "Brier score", brier, gates.max_brier),
-        _not_worse(roc_auc, incumbent, gates.max_roc_auc_drop),
+
+    version: str
+    difference: PairedDifference | str
+    breaking_changes: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of a candidate: its metrics on the test rows, and what it is to run.
+
+    `onnx_difference` is the largest between the exported model's probability and scikit-learn's.
+    """
+
+    metrics: Mapping[str, float]
+    onnx_difference: float
+    size_mb: float
+    latency_ms: float
+    incumbent: Incumbent | None = None
+
+
+def judge(gates: Gates, evidence: Evidence) -> tuple[Gate, ...]:
+    """Hold a candidate to each gate that has a bound, in the order of `params.yaml`."""
+    metrics = evidence.metrics
+    low = metrics.get("roc_auc_low", float("nan"))
+    most = [
+        ("max_brier", "Brier score", metrics.get("brier"), gates.max_brier, ""),
+        (
+            "max_calibration_error",
+            "expected calibration error",
+            metrics.get("expected_calibration_error"),
+            gates.max_calibration_error,
+            "",
+        ),
+        (
+            "max_subgroup_gap",
+            "largest difference of ROC AUC between subgroups",
+            metrics.get("subgroup_gap"),
+            gates.max_subgroup_gap,
+            "",
+        ),
+        ("max_size_mb", "the model's size", evidence.size_mb, gates.max_size_mb, " MB"),
+        ("max_latency_ms", "a row's answer", evidence.latency_ms, gates.max_latency_ms, " ms"),
+        (
+            "parity",
+            "largest difference from scikit-learn's probability",
+            evidence.onnx_difference,
+            TOLERANCE,
+            "",
+        ),
     ]
+    return (
+        _at_least("min_roc_auc", "lower end of the ROC AUC", low, gates.min_roc_auc),
+        *(
+            _at_most(gate, what, figure, bound, unit)
+            for gate, what, figure, bound, unit in most
+            if bound is not None
+        ),
+        _not_worse(evidence.incumbent, gates.max_roc_auc_drop),
+        _compatible(evidence.incumbent),
+    )
 
 
-def all_passed(verdicts: Iterable[Verdict]) -> bool:
+def all_passed(verdicts: Iterable[Gate]) -> bool:
     return all(verdict.passed for verdict in verdicts)
 
 
-def _at_least(gate: str, figure: str, value: float, bound: float) -> Verdict:
-    passed = value >= bound
+def _at_least(gate: str, what: str, figure: float, bound: float) -> Gate:
+    passed = figure >= bound
     relation = "at least" if passed else "below"
-    return Verdict(gate, passed, f"{figure} {value:.4f} is {relation} {bound:g}")
+    sentence = f"{what}, {_shown(figure)}, is {relation} {bound:g}"
+    return Gate(gate, passed, sentence, figure, bound)
 
 
-def _at_most(gate: str, figure: str, value: float, bound: float) -> Verdict:
-    passed = value <= bound
+def _at_most(gate: str, what: str, figure: float | None, bound: float, unit: str) -> Gate:
+    if figure is None:
+        return Gate(gate, False, f"{what} is not known", None, bound)
+    passed = figure <= bound
     relation = "at most" if passed else "above"
-    return Verdict(gate, passed, f"{figure} {value:.4f} is {relation} {bound:g}")
+    sentence = f"{what}, {_shown(figure)}{unit}, is {relation} {bound:g}{unit}"
+    return Gate(gate, passed, sentence, figure, bound)
 
 
-def _not_worse(roc_auc: float, incumbent: float | str | None, margin: float) -> Verdict:
+def _not_worse(incumbent: Incumbent | None, margin: float) -> Gate:
+    """Hold the lower end of the difference to the margin: non-inferiority, not a better figure."""
     gate = "max_roc_auc_drop"
     if incumbent is None:
-        return Verdict(gate, True, "production has no other version to compare with")
-    if isinstance(incumbent, str):
-        return Verdict(
-            gate,
-            False,
-            f"the version in production cannot be compared: {incumbent}; give the new model "
-            "another name in params.yaml, or take the stage away in MLflow",
-        )
-    passed = roc_auc >= incumbent - margin
-    relation = "within" if passed else "worse than production by more than"
-    return Verdict(
-        gate,
-        passed,
-        f"ROC AUC {roc_auc:.4f} against {incumbent:.4f} in production, on the same rows, "
-        f"is {relation} the margin of {margin:g}",
+        return Gate(gate, True, "production has no other version to compare with", None, margin)
+    found = incumbent.difference
+    if isinstance(found, str):
+        sentence = f"cannot be compared with version {incumbent.version} in production: {found}"
+        return Gate(gate, False, sentence, None, margin)
+    passed = found.low >= -margin
+    relation = "within" if passed else "not surely within"
+    sentence = (
+        f"ROC AUC {found.difference:+.4f} ({found.low:+.4f} to {found.high:+.4f}) against version "
+        f"{incumbent.version} in production, on the same rows, is {relation} a loss of {margin:g}"
     )
+    return Gate(gate, passed, sentence, found.low, -margin)
+
+
+def _compatible(incumbent: Incumbent | None) -> Gate:
+    gate = "contract"
+    if incumbent is None:
+        return Gate(gate, True, "production has no other contract to keep")
+    changes = incumbent.breaking_changes
+    if not changes:
+        sentence = f"who calls version {incumbent.version} in production can go on as before"
+        return Gate(gate, True, sentence, 0.0, 0.0)
+    sentence = f"breaks who calls version {incumbent.version} in production: {'; '.join(changes)}"
+    return Gate(gate, False, sentence, float(len(changes)), 0.0)
+
+
+def _shown(figure: float) -> str:
+    """Write a figure to four decimals, and one that these would round away to three digits."""
+    return f"{figure:.4f}" if abs(figure) >= 0.001 or figure == 0 else f"{figure:.3g}"

@@ -113,6 +113,10 @@ class Gates(Settings, frozen=True, kw_only=True):
     min_roc_auc: Finite
     max_brier: Finite
     max_roc_auc_drop: Annotated[float, msgspec.Meta(ge=0, le=LARGEST)]
+    max_calibration_error: Positive | None = None
+    max_subgroup_gap: Positive | None = None
+    max_size_mb: Positive | None = None
+    max_latency_ms: Positive | None = None
 
 
 class Register(Settings, frozen=True, kw_only=True):

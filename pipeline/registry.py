@@ -5,7 +5,7 @@ A stage is a registered-model alias of that name.
 
 import platform
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
@@ -16,7 +16,6 @@ from typing import Any
 import mlflow.onnx
 import onnx
 import pandas as pd
-from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from mlflow.entities import LoggedModelOutput
 from mlflow.entities.model_registry import ModelVersion
@@ -25,21 +24,31 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
 from pipeline.errors import PipelineError
+from pipeline.ledgerstore import NOT_FOUND, LedgerStore
 from pipeline.tracking import Tracking
 from serving.contract import Contract
+from serving.receipt import (
+    RECEIPT_TAG,
+    SIGNATURE_TAG,
+    Demands,
+    Receipt,
+    check_receipt,
+    check_tags,
+    digest_of,
+    path_of,
+)
 from serving.scorer import (
     CONTRACT_FILE,
     DIGEST_TAG,
-    GATES_FAILED,
-    GATES_PASSED,
-    GATES_TAG,
     GOLDEN_FILE,
     MODEL_FILE,
     ModelError,
     Scorer,
 )
+from serving.signing import sign
 
-NOT_FOUND = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
+LOGGED_MODEL = "models:/"  # before a logged model's id: where a version's files are
+VERDICT_TAG = "gates"  # the receipt's verdict, to search by
 SERVED_WITH = ("mlflow", "onnx", "onnxruntime", "numpy", "pandas")
 
 
@@ -57,14 +66,14 @@ def ensure_version(
 ) -> tuple[str, bool]:
     """Give the number of the one version with the candidate's digest, and whether it is new."""
     client, digest = tracking.client, candidate.scorer.digest
-    _ensure_registered_model(client, name)
+    LedgerStore(tracking, name).ensure_model()
     found = client.search_model_versions(f"name = '{name}' and tags.{DIGEST_TAG} = '{digest}'")
     if found:
         return str(min(int(version.version) for version in found)), False
     model_id = _log_model(tracking, candidate, run_id)
     version = client.create_model_version(
         name,
-        source=f"models:/{model_id}",
+        source=f"{LOGGED_MODEL}{model_id}",
         run_id=run_id,
         model_id=model_id,
         tags={**tags, DIGEST_TAG: digest},
@@ -82,54 +91,90 @@ def version_at(tracking: Tracking, name: str, stage: str) -> ModelVersion | None
         raise
 
 
-def stands_at(tracking: Tracking, name: str, stage: str, version: str) -> bool:
-    now = version_at(tracking, name, stage)
-    return now is not None and str(now.version) == version
-
-
-def note_gates(tracking: Tracking, name: str, version: str, *, passed: bool) -> None:
-    """Tag a version with what its gates said; the service takes only one that passed."""
-    verdict = GATES_PASSED if passed else GATES_FAILED
-    client = tracking.client
-    if client.get_model_version(name, version).tags.get(GATES_TAG) != verdict:
-        client.set_model_version_tag(name, version, GATES_TAG, verdict)
-
-
-def move_stages(tracking: Tracking, name: str, stages: Sequence[str], version: str) -> None:
-    """Let stages name a version, and read each back: the last writer wins, silently.
-
-    First the version is downloaded and opened as the service will: what a stage names answers.
-    """
-    try:
-        with downloaded(tracking.client.get_model_version(name, version)):
-            pass
-    except ModelError as error:
-        raise PipelineError(
-            f"version {version} of {name} is not put in stage {stages[0]}: the registry does not "
-            f"give it back whole ({error}); delete the version, then run `dvc repro` again"
-        ) from error
-    for stage in stages:
+def set_stage(tracking: Tracking, name: str, stage: str, version: str | None) -> None:
+    """Let a stage name a version, or none."""
+    if version is None:
+        tracking.client.delete_registered_model_alias(name, stage)
+    else:
         tracking.client.set_registered_model_alias(name, stage, version)
-        if not stands_at(tracking, name, stage, version):
-            raise PipelineError(
-                f"the stage {stage} of {name} does not name version {version}: somebody else "
-                "moved it at the same time; run `dvc repro` again if that was not meant"
-            )
+
+
+def number_at(tracking: Tracking, name: str, stage: str) -> str | None:
+    """Give the number of the version that a stage names, or None."""
+    now = version_at(tracking, name, stage)
+    return None if now is None else str(now.version)
+
+
+def tags_of(tracking: Tracking, name: str, version: str) -> dict[str, str]:
+    return dict(tracking.client.get_model_version(name, version).tags)
+
+
+def keep_receipt(
+    tracking: Tracking, name: str, number: str, receipt: Receipt, key: bytes | None
+) -> str:
+    """Put a receipt among the version's artifacts, then name it in its tags; give its digest.
+
+    With a key it is signed together with the model that it is of.
+    """
+    content = receipt.to_json()
+    digest = digest_of(content)
+    version = tracking.client.get_model_version(name, number)
+    model_id = str(version.source or "").removeprefix(LOGGED_MODEL)
+    if not model_id.startswith("m-"):
+        raise PipelineError(
+            f"version {number} of {name} was not registered by `dvc repro`: "
+            "it has no place for a receipt"
+        )
+    with TemporaryDirectory() as folder:
+        path = Path(folder, path_of(digest))
+        path.parent.mkdir()
+        path.write_bytes(content)
+        tracking.client.log_model_artifacts(model_id, folder)
+    tags = {RECEIPT_TAG: digest, VERDICT_TAG: receipt.verdict}
+    if key is not None:
+        tags[SIGNATURE_TAG] = sign(key, digest, receipt.digest)
+    for tag, value in tags.items():
+        if version.tags.get(tag) != value:
+            tracking.client.set_model_version_tag(name, number, tag, value)
+    return digest
+
+
+def receipt_of(
+    tracking: Tracking, name: str, number: str, key: bytes | None
+) -> tuple[Receipt, str]:
+    """Read a version's receipt and check it as the service would, whatever its verdict.
+
+    Gives its digest as well.
+
+    Raises ModelError where there is none, it was changed, or it is not signed with the key.
+    """
+    tags = tags_of(tracking, name, number)
+    digest = tags.get(RECEIPT_TAG, "")
+    if not digest:
+        raise ModelError("it has no receipt")
+    demands = Demands(gates=False, key=key)
+    check_tags(tags, demands)
+    address = f"models:/{name}/{number}/{path_of(digest)}"
+    with TemporaryDirectory() as folder:
+        try:
+            content = Path(download_artifacts(address, dst_path=folder)).read_bytes()
+        except (MlflowException, OSError, ImportError) as error:
+            raise ModelError(f"its receipt cannot be downloaded: {one_line(error)}") from error
+    return check_receipt(content, tags, model=name, demands=demands), digest
 
 
 @contextmanager
-def downloaded(version: ModelVersion) -> Iterator[Scorer]:
+def downloaded(tracking: Tracking, name: str, number: str) -> Iterator[Scorer]:
     """Download a version and open it as the service would.
 
     Raises ModelError where it is not whole.
     """
     with TemporaryDirectory() as folder:
         try:
-            path = download_artifacts(f"models:/{version.name}/{version.version}", dst_path=folder)
-        except (MlflowException, OSError) as error:
-            what = " ".join(str(error).split())
-            raise ModelError(f"version {version.version} cannot be downloaded: {what}") from error
-        yield Scorer.load(Path(path), version.tags.get(DIGEST_TAG))
+            path = download_artifacts(f"models:/{name}/{number}", dst_path=folder)
+        except (MlflowException, OSError, ImportError) as error:
+            raise ModelError(f"version {number} cannot be downloaded: {one_line(error)}") from error
+        yield Scorer.load(Path(path), tags_of(tracking, name, number).get(DIGEST_TAG))
 
 
 def signature(contract: Contract) -> ModelSignature:
@@ -145,13 +190,8 @@ def signature(contract: Contract) -> ModelSignature:
     return ModelSignature(Schema(inputs), Schema(outputs))
 
 
-def _ensure_registered_model(client: MlflowClient, name: str) -> None:
-    try:
-        client.get_registered_model(name)
-    except MlflowException as error:
-        if error.error_code not in NOT_FOUND:
-            raise
-        client.create_registered_model(name)
+def one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _log_model(tracking: Tracking, candidate: Candidate, run_id: str) -> str:

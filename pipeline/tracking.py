@@ -74,7 +74,7 @@ class Tracking:
 
     def new_run(self, name: str, tags: Mapping[str, str], started: int | None = None) -> Run:
         """Open a run; `started` is in milliseconds since 1970, without it now."""
-        marks = {"mlflow.user": _user(), "mlflow.source.name": "dvc.yaml", **tags}
+        marks = {"mlflow.user": user(), "mlflow.source.name": "dvc.yaml", **tags}
         return self.client.create_run(
             self.experiment_id, run_name=name, tags=marks, start_time=started
         )
@@ -225,7 +225,7 @@ def _experiment_id(client: MlflowClient, name: str, uri: str) -> str:
     return str(client.create_experiment(name, artifact_location=location, tags=tags))
 
 
-def _user() -> str:
+def user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user need not have a name

@@ -11,6 +11,8 @@ from typing import Annotated, Any, get_origin
 
 import msgspec
 
+from serving.signing import signing_key
+
 PREFIX = "SERVING_"
 PARAMS_FILE = "params.yaml"
 
@@ -41,6 +43,7 @@ class Settings(
     store: Path = Path("model_store")
     sync_interval: Seconds = 10.0
     require_gates: bool = True
+    allow_forced: bool = False
     host: Text = "127.0.0.1"
     port: Port = 8000
     workers: Count = 2
@@ -87,6 +90,17 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         return msgspec.convert(words, Settings, strict=False, dec_hook=_to_path)
     except msgspec.ValidationError as error:
         raise ConfigError(_sentence(str(error), given)) from error
+
+
+def read_signing_key(environ: Mapping[str, str] | None = None) -> bytes | None:
+    """Give the key that versions must be signed with, None where signatures do not matter.
+
+    Raises ConfigError for one that is too short.
+    """
+    try:
+        return signing_key(os.environ if environ is None else environ)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def registry_variables(environ: Mapping[str, str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from serving.config import ConfigError, check_exposure, read_settings
+from serving.config import ConfigError, check_exposure, read_settings, read_signing_key
 from serving.following.supervisor import Supervisor, attach
 from serving.keys import KeysError, read_keys
 from serving.log import CONFIG
@@ -17,6 +17,7 @@ from serving.log import CONFIG
 try:
     _settings = read_settings()
     check_exposure(_settings)
+    read_signing_key()
     if _settings.api_keys_file is not None:
         read_keys(_settings.api_keys_file)
 except (ConfigError, KeysError) as error:

@@ -23,10 +23,7 @@ CHUNK = 256  # rows that are scored at once
 INPUT = "features"
 OUTPUTS = ["label", "probability"]
 CONTRACT_DIGEST_KEY = "contract_sha256"  # in the graph's metadata
-# Tags of a registered version: the sha256 of its model.onnx, and what its gates said of it.
-DIGEST_TAG = "digest"
-GATES_TAG = "gates"
-GATES_PASSED, GATES_FAILED = "passed", "failed"
+DIGEST_TAG = "digest"  # of a registered version: the sha256 of its model.onnx
 
 Answers = tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]
 
@@ -51,11 +48,12 @@ class Scorer:
     """Rows of numbers in, labels and probabilities out."""
 
     def __init__(
-        self, session: onnxruntime.InferenceSession, contract: Contract, digest: str
+        self, session: onnxruntime.InferenceSession, contract: Contract, digest: str, size: int = 0
     ) -> None:
         self._session = session
         self.contract = contract
         self.digest = digest
+        self.size = size  # bytes of model.onnx
 
     @classmethod
     def open(cls, model: bytes, contract_json: bytes) -> "Scorer":
@@ -66,7 +64,7 @@ class Scorer:
         contract = _decode(CONTRACT_FILE, contract_json, Contract)
         session = open_session(model)
         _check_contract(session, contract, sha256(contract_json).hexdigest())
-        return cls(session, contract, sha256(model).hexdigest())
+        return cls(session, contract, sha256(model).hexdigest(), len(model))
 
     @classmethod
     def load(cls, directory: Path, expected_digest: str | None = None) -> "Scorer":

@@ -2,6 +2,7 @@
 
     <store>/current.json
     <store>/versions/<sha256 of model.onnx>/{model.onnx, contract.json, golden.json, version.json}
+    <store>/versions/<sha256 of model.onnx>/receipt.json   where a receipt was demanded
 
 A folder comes into place whole, by a rename, and the pointer is replaced in one step: a reader
 never sees half of either, and what was good last is still there after a crash.
@@ -21,6 +22,7 @@ from serving.scorer import CONTRACT_FILE, GOLDEN_FILE, MODEL_FILE, ModelError
 
 CURRENT_FILE = "current.json"
 VERSION_FILE = "version.json"
+RECEIPT_FILE = "receipt.json"
 FILES = (MODEL_FILE, CONTRACT_FILE, GOLDEN_FILE)
 DIGEST = re.compile(r"[0-9a-f]{64}")
 LOCK_FILE = ".lock"
@@ -79,6 +81,23 @@ def adopt(store: Path, source: Path, version: Version) -> Path:
     finally:
         shutil.rmtree(incoming, ignore_errors=True)
     return target
+
+
+def receipt(store: Path, digest: str) -> bytes:
+    """Give the receipt that a version was taken with, empty where there is none."""
+    try:
+        return (version_dir(store, digest) / RECEIPT_FILE).read_bytes()
+    except OSError:
+        return b""
+
+
+def keep_receipt(store: Path, digest: str, content: bytes) -> None:
+    """Keep a version's receipt beside it, so that it need not be asked for at each sync.
+
+    Whoever reads it compares its digest: written only in part, it is asked for once more.
+    """
+    if receipt(store, digest) != content:
+        (version_dir(store, digest) / RECEIPT_FILE).write_bytes(content)
 
 
 def switch(store: Path, version: Version) -> None:

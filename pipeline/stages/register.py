@@ -12,24 +12,37 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
 import pandas as pd
 
 from pipeline import plots, registry
-from pipeline.gates import Verdict, all_passed, judge
+from pipeline.candidacy import Candidacy, Judged, read_key
+from pipeline.ledger import Entry
+from pipeline.ledgerstore import LedgerStore
 from pipeline.lineage import Lock, git_commit
-from pipeline.metrics import roc_auc
 from pipeline.options import path_option
 from pipeline.params import Params, flatten, load
+from pipeline.promotion import (
+    AUTOMATIC,
+    PRODUCTION,
+    STAGES,
+    STAGING,
+    decided_by_hand,
+    move,
+    standing,
+)
 from pipeline.runs import FINGERPRINT_TAG, DatasetRecord, RunRecord, ensure_run
-from pipeline.table import Table, read_split
-from pipeline.tracking import Tracking, open_tracking, run_name
-from serving.scorer import DIGEST_TAG, ModelError, Scorer
+from pipeline.table import read_split
+from pipeline.tracking import open_tracking, run_name
+from serving.receipt import Gate
+from serving.scorer import DIGEST_TAG, Scorer
 
 PRODUCING_STAGES = ["preprocess", "grid_search", "evaluate"]
-STAGING, PRODUCTION = "staging", "production"
+SWITCHED_OFF = "not promoted: register.auto_promote is off in params.yaml"
+GATE_FAILED = "not promoted: a gate does not hold"
 
 
 @dataclass(frozen=True)
@@ -89,44 +102,67 @@ def write_artifacts(folder: Path, result: Result, rank_by: str, sources: Sequenc
         shutil.copyfile(path, folder / path.name)
 
 
-def incumbent_roc_auc(
-    tracking: Tracking, name: str, version: str, test: Table
-) -> float | str | None:
-    """Score the version in production on the same test rows.
+@dataclass(frozen=True)
+class Placed:
+    """Where a version stands after its gates were judged, and why not in production."""
 
-    Gives None where production has no other version, and the reason where it cannot be compared.
-    """
-    now = registry.version_at(tracking, name, PRODUCTION)
-    if now is None or str(now.version) == version:
-        return None
+    gates: tuple[Gate, ...]
+    stages: list[str]
+    why_not: str = ""
+
+
+def place(candidacy: Candidacy, *, promote: bool) -> Placed:
+    """Put the version in `staging`, and in `production` where it may go there."""
+    store = LedgerStore(candidacy.tracking, candidacy.name)
+    judged = candidacy.judged(standing(store, PRODUCTION))
+    if standing(store, STAGING) != candidacy.version:
+        candidacy.check_whole(STAGING)
+        move(store, STAGING, lambda _: moved(candidacy, judged))
+    why_not = ""
+    if standing(store, PRODUCTION) != candidacy.version:
+        judged, why_not = _promote(store, candidacy) if promote else (judged, SWITCHED_OFF)
+    elif not judged.passed:
+        why_not = f"{GATE_FAILED} (but still in production)"
+    stages = [stage for stage in STAGES if standing(store, stage) == candidacy.version]
+    return Placed(judged.gates, stages, why_not)
+
+
+def _promote(store: LedgerStore, candidacy: Candidacy) -> tuple[Judged, str]:
+    """Move production to the version; give what its gates said, and what keeps it out."""
+    by_hand = decided_by_hand(store.read(), candidacy.version)
+    if by_hand is not None:
+        return candidacy.judged(by_hand.target), _decided(by_hand, candidacy.version)
+    found: list[Judged] = []
+
+    def decide(source: str | None) -> dict[str, Any]:
+        found.append(candidacy.judged(source))
+        if not found[-1].passed:
+            raise _StoppedError
+        candidacy.check_whole(PRODUCTION)
+        return moved(candidacy, found[-1])
+
     try:
-        with registry.downloaded(now) as scorer:
-            return compare_on(scorer, test)
-    except ModelError as error:
-        return f"version {now.version}: {error}"
+        move(store, PRODUCTION, decide)
+    except _StoppedError:
+        return found[-1], GATE_FAILED
+    return found[-1], ""
 
 
-def compare_on(scorer: Scorer, test: Table) -> float | str:
-    """Score another model on the test rows, where they have all that it asks for."""
-    theirs, ours = scorer.contract, test.contract
-    if (theirs.target, theirs.classes) != (ours.target, ours.classes):
-        return f"it predicts {theirs.target} {theirs.classes[1]}"
-    absent = [name for name in theirs.names if name not in ours.names]
-    if absent:
-        return f"it needs {', '.join(absent)}"
-    X = test.X[:, [ours.names.index(name) for name in theirs.names]]
-    return roc_auc(test.y, scorer.score(X)[1])
+class _StoppedError(Exception):
+    """A gate does not hold, which an automatic promotion only tells."""
 
 
-def place(
-    tracking: Tracking, name: str, version: str, verdicts: list[Verdict], *, promote: bool
-) -> list[str]:
-    """Put the version in `staging`, and in `production` where it may go there; give its stages."""
-    wanted = [STAGING, PRODUCTION] if promote and all_passed(verdicts) else [STAGING]
-    moves = [s for s in wanted if not registry.stands_at(tracking, name, s, version)]
-    if moves:
-        registry.move_stages(tracking, name, moves, version)
-    return [s for s in (STAGING, PRODUCTION) if registry.stands_at(tracking, name, s, version)]
+def moved(candidacy: Candidacy, judged: Judged) -> dict[str, Any]:
+    return candidacy.entry(judged, command=AUTOMATIC, outcome="moved")
+
+
+def _decided(entry: Entry, version: str) -> str:
+    because = f" ({entry.reason})" if entry.reason else ""
+    return (
+        f"not promoted: {entry.actor} decided for version {entry.target} on {entry.time:%Y-%m-%d} "
+        f"by `{entry.command}`{because}; `python -m pipeline promote {version} --to production` "
+        "decides anew"
+    )
 
 
 def run(params_file: Path, result: Result, lock_file: Path) -> None:
@@ -152,27 +188,26 @@ def run(params_file: Path, result: Result, lock_file: Path) -> None:
         version, new_version = registry.ensure_version(
             tracking, params.name, candidate, run_id, tags
         )
-        verdicts = judge(
-            params.register.gates,
-            roc_auc=metrics["roc_auc"],
-            brier=metrics["brier"],
-            incumbent=incumbent_roc_auc(tracking, params.name, version, test),
+        candidacy = Candidacy(
+            tracking=tracking,
+            name=params.name,
+            version=version,
+            scorer=scorer,
+            test=test,
+            test_digest=lock.md5(result.test),
+            metrics=metrics,
+            onnx_difference=_read_json(result.winner)["onnx_difference"],
+            bounds=params.register.gates,
+            confidence=params.evaluate.confidence,
+            key=read_key(),
         )
-        registry.note_gates(tracking, params.name, version, passed=all_passed(verdicts))
-        stages = place(
-            tracking, params.name, version, verdicts, promote=params.register.auto_promote
-        )
+        placed = place(candidacy, promote=params.register.auto_promote)
     print(f"run {run_id} is {'new' if new_run else 'there already'}, at {tracking.shown_uri}")
-    print(report(params, metrics, version, new_version, verdicts, stages))
+    print(report(params, metrics, version, new_version, placed))
 
 
 def report(
-    params: Params,
-    metrics: Mapping[str, float],
-    version: str,
-    new_version: bool,
-    verdicts: list[Verdict],
-    stages: list[str],
+    params: Params, metrics: Mapping[str, float], version: str, new_version: bool, placed: Placed
 ) -> str:
     """Say what was found, where it stands, and why."""
     interval = f"{metrics['roc_auc_low']:.4f} to {metrics['roc_auc_high']:.4f}"
@@ -183,21 +218,11 @@ def report(
     return "\n".join(
         [
             f"version {version} of {params.name} is {'new' if new_version else 'there already'}, "
-            f"in stage {' and '.join(stages)}",
-            *(f"  {verdict}" for verdict in verdicts),
-            f"{_outcome(params, verdicts, stages)}: {figures}",
+            f"in stage {' and '.join(placed.stages)}",
+            *(f"  {gate}" for gate in placed.gates),
+            f"{placed.why_not or 'in production'}: {figures}",
         ]
     )
-
-
-def _outcome(params: Params, verdicts: list[Verdict], stages: list[str]) -> str:
-    if not params.register.auto_promote:
-        why = "not promoted: register.auto_promote is off in params.yaml"
-    elif not all_passed(verdicts):
-        why = "not promoted: a gate does not hold"
-    else:
-        return "in production"
-    return f"{why} (but still in production)" if PRODUCTION in stages else why
 
 
 def _read_json(path: Path) -> dict[str, float]:

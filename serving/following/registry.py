@@ -5,22 +5,25 @@ importing it takes two seconds.
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from serving.config import without_password
 from serving.errors import NoModelError
-from serving.scorer import DIGEST_TAG, GATES_TAG
+from serving.receipt import RECEIPT_TAG, SIGNATURE_TAG, path_of
+from serving.scorer import DIGEST_TAG
 from serving.store import Facts, Version
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 DEFAULT_URI = "sqlite:///mlflow.db"
+CLAIMS = (DIGEST_TAG, RECEIPT_TAG, SIGNATURE_TAG)  # what a verdict on a version rests on
 
 # MLflow's client would retry for minutes, count its users, draw progress bars and load pickles.
 MLFLOW_SETTINGS = {
@@ -42,12 +45,12 @@ class Found:
     """What a stage names: the version's identity, and what the registry claims of it."""
 
     version: Version
-    gates: str | None
+    tags: Mapping[str, str]
     run_id: str | None
 
     @property
     def claims(self) -> str:
-        return f"digest={self.version.digest} gates={self.gates}"
+        return " ".join(f"{tag}={self.tags.get(tag)}" for tag in CLAIMS)
 
 
 class Registry:
@@ -72,33 +75,40 @@ class Registry:
         if found is None:
             raise NoModelError(name, stage)
         version = Version(name, str(found.version), stage, found.tags.get(DIGEST_TAG, ""))
-        return Found(version, found.tags.get(GATES_TAG), found.run_id or None)
+        return Found(version, dict(found.tags), found.run_id or None)
 
     def facts(self, found: Found) -> Facts:
         """Tell where a version comes from; what the registry does not know is left out."""
         with _reading("cannot be read"):
-            version = found.version
-            tags = self._client.get_model_version(version.name, version.version).tags
             run: Any = _run_or_none(self._client, found.run_id)
         metrics = {} if run is None else dict(run.data.metrics)
         started = None if run is None else datetime.fromtimestamp(run.info.start_time / 1000, UTC)
         return Facts(
             trained_at=started,
-            git_commit=tags.get("git.commit"),
-            data_digest=tags.get("data.digest"),
+            git_commit=found.tags.get("git.commit"),
+            data_digest=found.tags.get("data.digest"),
             metrics={key: value for key, value in metrics.items() if key.startswith("test_")},
         )
 
     def download(self, version: Version, target: Path) -> Path:
+        return self._download(version, "", target)
+
+    def receipt(self, version: Version, receipt_digest: str) -> bytes:
+        with TemporaryDirectory() as folder:
+            return self._download(version, path_of(receipt_digest), Path(folder)).read_bytes()
+
+    def _download(self, version: Version, path: str, target: Path) -> Path:
         import mlflow
 
-        with _reading(f"does not give {version}"):
+        with _reading(f"does not give {path or 'the files'} of {version}"):
             # `models:/name/version` would be looked up at the process's global URI instead.
             source = self._client.get_model_version_download_uri(version.name, version.version)
-            path = mlflow.artifacts.download_artifacts(
-                artifact_uri=source, dst_path=str(target), tracking_uri=self.uri
+            downloaded = mlflow.artifacts.download_artifacts(
+                artifact_uri=f"{source}/{path}" if path else source,
+                dst_path=str(target),
+                tracking_uri=self.uri,
             )
-        return Path(path)
+        return Path(downloaded)
 
     def _resolve(self, name: str, stage: str) -> "ModelVersion | None":
         from mlflow.exceptions import MlflowException

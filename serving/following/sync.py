@@ -18,7 +18,13 @@ import msgspec
 from filelock import FileLock
 
 from serving import store
-from serving.config import ConfigError, Settings, read_settings, without_password
+from serving.config import (
+    ConfigError,
+    Settings,
+    read_settings,
+    read_signing_key,
+    without_password,
+)
 from serving.errors import NoModelError
 from serving.following import registry, status
 from serving.following.registry import (
@@ -29,7 +35,8 @@ from serving.following.registry import (
     UnreachableError,
 )
 from serving.following.status import REMEMBERED, SUCCESSES, Kind, Refusal, Status
-from serving.scorer import GATES_PASSED, ModelError, Scorer
+from serving.receipt import Demands, check_receipt, check_tags, digest_of
+from serving.scorer import ModelError, Scorer
 from serving.store import Version
 
 LOCK_PATIENCE = 60.0  # seconds
@@ -57,8 +64,9 @@ def sync(settings: Settings, uri: str, *, retry: bool = False) -> Outcome:
     Whatever goes wrong, the store's last good version stays in force. A version that was refused
     is not tried again while the registry says the same of it, except with `retry`.
     """
+    demands = Demands(settings.require_gates, settings.allow_forced, read_signing_key())
     before = status.read(settings.store)
-    outcome = _outcome(settings, uri, None if retry else before)
+    outcome = _outcome(settings, demands, uri, None if retry else before)
     try:
         status.write(settings.store, _note(outcome, before))
     except OSError as error:
@@ -80,13 +88,13 @@ def prepare_mlflow() -> None:
         os.environ.setdefault(name, value)
 
 
-def _outcome(settings: Settings, uri: str, before: Status | None) -> Outcome:
+def _outcome(settings: Settings, demands: Demands, uri: str, before: Status | None) -> Outcome:
     if not registry.may_exist(uri):
         return Outcome(Kind.NO_VERSION, NoModelError(settings.model, settings.stage).detail)
     try:
         source = Registry(uri)
         found = source.resolve(settings.model, settings.stage)
-        return _follow(settings, source, found, before)
+        return _follow(settings.store, demands, source, found, before)
     except NoModelError as error:
         return Outcome(Kind.NO_VERSION, error.detail)
     except UnreachableError as error:
@@ -96,33 +104,43 @@ def _outcome(settings: Settings, uri: str, before: Status | None) -> Outcome:
         return Outcome(Kind.STORE_FAILED, f"The store cannot be used: {error}.")
 
 
-def _follow(settings: Settings, source: Registry, found: Found, before: Status | None) -> Outcome:
+def _follow(
+    folder: Path, demands: Demands, source: Registry, found: Found, before: Status | None
+) -> Outcome:
     wanted = found.version
-    # A verdict holds as long as what it rests on, and that is our own setting too.
-    claims = f"{found.claims} gates_required={settings.require_gates}"
+    # A verdict holds as long as what it rests on, and that is our own demands too.
+    claims = f"{found.claims} {demands}"
     known = before.refusal_of(wanted.version, claims) if before else None
     if known is not None:
         return Outcome(Kind.REFUSED, f"{wanted} is refused: {known.reason}.", wanted)
     try:
-        if settings.require_gates:
-            _check_gates(found)
-        settings.store.mkdir(parents=True, exist_ok=True)
+        receipt = _checked_receipt(folder, demands, source, found)
+        folder.mkdir(parents=True, exist_ok=True)
         # `python -m serving predict` may bring a version to the same store at the same time.
-        with FileLock(settings.store / store.LOCK_FILE, timeout=LOCK_PATIENCE):
-            return _bring(settings.store, source, found)
+        with FileLock(folder / store.LOCK_FILE, timeout=LOCK_PATIENCE):
+            outcome = _bring(folder, source, found)
+            if receipt:
+                store.keep_receipt(folder, wanted.digest, receipt)
+            return outcome
     except ModelError as error:
         refusal = Refusal(wanted.version, wanted.digest, str(error), time.time(), claims)
         return Outcome(Kind.REFUSED, f"{wanted} is refused: {error}.", wanted, refusal)
 
 
-def _check_gates(found: Found) -> None:
-    if found.gates is None:
-        raise ModelError(
-            "the registry does not say that its gates passed "
-            "(`dvc repro` does; SERVING_REQUIRE_GATES=0 takes it as it is)"
-        )
-    if found.gates != GATES_PASSED:
-        raise ModelError("its gates did not pass (SERVING_REQUIRE_GATES=0 takes it nevertheless)")
+def _checked_receipt(folder: Path, demands: Demands, source: Registry, found: Found) -> bytes:
+    """Give the receipt that the version is taken by, empty where none is demanded.
+
+    It is read from the store where it is kept. Raises ModelError where it does not do.
+    """
+    receipt_digest = check_tags(found.tags, demands)
+    if not receipt_digest:
+        return b""
+    wanted = found.version
+    content = store.receipt(folder, wanted.digest)
+    if digest_of(content) != receipt_digest:
+        content = source.receipt(wanted, receipt_digest)
+    check_receipt(content, found.tags, model=wanted.name, demands=demands)
+    return content
 
 
 def _bring(folder: Path, source: Registry, found: Found) -> Outcome:

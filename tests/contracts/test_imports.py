@@ -19,16 +19,24 @@ MAY_IMPORT_MLFLOW = {
     "pipeline/live.py",
     "pipeline/runs.py",
     "pipeline/tracking.py",
+    "pipeline/ledgerstore.py",
     "pipeline/registry.py",
     "serving/following/registry.py",
 }
 WEB = {"serving/app.py", "serving/wsgi.py"}
-WHAT_PIPELINE_SHARES = {"serving.contract", "serving.scorer"}
+WHAT_PIPELINE_SHARES = {
+    "serving.contract",
+    "serving.receipt",
+    "serving.scorer",
+    "serving.signing",
+}
 PURE = {
     "pipeline/estimate.py",
     *(module for module in MODULES if module.startswith("pipeline/search/")),
     "pipeline/metrics.py",
     "pipeline/gates.py",
+    "pipeline/compatibility.py",
+    "pipeline/ledger.py",
     "pipeline/model.py",
     "pipeline/export.py",
     "pipeline/paired.py",

@@ -20,11 +20,13 @@ class Store:
         return list(self.client.search_runs([experiment.experiment_id], max_results=5000))
 
     def results(self, status: str = "FINISHED") -> list[Run]:
-        """Give the runs that are no candidates of a search."""
+        """Give the runs that are no candidates of a search, nor the ledger."""
         return [
             run
             for run in self.runs()
-            if run.info.status == status and "mlflow.parentRunId" not in run.data.tags
+            if run.info.status == status
+            and "mlflow.parentRunId" not in run.data.tags
+            and run.data.tags.get("kind") != "ledger"
         ]
 
     def candidates(self, parent: Run) -> list[Run]:

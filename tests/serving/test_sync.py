@@ -10,10 +10,11 @@ import msgspec
 import pytest
 
 from serving import store
-from serving.config import Settings
+from serving.config import ConfigError, Settings
 from serving.following import status
 from serving.following.status import REMEMBERED, Kind
 from serving.following.sync import registry_uri, sync
+from tests.serving.conftest import write_receipt
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,7 +31,8 @@ def test_a_version_is_downloaded_verified_and_put_in_force(
     assert outcome.detail == "heart version 1 (production) was downloaded and is now in force."
     assert store.current(settings.store) == store.Version("heart", "1", "production", digest)
     folder = store.version_dir(settings.store, digest)
-    assert {file.name for file in folder.iterdir()} == {*store.FILES, store.VERSION_FILE}
+    kept = {*store.FILES, store.VERSION_FILE, store.RECEIPT_FILE}
+    assert {file.name for file in folder.iterdir()} == kept
 
 
 def test_nothing_but_versions_and_the_pointer_is_left_in_the_store(
@@ -152,9 +154,10 @@ def test_a_file_that_is_no_database_is_unreachable(settings, tmp_path):
 
 def test_artifacts_that_are_gone_are_the_registrys_fault(registry, settings, tmp_path):
     registry.register(tmp_path / "gone", "0" * 64)
+    shutil.rmtree(tmp_path / "gone")
     outcome = sync(settings, registry.uri)
     assert outcome.kind is Kind.UNREACHABLE
-    assert "does not give heart version 1" in outcome.detail
+    assert "of heart version 1" in outcome.detail
     assert "No such artifact" in outcome.detail
     assert "\n" not in outcome.detail
 
@@ -222,10 +225,9 @@ def refusals(settings) -> list[tuple[str, str]]:
         ("passed", False, None),
         ("failed", False, None),
         (None, False, None),
-        ("failed", True, "its gates did not pass"),
-        ("PASSED", True, "its gates did not pass"),
-        ("", True, "its gates did not pass"),
-        (None, True, "the registry does not say that its gates passed"),
+        ("failed", True, "its gates did not pass: max_brier"),
+        ("PASSED", True, "its receipt does not parse"),
+        (None, True, "it has no receipt that its gates passed"),
     ],
 )
 def test_gates_count_where_they_are_required(registry, put, settings, gates, required, reason):
@@ -235,7 +237,7 @@ def test_gates_count_where_they_are_required(registry, put, settings, gates, req
     assert outcome.kind is (Kind.REFUSED if reason else Kind.UPDATED)
     if reason:
         assert reason in outcome.detail
-        assert "SERVING_REQUIRE_GATES=0" in outcome.detail
+        assert "SERVING_REQUIRE_GATES=0" in outcome.detail or "parse" in reason
         assert not (settings.store / "versions").exists(), "it was downloaded all the same"
 
 
@@ -284,16 +286,135 @@ def test_asked_to_retry_a_version_that_was_mended_is_taken(registry, put, settin
     assert store.current(settings.store).version == "1"
 
 
-@pytest.mark.parametrize("tag", ["digest", "gates"])
 def test_a_refused_version_of_which_the_registry_says_something_else_is_tried_again(
-    registry, put, settings, make_model, tmp_path, tag
+    registry, put, settings
 ):
-    digest = make_model(tmp_path / "made 1", 1.0)
-    put(1, **({"digest": "0" * 64} if tag == "digest" else {"gates": "failed"}))
+    folder, _ = put(1, gates="failed")
     assert sync(settings, registry.uri).kind is Kind.REFUSED
-    value = digest if tag == "digest" else "passed"
-    registry.client().set_model_version_tag("heart", "1", tag, value)
+    client = registry.client()
+    digest = client.get_model_version("heart", "1").tags["digest"]
+    for tag, value in write_receipt(folder, digest, "passed").items():
+        client.set_model_version_tag("heart", "1", tag, value)
     assert sync(settings, registry.uri).kind is Kind.UPDATED
+
+
+KEY = "a key that both ends share"
+
+
+@pytest.fixture
+def key(monkeypatch):
+    monkeypatch.setenv("REGISTRY_SIGNING_KEY", KEY)
+    return KEY.encode()
+
+
+def test_who_has_the_key_takes_what_is_signed_with_it(registry, put, settings, key):
+    put(1, key=key)
+    assert sync(settings, registry.uri).kind is Kind.UPDATED
+
+
+@pytest.mark.parametrize("required", [True, False])
+@pytest.mark.parametrize(
+    ("signed_with", "gates", "reason"),
+    [
+        (None, "passed", "it is not signed"),
+        (b"another key, as long as ours", "passed", "its signature was not made with"),
+        (None, None, "it has no receipt"),
+    ],
+)
+def test_who_has_a_key_takes_nothing_else(
+    registry, put, settings, key, signed_with, gates, reason, required
+):
+    settings = msgspec.structs.replace(settings, require_gates=required)
+    put(1, key=signed_with, gates=gates)
+    outcome = sync(settings, registry.uri)
+    assert outcome.kind is Kind.REFUSED
+    assert reason in outcome.detail
+    assert KEY not in outcome.detail
+
+
+def test_a_signature_is_of_the_model_as_well_as_the_receipt(registry, put, settings, key):
+    """Who can write to the registry, but has no key, puts another model under a good receipt."""
+    _, first = put(1, key=key, alias=None)
+    put(2, key=key)
+    client = registry.client()
+    tags = client.get_model_version("heart", first).tags
+    client.set_model_version_tag("heart", "2", "receipt", tags["receipt"])
+    client.set_model_version_tag("heart", "2", "receipt.signature", tags["receipt.signature"])
+    outcome = sync(settings, registry.uri)
+    assert outcome.kind is Kind.REFUSED
+    assert "its signature was not made with" in outcome.detail
+
+
+def test_a_key_that_is_too_short_is_named_with_its_variable(registry, settings, monkeypatch):
+    monkeypatch.setenv("REGISTRY_SIGNING_KEY", "short")
+    with pytest.raises(ConfigError, match="REGISTRY_SIGNING_KEY has 5 characters"):
+        sync(settings, registry.uri)
+
+
+def test_a_forced_version_is_taken_only_by_who_allows_it(registry, put, settings):
+    put(1, gates="forced")
+    outcome = sync(settings, registry.uri)
+    assert outcome.kind is Kind.REFUSED
+    assert "ann@desk forced it past its gates: it is urgent" in outcome.detail
+    assert "SERVING_ALLOW_FORCED=1" in outcome.detail
+    allowing = msgspec.structs.replace(settings, allow_forced=True)
+    assert sync(allowing, registry.uri).kind is Kind.UPDATED
+
+
+def tampered(folder: Path) -> None:
+    (receipt,) = (folder / "receipts").iterdir()
+    receipt.write_bytes(receipt.read_bytes().replace(b"failed", b"passed"))
+
+
+def test_a_receipt_that_was_changed_is_refused(registry, put, settings):
+    folder, _ = put(1, gates="failed")
+    tampered(folder)
+    outcome = sync(settings, registry.uri)
+    assert outcome.kind is Kind.REFUSED
+    assert "its receipt is not the one that the registry names" in outcome.detail
+
+
+@pytest.mark.parametrize(
+    ("model", "digest"), [("kidney", "its own"), ("heart", "0" * 64)], ids=["name", "digest"]
+)
+def test_a_receipt_of_another_model_is_refused(registry, put, settings, model, digest):
+    folder, _ = put(1, gates=None)
+    client = registry.client()
+    own = client.get_model_version("heart", "1").tags["digest"]
+    other = write_receipt(folder, own if digest == "its own" else digest, "passed", model=model)
+    client.set_model_version_tag("heart", "1", "receipt", other["receipt"])
+    outcome = sync(settings, registry.uri)
+    assert outcome.kind is Kind.REFUSED
+    assert "its receipt is of another model" in outcome.detail
+
+
+def test_a_receipt_that_is_not_there_keeps_the_last_good_version(registry, put, settings):
+    put(1)
+    sync(settings, registry.uri)
+    folder, _ = put(2)
+    shutil.rmtree(folder / "receipts")
+    outcome = sync(settings, registry.uri)
+    assert outcome.kind is Kind.UNREACHABLE
+    assert store.current(settings.store).version == "1"
+
+
+def test_the_receipt_is_asked_for_once(registry, put, settings):
+    folder, _ = put(1)
+    assert sync(settings, registry.uri).kind is Kind.UPDATED
+    shutil.rmtree(folder)
+    assert sync(settings, registry.uri).kind is Kind.UNCHANGED
+
+
+def test_a_version_in_force_whose_receipt_is_withdrawn_is_named_as_refused(registry, put, settings):
+    folder, _ = put(1)
+    sync(settings, registry.uri)
+    client = registry.client()
+    digest = client.get_model_version("heart", "1").tags["digest"]
+    failed = write_receipt(folder, digest, "failed")
+    client.set_model_version_tag("heart", "1", "receipt", failed["receipt"])
+    outcome = sync(settings, registry.uri)
+    assert outcome.kind is Kind.REFUSED
+    assert store.current(settings.store).version == "1"
 
 
 def test_a_refused_version_that_the_stage_leaves_and_comes_back_to_is_tried_anew(
@@ -330,7 +451,7 @@ def test_the_latest_refusals_are_listed_with_their_reasons(registry, put, settin
     found = refusals(settings)
     assert [version for version, _ in found] == [str(n) for n in range(12, 2, -1)]
     assert ["has the sha256" in reason for _, reason in found] == [False, True] * 5
-    assert ["its gates passed" in reason for _, reason in found] == [True, False] * 5
+    assert ["that its gates passed" in reason for _, reason in found] == [True, False] * 5
 
 
 def test_a_version_that_is_refused_again_is_listed_once(registry, put, settings):
@@ -347,7 +468,8 @@ def test_where_a_version_comes_from_goes_into_the_store_with_it(registry, put, s
     client.log_metric(run.info.run_id, "test_auc", 0.875)
     folder, _ = put(1, alias=None)
     digest = client.get_model_version("heart", "1").tags["digest"]
-    tags = {"digest": digest, "gates": "passed", "git.commit": "abc", "data.digest": "def"}
+    receipt = write_receipt(folder, digest, "passed")
+    tags = {"digest": digest, "git.commit": "abc", "data.digest": "def", **receipt}
     version = client.create_model_version("heart", str(folder), run_id=run.info.run_id, tags=tags)
     client.set_registered_model_alias("heart", "production", version.version)
     sync(settings, registry.uri)

@@ -1,0 +1,211 @@
+"""A version's case for a stage: its evidence, its gates, and the receipt of both.
+
+The evidence is that of the code that answers: the version is scored by the service's own scorer,
+on its test rows, beside the version in production on the same rows.
+"""
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from statistics import median
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+
+from pipeline import registry
+from pipeline.compatibility import breaking_changes
+from pipeline.errors import PipelineError
+from pipeline.gates import Evidence, Incumbent, all_passed, judge
+from pipeline.ledgerstore import actor
+from pipeline.paired import PairedDifference, paired_roc_auc_difference
+from pipeline.params import Gates
+from pipeline.table import Table
+from pipeline.tracking import Tracking
+from serving.contract import FloatMatrix
+from serving.receipt import Gate, Receipt, Verdict
+from serving.scorer import DIGEST_TAG, ModelError, Scorer
+from serving.signing import signing_key
+
+PRODUCTION = "production"  # among a receipt's inputs: the digest of the model compared with
+MEASURED = 200  # answers to one row, whose median is the latency
+
+
+class Judged(NamedTuple):
+    """What the gates said, and the digest of the receipt that says so."""
+
+    gates: tuple[Gate, ...]
+    receipt: str
+
+    @property
+    def passed(self) -> bool:
+        return all_passed(self.gates)
+
+
+@dataclass(frozen=True)
+class Candidacy:
+    """One version that wants a stage. `test_digest` is of the rows that `metrics` are of."""
+
+    tracking: Tracking
+    name: str
+    version: str
+    scorer: Scorer
+    test: Table
+    test_digest: str
+    metrics: Mapping[str, float]
+    onnx_difference: float
+    bounds: Gates
+    confidence: float
+    key: bytes | None = field(default=None, repr=False)
+
+    def judged(self, production: str | None, *, force: str = "") -> Judged:
+        """Judge the version against the one that is in production, and leave the receipt.
+
+        A receipt of the same inputs stands as it is: the same question is not asked twice.
+        `force` is the reason to let it pass where the gates do not, which the receipt will say.
+        """
+        stands = production == self.version
+        other = None if stands else production
+        inputs = self._inputs(other)
+        before, digest = self._receipt()
+        same = before is not None and _same(inputs, before.inputs, but_for_production=stands)
+        if before is not None and same and not (force and before.verdict == "failed"):
+            return Judged(before.gates, digest)
+        gates = judge(self.bounds, self._evidence(other))
+        forced_by, reason = (actor(), force) if force else ("", "")
+        if stands and before is not None and before.verdict == "forced":
+            forced_by, reason = before.forced_by, before.reason
+        if all_passed(gates):
+            receipt = self._new_receipt(inputs, gates, "passed")
+        elif reason:
+            receipt = self._new_receipt(inputs, gates, "forced", forced_by, reason)
+        else:
+            receipt = self._new_receipt(inputs, gates, "failed")
+        digest = registry.keep_receipt(self.tracking, self.name, self.version, receipt, self.key)
+        return Judged(gates, digest)
+
+    def entry(self, judged: Judged, *, command: str, outcome: str, **more: Any) -> dict[str, Any]:
+        """Give what the ledger is to say of this version and its gates."""
+        return {
+            "command": command,
+            "outcome": outcome,
+            "target": self.version,
+            "digest": self.scorer.digest,
+            "gates": judged.gates,
+            "receipt": judged.receipt,
+            **more,
+        }
+
+    def check_whole(self, stage: str) -> None:
+        """Download the version and open it as the service will: what a stage names answers.
+
+        Raises PipelineError where it is not what was registered.
+        """
+        try:
+            with registry.downloaded(self.tracking, self.name, self.version):
+                pass
+        except ModelError as error:
+            raise PipelineError(
+                f"version {self.version} of {self.name} is not put in stage {stage}: the registry "
+                f"does not give it back whole ({error}); delete the version, then run `dvc repro` "
+                "again"
+            ) from error
+
+    def _new_receipt(
+        self,
+        inputs: dict[str, str],
+        gates: tuple[Gate, ...],
+        verdict: Verdict,
+        forced_by: str = "",
+        reason: str = "",
+    ) -> Receipt:
+        return Receipt(
+            model=self.name,
+            digest=self.scorer.digest,
+            inputs=inputs,
+            gates=gates,
+            verdict=verdict,
+            forced_by=forced_by,
+            reason=reason,
+        )
+
+    def _receipt(self) -> tuple[Receipt | None, str]:
+        """Give the receipt that the version has; one that is damaged or not signed is made anew."""
+        try:
+            return registry.receipt_of(self.tracking, self.name, self.version, self.key)
+        except ModelError:
+            return None, ""
+
+    def _inputs(self, other: str | None) -> dict[str, str]:
+        bounds = {"gates": self.bounds, "confidence": self.confidence}
+        production = ""
+        if other is not None:
+            tags = registry.tags_of(self.tracking, self.name, other)
+            production = tags.get(DIGEST_TAG) or f"version {other}"
+        return {
+            "model": self.scorer.digest,
+            "test rows": self.test_digest,
+            "bounds": sha256(msgspec.json.encode(bounds)).hexdigest(),
+            PRODUCTION: production,
+        }
+
+    def _evidence(self, other: str | None) -> Evidence:
+        return Evidence(
+            metrics=self.metrics,
+            onnx_difference=self.onnx_difference,
+            size_mb=self.scorer.size / 1e6,
+            latency_ms=latency_ms(self.scorer, self.test.X),
+            incumbent=None if other is None else self._incumbent(other),
+        )
+
+    def _incumbent(self, version: str) -> Incumbent:
+        try:
+            with registry.downloaded(self.tracking, self.name, version) as theirs:
+                difference = difference_on(self.test, self.scorer, theirs, self.confidence)
+                changes = breaking_changes(theirs.contract, self.scorer.contract)
+        except ModelError as error:
+            return Incumbent(version, str(error), [])
+        return Incumbent(version, difference, changes)
+
+
+def read_key() -> bytes | None:
+    """Give the key to sign with, None where none is set."""
+    try:
+        return signing_key(os.environ)
+    except ValueError as error:
+        raise PipelineError(str(error)) from error
+
+
+def difference_on(
+    test: Table, ours: Scorer, theirs: Scorer, confidence: float
+) -> PairedDifference | str:
+    """Compare two models on the same rows, where these have all that both ask for."""
+    contract = theirs.contract
+    if (contract.target, contract.classes) != (test.contract.target, test.contract.classes):
+        return f"it predicts {contract.target} {contract.classes[1]}"
+    absent = [name for name in contract.names if name not in test.contract.names]
+    if absent:
+        return f"it needs {', '.join(absent)}"
+    X = test.X[:, [test.contract.names.index(name) for name in contract.names]]
+    return paired_roc_auc_difference(
+        test.y, ours.score(test.X)[1], theirs.score(X)[1], confidence=confidence
+    )
+
+
+def latency_ms(scorer: Scorer, X: FloatMatrix) -> float:
+    """Give the median time of one row's answer in milliseconds, on this machine."""
+    row = np.ascontiguousarray(X[:1])
+    times = []
+    for _ in range(MEASURED):
+        start = time.perf_counter()
+        scorer.score(row)
+        times.append(time.perf_counter() - start)
+    return 1000 * median(times)
+
+
+def _same(inputs: dict[str, str], before: dict[str, str], *, but_for_production: bool) -> bool:
+    """Compare what went in; a version that is in production has nothing to be compared with."""
+    ignored = {PRODUCTION} if but_for_production else set()
+    return all(before.get(k) == v for k, v in inputs.items() if k not in ignored)

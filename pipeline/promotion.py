@@ -1,0 +1,120 @@
+"""Moving a stage: decide, write it into the ledger, move the stage, read it back, mark it done.
+
+Whatever kills a move on its way, the next one finds what is missing by the ledger: an entry
+without its mark is carried out, and a stage that does not stand where the last entry says was
+moved outside, which becomes an entry of its own. Of two moves at once the second to write finds
+its number taken, and decides anew on what is there now.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from pipeline import registry
+from pipeline.errors import PipelineError
+from pipeline.ledger import Entry, Ledger
+from pipeline.ledgerstore import LedgerStore, OvertakenError
+
+STAGING, PRODUCTION = "staging", "production"
+STAGES = (STAGING, PRODUCTION)
+AUTOMATIC = "register"  # the command that moves stages by itself, at each `dvc repro`
+ATTEMPTS = 20
+FOUND = "found there; no command of this project moved it"
+
+# From the version that a stage names now to what the entry is to say.
+Decide = Callable[[str | None], dict[str, Any]]
+
+
+def move(store: LedgerStore, stage: str, decide: Decide) -> Entry:
+    """Let `decide` say what happens to a stage, write it down, and do it.
+
+    Gives the entry that was written. Raises PipelineError where others keep moving the stage.
+    """
+    for _ in range(ATTEMPTS):
+        ledger = settle(store, stage)
+        now = ledger.last_move(stage)
+        source = now.target if now else None
+        try:
+            entry = store.append(ledger, stage=stage, source=source, **decide(source))
+        except OvertakenError:
+            continue
+        if entry.outcome == "moved":
+            finish(store, stage)
+        return entry
+    raise _contended(store, stage)
+
+
+def standing(store: LedgerStore, stage: str) -> str | None:
+    """Give the version that a stage names, once what was interrupted is carried out."""
+    last = settle(store, stage).last_move(stage)
+    return last.target if last else None
+
+
+def settle(store: LedgerStore, stage: str) -> Ledger:
+    """Carry out what was interrupted, and write down what was moved outside.
+
+    Gives the ledger, whose last move of the stage is now where the stage stands.
+    """
+    for _ in range(ATTEMPTS):
+        ledger = store.read()
+        if ledger.unfinished(stage):
+            finish(store, stage)
+            continue
+        actual = registry.number_at(store.tracking, store.name, stage)
+        last = ledger.last_move(stage)
+        expected = last.target if last else None
+        if actual == expected:
+            return ledger
+        try:
+            store.append(
+                ledger,
+                command="",
+                stage=stage,
+                outcome="outside",
+                source=expected,
+                target=actual,
+                reason=FOUND,
+            )
+        except OvertakenError:
+            continue
+    raise _contended(store, stage)
+
+
+def finish(store: LedgerStore, stage: str) -> None:
+    """Let the stage name what the last entry says, and mark as done what led there.
+
+    It is read back afterwards, the ledger too: who was slower must not have the last word.
+    """
+    for _ in range(ATTEMPTS):
+        ledger = store.read()
+        last = ledger.last_move(stage)
+        wanted = last.target if last else None
+        if registry.number_at(store.tracking, store.name, stage) != wanted:
+            registry.set_stage(store.tracking, store.name, stage, wanted)
+        if registry.number_at(store.tracking, store.name, stage) != wanted:
+            continue
+        if store.read().last_move(stage) == last:
+            for entry in ledger.unfinished(stage):
+                store.mark_done(entry)
+            return
+    raise _contended(store, stage)
+
+
+def decided_by_hand(ledger: Ledger, version: str) -> Entry | None:
+    """Give the entry by which a person decided on production after this version was there.
+
+    An automatic promotion does not undo it; a version that came later is a new question.
+    """
+    last = ledger.last_move(PRODUCTION)
+    if last is None or last.outcome != "moved" or last.target == version:
+        return None
+    if last.command == AUTOMATIC:
+        return None
+    came = next((entry.number for entry in ledger.entries if entry.target == version), None)
+    return last if came is not None and came < last.number else None
+
+
+def _contended(store: LedgerStore, stage: str) -> PipelineError:
+    return PipelineError(
+        f"the stage {stage} of {store.name} does not stand still: others move it at the same time; "
+        "try again, and see `python -m pipeline history`"
+    )

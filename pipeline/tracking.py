@@ -132,14 +132,22 @@ def tracking_uri() -> str:
 
 
 @contextmanager
-def open_tracking(experiment: str, *, quiet: bool = False) -> Iterator[Tracking]:
+def open_tracking(
+    experiment: str, *, quiet: bool = False, create: bool = True
+) -> Iterator[Tracking]:
     """Open the experiment, creating it at first use, and keep others of this project out meanwhile.
 
-    With `quiet` nothing is said where others must be waited for.
+    With `quiet` nothing is said where others must be waited for. Without `create` nothing is made.
 
-    Raises PipelineError where the store does not answer, or another process holds it too long.
+    Raises PipelineError where the store does not answer, or another process holds it too long, or
+    there is no such experiment and none is to be made.
     """
     uri = tracking_uri()
+    if not create and not _exists(experiment, uri):
+        raise PipelineError(
+            f"the tracking store at {_without_password(uri)} has nothing of {experiment}: "
+            "run `dvc repro` first"
+        )
     with exclusive(quiet=quiet), _told(uri):
         # For the whole process: MLflow resolves models:/ addresses by it, whatever the client.
         mlflow.set_tracking_uri(uri)
@@ -198,13 +206,26 @@ def _without_password(uri: str) -> str:
     return re.sub(r"://[^@/]*@", "://***@", uri)
 
 
+def _exists(experiment: str, uri: str) -> bool:
+    path = _sqlite_file(uri)
+    if path is not None and not path.exists():
+        return False
+    with _told(uri):
+        return MlflowClient(uri).get_experiment_by_name(experiment) is not None
+
+
+def _sqlite_file(uri: str) -> Path | None:
+    prefix = "sqlite:///"
+    return Path(uri.removeprefix(prefix).partition("?")[0]) if uri.startswith(prefix) else None
+
+
 def _create_whole(uri: str) -> None:
     """Create a sqlite store beside its place and rename it into it.
 
     One that was interrupted half-way, MLflow neither completes nor uses.
     """
-    path = Path(uri.removeprefix("sqlite:///").partition("?")[0])
-    if not uri.startswith("sqlite:///") or path.exists():
+    path = _sqlite_file(uri)
+    if path is None or path.exists():
         return
     partial = path.with_name(f".{path.name}.partial")
     for leftover in path.parent.glob(f"{partial.name}*"):

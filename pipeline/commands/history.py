@@ -155,7 +155,7 @@ def command(
 ) -> None:
     name = load(params).name
     at = parse_time(moment) if moment else None
-    with open_tracking(name) as tracking:
+    with open_tracking(name, create=False) as tracking:
         ledger = LedgerStore(tracking, name).read()
         stages = [stage] if stage else list(dict.fromkeys([*STAGES, *ledger.stages()]))
         now = {each: number_at(tracking, name, each) for each in stages}

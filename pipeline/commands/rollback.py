@@ -90,7 +90,7 @@ def _never_there(wanted: str, source: str | None, versions: list[str]) -> str:
 @path_option("--params", default="params.yaml")
 def command(version: str | None, reason: str, params: Path) -> None:
     name = load(params).name
-    with open_tracking(name) as tracking:
+    with open_tracking(name, create=False) as tracking:
         entry = roll_back(LedgerStore(tracking, name), version, reason)
     before = f"was version {entry.source}" if entry.source else "was empty"
     print(f"version {entry.target} of {name} is in production again, which {before}")

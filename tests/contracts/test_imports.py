@@ -31,6 +31,7 @@ WHAT_PIPELINE_SHARES = {
     "serving.signing",
 }
 PURE = {
+    "pipeline/comparison.py",
     "pipeline/estimate.py",
     *(module for module in MODULES if module.startswith("pipeline/search/")),
     "pipeline/metrics.py",

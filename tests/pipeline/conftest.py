@@ -162,6 +162,19 @@ def pima(pima_csv: Path, pima_params: Params, run_chain: RunChain) -> Result:
 
 
 @pytest.fixture(scope="session")
+def pima_smooth(pima_csv: Path, pima: Result, run_chain: RunChain) -> Result:
+    """Give the results on the same rows, of another model."""
+    search = msgspec.structs.replace(pima.params.grid_search, grid_size=1, C=(300, 300))
+    return run_chain(msgspec.structs.replace(pima.params, grid_search=search), pima_csv)
+
+
+@pytest.fixture(scope="session")
+def pima_resplit(pima_csv: Path, pima: Result, run_chain: RunChain) -> Result:
+    """Give the results on the same table, split otherwise."""
+    return run_chain(msgspec.structs.replace(pima.params, seed=7), pima_csv)
+
+
+@pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Create a tracking store's tables once: it takes a second."""
     from mlflow import MlflowClient

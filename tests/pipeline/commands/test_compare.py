@@ -1,0 +1,181 @@
+"""`python -m pipeline compare` on a real store, with real models."""
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+
+import pytest
+
+from pipeline.__main__ import main
+from pipeline.table import read_split
+from serving.scorer import Scorer
+from tests.pipeline.registered import keep_in_cache, new_project
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory, empty_store, pima, pima_smooth, pima_resplit):
+    """Versions 1 (production) and 2 (staging) of the same test rows, and 3 of others."""
+    made = new_project(tmp_path_factory.mktemp("compare") / "project", empty_store)
+    shutil.copyfile(pima.test, made.folder / "data/test.csv")
+    keep_in_cache(made.folder, pima_resplit.test)
+    with made.entered():
+        assert made.add(pima, "repro one") == "1"
+        assert made.add(pima_smooth, "tall-reef") == "2"
+        assert made.add(pima_resplit, "resplit") == "3"
+        made.stage("production", "1")
+        made.stage("staging", "2")
+        yield made
+
+
+@pytest.fixture
+def compare(project, capsys):
+    def run(*arguments):
+        code = main(["compare", *arguments])
+        said = capsys.readouterr()
+        assert "Traceback" not in said.err
+        return code, said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def as_json(compare):
+    def run(*arguments):
+        code, out, _ = compare(*arguments, "--json")
+        assert code == 0
+        return json.loads(out)
+
+    return run
+
+
+def test_a_version_may_be_named_by_number_stage_run_its_beginning_or_experiment(project, as_json):
+    run_id = project.runs["2"]
+    for reference in ("2", "staging", run_id, run_id[:8], "tall-reef"):
+        found = as_json(reference, "production")
+        assert (found["a"]["version"], found["b"]["version"]) == ("2", "1")
+        assert (found["a"]["run_id"], found["a"]["run"]) == (run_id, "tall-reef")
+        assert (found["a"]["stages"], found["b"]["stages"]) == ("staging", "production")
+
+
+def test_settings_that_differ_and_all_figures_are_given(as_json, pima, pima_smooth):
+    found = as_json("2", "1")
+    assert found["params"]["grid_search.grid_size"] == {"a": "1", "b": "3"}
+    assert "seed" not in found["params"]
+    for side, result in (("a", pima_smooth), ("b", pima)):
+        assert (
+            found["metrics"]["test_brier"][side] == json.loads(result.metrics.read_text())["brier"]
+        )
+
+
+def test_both_are_scored_on_the_same_rows(as_json, pima, pima_smooth):
+    found = as_json("2", "1")["paired_difference"]
+    areas = [json.loads(r.metrics.read_text())["roc_auc"] for r in (pima_smooth, pima)]
+    assert found["difference"] == pytest.approx(areas[0] - areas[1], abs=1e-9)
+    assert found["rows"] == 154
+    assert found["low"] < found["difference"] < found["high"]
+
+
+def test_versions_of_different_test_rows_are_compared_on_those_in_both(as_json, pima, pima_resplit):
+    found = as_json("3", "1")
+    contract = Scorer.load(pima.model).contract
+    ours, theirs = (read_split(r.test, contract).cells for r in (pima, pima_resplit))
+    shared = len(ours.merge(theirs))
+    assert 10 < shared < 60
+    assert found["paired_difference"]["rows"] == shared
+    assert "were tested on different rows" in found["sentence"]
+
+
+def test_a_version_is_as_good_as_itself(as_json):
+    found = as_json("1", "production")
+    assert found["params"] == {}
+    assert found["paired_difference"]["p"] == 1
+
+
+def test_the_text_shows_settings_the_interval_and_a_sentence(compare, pima):
+    code, out, err = compare("staging", "production")
+    figures = json.loads(pima.metrics.read_text())
+    assert code == 0
+    assert re.search(r"grid_search\.grid_size +1 +3\n", out)
+    shown = (
+        f"{figures['roc_auc']:.4f} ({figures['roc_auc_low']:.4f} to {figures['roc_auc_high']:.4f})"
+    )
+    assert re.search(rf"test_roc_auc .* {re.escape(shown)}\n", out)
+    assert "on the same 154 test rows" in out.splitlines()[-1]
+    assert err == "scoring both on their test rows …\n"
+
+
+class Page(HTMLParser):
+    """What a page refers to, and the elements that it has."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.references, self.ids = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.references += [v for k, v in attrs if k in ("src", "href", "xlink:href")]
+        self.ids += [v for k, v in attrs if k == "id"]
+
+
+def test_the_page_has_four_plots_and_needs_nothing_else(compare, tmp_path):
+    code, out, err = compare("2", "1", "--html", str(tmp_path / "page.html"))
+    text = (tmp_path / "page.html").read_text()
+    page = Page(text)
+    assert code == 0
+    assert page.tags.count("svg") == 4
+    assert not {"script", "link", "iframe", "img"} & set(page.tags)
+    assert all(reference.startswith("#") for reference in page.references)
+    assert "@import" not in text
+    assert re.findall(r"url\((?!#)", text) == []
+    assert len(page.ids) == len(set(page.ids))
+    assert {reference[1:] for reference in page.references} <= set(page.ids)
+    assert out.splitlines()[-1][1:].rstrip(".") in text.replace("&#39;", "'")
+    assert f"the page is {tmp_path / 'page.html'}" in err
+
+
+def test_the_same_versions_give_the_same_page(compare, tmp_path):
+    for name in ("one.html", "two.html"):
+        compare("2", "1", "--html", str(tmp_path / name))
+    assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two.html").read_bytes()
+
+
+def test_without_html_no_file_is_written(compare, project):
+    before = {path: path.stat().st_mtime_ns for path in project.folder.rglob("*.*")}
+    compare("2", "1")
+    after = {path: path.stat().st_mtime_ns for path in project.folder.rglob("*.*")}
+    unchanged = {path for path in before if ".dvc" not in path.parts}
+    assert {p: after[p] for p in unchanged} == {p: before[p] for p in unchanged}
+
+
+@pytest.mark.parametrize("reference", ["9", "canary", "a-b", "x/y", "abc", "'"])
+def test_what_names_nothing_is_told_in_a_sentence(compare, reference):
+    code, out, err = compare(reference, "1")
+    assert (code, out) == (1, "")
+    assert "is no version, stage, finished run or experiment of pima-diabetes" in err
+
+
+def test_test_rows_that_are_gone_are_told_with_what_to_type(compare, project, pima_resplit):
+    kept = keep_in_cache(project.folder, pima_resplit.test)
+    away = kept.rename(project.folder / "away")
+    code, out, err = compare("3", "1")
+    away.rename(kept)
+    assert (code, out) == (1, "")
+    assert "are neither in data/test.csv nor in DVC's cache: `dvc fetch" in err
+
+
+def test_without_a_store_none_is_made(compare, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/none.db")
+    code, _, err = compare("1", "2")
+    assert code == 1
+    assert "has nothing of pima-diabetes: run `dvc repro` first" in err
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_two_names_are_needed(compare):
+    assert compare("1")[0] == 2
+
+
+def test_the_help_has_examples(compare):
+    assert "python -m pipeline compare staging production" in compare("--help")[1]

@@ -1,0 +1,98 @@
+"""A project whose results stand in a real store and registry, put there as `register` does it."""
+
+import json
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import md5
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipeline import registry
+from pipeline.params import flatten
+from pipeline.plots import draw_evaluation
+from pipeline.runs import DatasetRecord, RunRecord, ensure_run
+from pipeline.tracking import open_tracking
+from serving.scorer import DIGEST_TAG, Scorer
+from tests.pipeline.conftest import ROOT, Result
+
+NAME = "pima-diabetes"
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A project's folder and store, and the ids of its runs by version."""
+
+    folder: Path
+    runs: dict[str, str]
+
+    @contextmanager
+    def entered(self):
+        """Make it the project that commands see."""
+        with pytest.MonkeyPatch.context() as patched:
+            patched.chdir(self.folder)
+            for name in ("DVC_ROOT", "DVC_EXP_NAME"):
+                patched.delenv(name, raising=False)
+            patched.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{self.folder}/mlflow.db")
+            yield self
+
+    def add(self, result: Result, run_name: str) -> str:
+        """Log a result and register its model; give the version."""
+        scorer = Scorer.load(result.model)
+        row = pd.DataFrame([scorer.contract.example()], dtype="float64")
+        candidate = registry.Candidate(result.model, scorer, row)
+        record = _record(result, run_name, scorer)
+
+        def write(folder: Path) -> None:
+            draw_evaluation(folder / "plots", result.plots)
+
+        with open_tracking(NAME) as tracking:
+            run_id, _ = ensure_run(tracking, record, write)
+            version, _ = registry.ensure_version(tracking, NAME, candidate, run_id, record.tags)
+        self.runs[version] = run_id
+        return version
+
+    def stage(self, stage: str, version: str) -> None:
+        with open_tracking(NAME) as tracking:
+            registry.move_stages(tracking, NAME, [stage], version)
+
+
+def new_project(folder: Path, empty_store: Path) -> Registered:
+    (folder / "data").mkdir(parents=True)
+    shutil.copyfile(empty_store, folder / "mlflow.db")
+    shutil.copyfile(ROOT / "params.yaml", folder / "params.yaml")
+    return Registered(folder, {})
+
+
+def digest(path: Path) -> str:
+    return md5(path.read_bytes()).hexdigest()
+
+
+def keep_in_cache(folder: Path, path: Path) -> Path:
+    """Keep a file as DVC does."""
+    kept = folder / ".dvc/cache/files/md5" / digest(path)[:2] / digest(path)[2:]
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, kept)
+    return kept
+
+
+def _record(result: Result, run_name: str, scorer: Scorer) -> RunRecord:
+    metrics = json.loads(result.metrics.read_text())
+    winner = json.loads(result.winner.read_text())
+    tables = ((result.training, "training"), (result.test, "test"))
+    return RunRecord(
+        fingerprint=scorer.digest,
+        name=run_name,
+        params={**flatten(result.params), **{key: str(winner[key]) for key in ("C", "gamma")}},
+        metrics={f"test_{key}": value for key, value in metrics.items()},
+        tags={DIGEST_TAG: scorer.digest, "data.digest": "d" * 32, "git.commit": "c0ffee" * 6},
+        datasets=[
+            DatasetRecord(path, digest(path), context, len(pd.read_csv(path)), [])
+            for path, context in tables
+        ],
+        candidates=pd.read_csv(result.cv_results),
+        candidates_digest=digest(result.cv_results),
+        learning_curve=pd.read_csv(result.learning_curve),
+    )

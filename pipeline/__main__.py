@@ -15,7 +15,7 @@ import click
 from pipeline.errors import PipelineError, StoreUnreachableError
 
 STAGES = ("preprocess", "grid_search", "evaluate", "register")
-ASKED = ("compare", "rollback", "history")
+ASKED = ("compare", "promote", "rollback", "history")
 COMMANDS = {
     **{name: f"pipeline.stages.{name}" for name in STAGES},
     "run": "pipeline.run",

@@ -73,7 +73,7 @@ class Candidacy:
         same = before is not None and _same(inputs, before.inputs, but_for_production=stands)
         if before is not None and same and not (force and before.verdict == "failed"):
             return Judged(before.gates, digest)
-        gates = judge(self.bounds, self._evidence(other))
+        gates = self.gates_against(production)
         forced_by, reason = (actor(), force) if force else ("", "")
         if stands and before is not None and before.verdict == "forced":
             forced_by, reason = before.forced_by, before.reason
@@ -85,6 +85,11 @@ class Candidacy:
             receipt = self._new_receipt(inputs, gates, "failed")
         digest = registry.keep_receipt(self.tracking, self.name, self.version, receipt, self.key)
         return Judged(gates, digest)
+
+    def gates_against(self, production: str | None) -> tuple[Gate, ...]:
+        """Give what the gates say while that version is in production; leave nothing behind."""
+        other = None if production == self.version else production
+        return judge(self.bounds, self._evidence(other))
 
     def entry(self, judged: Judged, *, command: str, outcome: str, **more: Any) -> dict[str, Any]:
         """Give what the ledger is to say of this version and its gates."""

@@ -1,0 +1,154 @@
+"""Put a version into a stage, by its gates.
+
+VERSION is a version's number, a stage, a run's id or its beginning, or the name of a DVC
+experiment. It is scored anew on its test rows, beside the version in production; what each gate
+says is shown, written into the version's receipt, and into the ledger with the move. `staging`
+takes any version that is whole, `production` one that passed every gate.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline import registry
+from pipeline.candidacy import Candidacy, read_key
+from pipeline.errors import PipelineError
+from pipeline.gates import all_passed
+from pipeline.ledger import Entry
+from pipeline.ledgerstore import LedgerStore
+from pipeline.options import path_option
+from pipeline.params import Params, load
+from pipeline.promotion import PRODUCTION, STAGES, move, standing
+from pipeline.stages.evaluate import evaluate
+from pipeline.table import read_split
+from pipeline.testrows import find_test_rows
+from pipeline.tracking import Tracking, open_tracking
+from pipeline.versions import Version, find_version
+from serving.receipt import Gate
+from serving.scorer import ModelError
+
+EXAMPLES = """\b
+Examples:
+  python -m pipeline promote 4 --to production --reason "seen by the board on Monday"
+  python -m pipeline promote staging --to production --dry-run
+  python -m pipeline promote 4 --to production --force --reason "the old form is gone"
+"""
+
+
+def candidacy_of(tracking: Tracking, params: Params, version: Version) -> Candidacy:
+    """Score a version on its test rows; raises PipelineError where it or they cannot be had."""
+    if "test" not in version.datasets or "onnx_difference" not in version.metrics:
+        raise PipelineError(
+            f"run {version.run_id} of {version} does not say what it was tested on: "
+            "run `dvc repro` at its commit"
+        )
+    digest = version.datasets["test"].digest
+    rows = find_test_rows(digest)
+    try:
+        with registry.downloaded(tracking, version.name, version.number) as scorer:
+            test = read_split(rows, scorer.contract)
+            metrics, _ = evaluate(test, scorer, params.evaluate, params.seed)
+    except ModelError as error:
+        raise PipelineError(f"{version} of {version.name} is not whole: {error}") from error
+    return Candidacy(
+        tracking=tracking,
+        name=version.name,
+        version=version.number,
+        scorer=scorer,
+        test=test,
+        test_digest=digest,
+        metrics=metrics,
+        onnx_difference=version.metrics["onnx_difference"],
+        bounds=params.register.gates,
+        confidence=params.evaluate.confidence,
+        key=read_key(),
+    )
+
+
+def promote(
+    store: LedgerStore, candidacy: Candidacy, stage: str, reason: str, force: bool
+) -> Entry:
+    """Judge the version and move the stage, or write down why not; give the ledger's entry."""
+
+    def decide(_: str | None) -> dict[str, Any]:
+        judged = candidacy.judged(
+            registry.number_at(store.tracking, store.name, PRODUCTION),
+            force=reason if force else "",
+        )
+        show(judged.gates)
+        allowed = judged.passed or force or stage != PRODUCTION
+        if allowed:
+            candidacy.check_whole(stage)
+        return candidacy.entry(
+            judged,
+            command="promote",
+            outcome="moved" if allowed else "refused",
+            reason=reason,
+            forced=force and not judged.passed,
+        )
+
+    return move(store, stage, decide)
+
+
+def show(gates: tuple[Gate, ...]) -> None:
+    for gate in gates:
+        print(f"  {gate}")
+
+
+def told(entry: Entry, name: str, now: str | None) -> str:
+    """Say what became of the move; raises PipelineError where a gate refused it."""
+    if entry.outcome == "refused":
+        failed = ", ".join(gate.gate for gate in entry.gates if not gate.passed)
+        raise PipelineError(
+            f"version {entry.target} of {name} is not put in {entry.stage}: {failed} not passed; "
+            "--force with a --reason puts it there all the same, and marks it as forced"
+        )
+    before = f"was version {entry.source}" if entry.source else "was empty"
+    forced = ", forced past its gates" if entry.forced else ""
+    line = f"version {entry.target} of {name} is in {entry.stage}{forced}, which {before}"
+    if now != entry.target:
+        line += f"; somebody else has put version {now} there since"
+    return line
+
+
+def dry(candidacy: Candidacy, stage: str, force: bool) -> str:
+    """Show what the gates say, and say what would become of it."""
+    production = registry.number_at(candidacy.tracking, candidacy.name, PRODUCTION)
+    gates = candidacy.gates_against(production)
+    show(gates)
+    would = "would" if all_passed(gates) or force or stage != PRODUCTION else "would not"
+    return f"version {candidacy.version} {would} be put in {stage}; nothing was changed"
+
+
+def already(candidacy: Candidacy, stage: str, production: str | None) -> str:
+    judged = candidacy.judged(production)
+    show(judged.gates)
+    gates = "its gates pass" if judged.passed else "not all of its gates pass"
+    return f"version {candidacy.version} is in {stage} already; {gates}"
+
+
+@click.command(help=__doc__, epilog=EXAMPLES)
+@click.argument("version")
+@click.option("--to", "stage", required=True, type=click.Choice(STAGES), help="The stage.")
+@click.option("--reason", default="", help="Why, for the ledger.")
+@click.option("--dry-run", is_flag=True, help="Show what the gates say; change nothing.")
+@click.option("--force", is_flag=True, help="Let it pass all the same; needs a --reason.")
+@path_option("--params", default="params.yaml")
+def command(
+    version: str, stage: str, reason: str, dry_run: bool, force: bool, params: Path
+) -> None:
+    if force and not reason.strip():
+        raise click.UsageError("--force needs a --reason, which the receipt and the ledger keep.")
+    settings = load(params)
+    with open_tracking(settings.name, create=False) as tracking:
+        candidacy = candidacy_of(tracking, settings, find_version(tracking, settings.name, version))
+        store = LedgerStore(tracking, settings.name)
+        if dry_run:
+            print(dry(candidacy, stage, force))
+            return
+        if standing(store, stage) == candidacy.version and not force:
+            print(already(candidacy, stage, standing(store, PRODUCTION)))
+            return
+        entry = promote(store, candidacy, stage, reason, force)
+        print(told(entry, settings.name, standing(store, stage)))

@@ -146,11 +146,23 @@ def load(path: Path, changes: Sequence[str] = ()) -> Params:
     Raises PipelineError that names the file and the key for what is not readable, not known,
     or not a value that the key takes.
     """
+    return parse(read_text(path), path, changes)
+
+
+def read_text(path: Path) -> str:
     try:
-        document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise PipelineError(f"{path} cannot be read: {error.strerror}") from error
-    except (YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise PipelineError(f"{path} is not valid YAML: {_yaml_problem(error)}") from error
+
+
+def parse(text: str, path: Path, changes: Sequence[str] = ()) -> Params:
+    """Make settings of what stands, or is to stand, in the file."""
+    try:
+        document = YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
         raise PipelineError(f"{path} is not valid YAML: {_yaml_problem(error)}") from error
     for change in changes:
         _change(document, change)

@@ -44,7 +44,7 @@ def read_source(path: Path, data: Data) -> Table:
 
     Raises PipelineError with file, row and column of the first ten things that are wrong.
     """
-    cells, notes = _select_columns(path, _read_cells(path), data)
+    cells, notes = _select_columns(path, read_cells(path), data)
     classes = _classes(path, cells[data.target], data)
     table = _checked(path, cells, data_contract(data, classes))
     return Table(table.cells, table.X, table.y, table.contract, (*notes, *_duplicates(path, cells)))
@@ -52,7 +52,7 @@ def read_source(path: Path, data: Data) -> Table:
 
 def read_split(path: Path, contract: Contract) -> Table:
     """Read a table that `preprocess` wrote."""
-    cells = _read_cells(path)
+    cells = read_cells(path)
     expected = [*contract.names, contract.target]
     if list(cells.columns) != expected:
         raise PipelineError(f"{path} does not have the contract's columns: run `dvc repro`")
@@ -75,8 +75,11 @@ def split(table: Table, test_size: float, seed: int) -> tuple[Table, Table]:
     return training, test
 
 
-def _read_cells(path: Path) -> pd.DataFrame:
-    """Read all cells as text, so that what a user wrote can be checked and told."""
+def read_cells(path: Path) -> pd.DataFrame:
+    """Read all cells as text, so that what a user wrote can be checked and told.
+
+    Raises PipelineError for a file that is no CSV table with one name for each column.
+    """
     try:
         _refuse_ragged(path)
         cells = pd.read_csv(
@@ -101,7 +104,17 @@ def _read_cells(path: Path) -> pd.DataFrame:
     cells.columns = pd.Index(header.str.strip())
     if cells.empty:
         raise PipelineError(f"{path} has a header, but no rows")
+    _check_header(path, list(cells.columns))
     return cells
+
+
+def _check_header(path: Path, columns: list[str]) -> None:
+    repeated = sorted({name for name in columns if columns.count(name) > 1 and name})
+    if repeated:
+        raise PipelineError(f"{path}: the column {_listed(repeated)} stands in the header twice")
+    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
+        if len(columns) == 1 and separator in columns[0]:
+            raise PipelineError(f"{path} is separated by {name}: commas are needed")
 
 
 def _refuse_ragged(path: Path) -> None:
@@ -123,12 +136,6 @@ def _select_columns(
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Keep the features in the contract's order and the target; never an unnamed index column."""
     columns = list(cells.columns)
-    repeated = sorted({name for name in columns if columns.count(name) > 1 and name})
-    if repeated:
-        raise PipelineError(f"{path}: the column {_listed(repeated)} stands in the header twice")
-    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
-        if len(columns) == 1 and separator in columns[0]:
-            raise PipelineError(f"{path} is separated by {name}: commas are needed")
     wanted = [*data.features, data.target]
     index = [name for name in columns if is_index_name(name)]
     missing = [name for name in wanted if name not in columns]
@@ -150,27 +157,34 @@ def _select_columns(
     return cells[wanted], notes
 
 
-def _classes(path: Path, target: "pd.Series[str]", data: Data) -> tuple[str | int, str | int]:
-    """Give the target's two values, the negative one first."""
-    where = f"{path}, column {data.target}"
+def target_values(path: Path, target: "pd.Series[str]") -> list[str | int]:
+    """Give the target's two values, sorted; raise PipelineError where there are not two."""
+    where = f"{path}, column {target.name}"
     absent = np.flatnonzero(target.str.strip().isin(ABSENT))
-    _refuse(f"{path}, row {row + 1}, column {data.target}: is missing" for row in absent)
-    values = sorted({_class_value(text) for text in target}, key=str)
-    positive = _class_value(str(data.positive_class))
+    _refuse(f"{path}, row {row + 1}, column {target.name}: is missing" for row in absent)
+    values = sorted({class_value(text) for text in target}, key=str)
     if len(values) != 2:
         raise PipelineError(
             f"{where}: has {len(values)} class{'es' * (len(values) != 1)} "
             f"({_listed(values)}), a two-class target is needed"
         )
+    return values
+
+
+def _classes(path: Path, target: "pd.Series[str]", data: Data) -> tuple[str | int, str | int]:
+    """Give the target's two values, the negative one first."""
+    values = target_values(path, target)
+    positive = class_value(str(data.positive_class))
     if positive not in values:
         raise PipelineError(
-            f"{where}: data.positive_class is {positive}, but the values are {_listed(values)}"
+            f"{path}, column {data.target}: data.positive_class is {positive}, "
+            f"but the values are {_listed(values)}"
         )
     negative = values[0] if values[1] == positive else values[1]
     return negative, positive
 
 
-def _class_value(text: str) -> str | int:
+def class_value(text: str) -> str | int:
     """Read a class as a whole number where it is one (1.0 is 1), otherwise as text."""
     text = text.strip()
     if text.lower() in BOOLEANS:
@@ -198,7 +212,7 @@ def _checked(path: Path, cells: pd.DataFrame, contract: Contract) -> Table:
         wrong.items(), key=lambda item: (item[0][0], contract.names.index(item[0][1]))
     )
     _refuse(f"{path}, row {row + 1}, column {name}: {text}" for (row, name), text in in_order)
-    y = np.array([_class_value(text) == contract.classes[1] for text in cells[contract.target]])
+    y = np.array([class_value(text) == contract.classes[1] for text in cells[contract.target]])
     return Table(cells, X, y.astype(np.int64), contract)
 
 

@@ -32,7 +32,10 @@ WHAT_PIPELINE_SHARES = {
 }
 PURE = {
     "pipeline/comparison.py",
+    "pipeline/columns.py",
     "pipeline/estimate.py",
+    "pipeline/profile.py",
+    "pipeline/sentinels.py",
     *(module for module in MODULES if module.startswith("pipeline/search/")),
     "pipeline/metrics.py",
     "pipeline/gates.py",

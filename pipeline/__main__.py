@@ -17,6 +17,7 @@ from pipeline.errors import PipelineError, StoreUnreachableError
 STAGES = ("preprocess", "grid_search", "evaluate", "register")
 ASKED = ("compare", "promote", "rollback", "history")
 COMMANDS = {
+    "init": "pipeline.init",
     **{name: f"pipeline.stages.{name}" for name in STAGES},
     "run": "pipeline.run",
     "plan": "pipeline.plan",

@@ -160,10 +160,7 @@ def read_text(path: Path) -> str:
 
 def parse(text: str, path: Path, changes: Sequence[str] = ()) -> Params:
     """Make settings of what stands, or is to stand, in the file."""
-    try:
-        document = YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
-        raise PipelineError(f"{path} is not valid YAML: {_yaml_problem(error)}") from error
+    document = document_of(text, path)
     for change in changes:
         _change(document, change)
     try:
@@ -175,6 +172,14 @@ def parse(text: str, path: Path, changes: Sequence[str] = ()) -> Params:
         if "[...]" in place:
             place = place.replace("[...]", f".{_refused_key(document, place)}")
         raise PipelineError(f"{path}, {place}: {what}") from error
+
+
+def document_of(text: str, path: Path, typ: Literal["safe", "rt"] = "safe") -> Any:
+    """Read the file's text as YAML; with `rt` the document knows where its keys stand."""
+    try:
+        return YAML(typ=typ, pure=True).load(text)
+    except YAMLError as error:
+        raise PipelineError(f"{path} is not valid YAML: {_yaml_problem(error)}") from error
 
 
 def _change(document: Any, change: str) -> None:

@@ -35,6 +35,7 @@ PURE = {
     "pipeline/columns.py",
     "pipeline/estimate.py",
     "pipeline/profile.py",
+    "pipeline/section.py",
     "pipeline/sentinels.py",
     *(module for module in MODULES if module.startswith("pipeline/search/")),
     "pipeline/metrics.py",

@@ -139,7 +139,7 @@ def test_help_lists_every_command(capsys):
     assert all(f"\n  {name} " in said for name in COMMANDS)
 
 
-@pytest.mark.parametrize("name", ["preprocess", "grid_search", "evaluate", "run"])
+@pytest.mark.parametrize("name", ["init", "preprocess", "grid_search", "evaluate", "run"])
 def test_every_command_explains_itself(capsys, name):
     assert main([name, "--help"]) == 0
     assert f"Usage: python -m pipeline {name} [OPTIONS]" in capsys.readouterr().out

@@ -1,0 +1,55 @@
+"""A table that the project has never seen: `init`, `dvc repro`, and the service answers."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sklearn.datasets import load_breast_cancer
+
+from tests.conftest import Project, copy_of_repository
+from tests.running import Service, eventually, service
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Project:
+    """A project without results, set to a small search: what `init` is to leave as it is."""
+    project = copy_of_repository(tmp_path / "project")
+    params = project.path / "params.yaml"
+    text = (
+        params.read_text().replace("grid_size: 10", "grid_size: 2").replace("folds: 5", "folds: 3")
+    )
+    params.write_text(text.replace("resamples: 2000", "resamples: 200"))
+    return project
+
+
+def answers(running: Service, rows: list[dict[str, object]]) -> Callable[[], list[int] | None]:
+    """Ask until there is a model, and give the labels."""
+
+    def ask() -> list[int] | None:
+        response = running.predict({"rows": rows})
+        if response.status_code == 503:
+            return None
+        assert response.status_code == 200, response.text
+        return [prediction["label"] for prediction in response.json()["predictions"]]
+
+    return ask
+
+
+def serve(project: Project, name: str, rows: list[dict[str, object]]) -> list[int]:
+    """Start the service in the project's folder, and give the labels of some rows."""
+    with service(project.path, SERVING_MODEL=name, MLFLOW_TRACKING_URI=project.store) as running:
+        return eventually(answers(running, rows), within=60)
+
+
+def test_a_table_from_elsewhere_is_learned_and_served(fresh: Project, tmp_path: Path) -> None:
+    frame = load_breast_cancer(as_frame=True).frame
+    frame.to_csv(tmp_path / "breast_cancer.csv")
+    init = ("python", "-m", "pipeline", "init", "../breast_cancer.csv", "--target", "target")
+    assert fresh.run(*init).stdout == ""
+    fresh.run("dvc", "repro")
+    rows = frame.drop(columns="target").iloc[[0, 19]].to_dict("records")
+    assert serve(fresh, "breast_cancer", rows) == [0, 1]
+    # The table lies outside, and is a dependency all the same.
+    assert "didn't change" in fresh.run("dvc", "repro", "preprocess").stdout
+    frame.iloc[1:].to_csv(tmp_path / "breast_cancer.csv")
+    assert "Running stage 'preprocess'" in fresh.run("dvc", "repro", "preprocess").stdout

@@ -27,6 +27,10 @@ Examples:
 """
 
 
+# What the model card says is of the table before; its own defaults admit that nothing is known.
+NO_WORDS = "card: {} # what the model card is to say: intended_use, limits, license, contact"
+
+
 def _name_of(file: Path) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", file.stem).strip("-._") or "model"
 
@@ -57,11 +61,18 @@ class Settings(NamedTuple):
 
 
 def settings_for(found: Found, params: Path, name: str | None) -> Settings:
-    """Write the table's sections into the text of params.yaml."""
+    """Write the table's sections into the text of params.yaml.
+
+    What is said elsewhere of columns that this table does not have, and of another table, is
+    taken out.
+    """
     text = read_text(params)
     document = document_of(text, params, "rt")
     try:
         places = {key: document.lc.key(key)[0] for key in document}
+        places |= {
+            f"evaluate.{key}": document["evaluate"].lc.key(key)[0] for key in document["evaluate"]
+        }
         old_name, old = document["name"], document["data"]
     except (AttributeError, KeyError, TypeError) as error:
         raise PipelineError(f"{params} has no name and no section data to replace") from error
@@ -79,7 +90,12 @@ def settings_for(found: Found, params: Path, name: str | None) -> Settings:
             (old.get("features") or {}) if again else {},
         ),
     }
-    return Settings(replaced(text, places, new), "\n".join(new.values()))
+    shown = "\n".join(new.values())
+    if {*(document["evaluate"].get("subgroups") or {})} - {*found.profile.features}:
+        new["evaluate.subgroups"] = "  subgroups: {}"
+    if "card" in document and not again:
+        new["card"] = NO_WORDS
+    return Settings(replaced(text, places, new), shown)
 
 
 @click.command(help=__doc__, epilog=EXAMPLES)

@@ -92,9 +92,31 @@ def test_the_rest_of_params_yaml_stays_to_the_byte(init, write, folder):
     assert init(write())[0] == 0
     after = (folder / "params.yaml").read_text()
     assert after.startswith(before[: before.index("name:")])
-    assert after.endswith(before[before.index("\npreprocess:") :])
+    of_the_table_before = "  subgroups: {Age: [30, 45]}"
+    assert of_the_table_before in before
+    rest = before[before.index("\npreprocess:") :]
+    assert after.endswith(rest.replace(of_the_table_before, "  subgroups: {}"))
     seed = before[before.index(" # the experiment") : before.index("\ndata:")]
     assert f"name: table{seed}\ndata:\n" in after
+
+
+def test_subgroups_of_columns_that_the_table_has_stay(init, write, folder):
+    assert init(write(Age=[20, 31, 47, 52] * (ROWS // 4)))[0] == 0
+    assert "  subgroups: {Age: [30, 45]}" in (folder / "params.yaml").read_text()
+
+
+def test_what_the_model_card_said_of_another_table_is_taken_out_and_then_kept(init, write, folder):
+    params = folder / "params.yaml"
+    said = "\ncard:\n  intended_use: >-\n    For us.\n  license: mit\n"
+    text = params.read_text()
+    params.write_text(text[: text.find("\ncard:")] + said if "\ncard:" in text else text + said)
+    table = write()
+    assert init(table)[0] == 0
+    assert "\ncard: {} # what" in params.read_text()
+    filled_in = params.read_text().replace("\ncard: {}", "\ncard: {license: mit}")
+    params.write_text(filled_in)
+    assert init(table)[0] == 0
+    assert "card: {license: mit}" in params.read_text()
 
 
 def test_a_dry_run_prints_the_section_and_writes_nothing(init, write, folder):

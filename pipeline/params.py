@@ -1,5 +1,6 @@
 """params.yaml -> frozen, strict settings; a key that is not known fails here, by its path."""
 
+import re
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
@@ -25,18 +26,50 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 class FeatureSpec(Settings, frozen=True, kw_only=True):
-    type: Literal["number", "integer", "boolean"] = "number"
+    type: Literal["number", "integer", "boolean", "category"] = "number"
     unit: str = ""
     description: str = ""
-    missing_values: tuple[Finite, ...] = ()
+    categories: tuple[str, ...] = ()
+    unseen: Literal["refuse", "missing"] = "refuse"
+    missing_values: tuple[Finite | str, ...] = ()
     nullable: bool | None = None
     limits: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        if self.limits is not None and not self.limits[0] <= self.limits[1]:
-            raise ValueError("limits must be [lowest, highest]")
+        if self.type == "category":
+            self._check_category()
+        else:
+            self._check_number()
         if self.missing_values and self.nullable is False:
             raise ValueError("nullable cannot be false where missing_values are given")
+
+    def _check_number(self) -> None:
+        if self.categories or self.unseen != "refuse":
+            raise ValueError(
+                f"categories and unseen are for `type: category`, the type here is {self.type}"
+            )
+        texts = [value for value in self.missing_values if isinstance(value, str)]
+        if texts:
+            raise ValueError(f"missing_values of this type are numbers, not {texts[0]!r}")
+        if self.limits is not None and not self.limits[0] <= self.limits[1]:
+            raise ValueError("limits must be [lowest, highest]")
+
+    def _check_category(self) -> None:
+        if self.limits is not None:
+            raise ValueError("limits are for numbers, a category has none")
+        if len(self.categories) < 2:
+            raise ValueError("a category needs two categories or more, such as [low, high]")
+        if self.unseen == "missing" and self.nullable is False:
+            raise ValueError("nullable cannot be false where unseen is missing")
+        numbers = [value for value in self.missing_values if not isinstance(value, str)]
+        if numbers:
+            raise ValueError(f"missing_values of a category are texts: quote {numbers[0]:g}")
+        texts = [*self.categories, *map(str, self.missing_values)]
+        for text in texts:
+            if not text or text != text.strip():
+                raise ValueError(f"{text!r} is empty or has spaces around it, as no cell has")
+            if texts.count(text) > 1:
+                raise ValueError(f"{text!r} stands twice in categories and missing_values")
 
 
 class Data(Settings, frozen=True, kw_only=True):
@@ -171,6 +204,8 @@ def parse(text: str, path: Path, changes: Sequence[str] = ()) -> Params:
         place = where.rstrip("`") or "the top level"
         if "[...]" in place:
             place = place.replace("[...]", f".{_refused_key(document, place)}")
+        if re.search(r"\.categories\[\d+\]$", place):
+            what += ": quote it"
         raise PipelineError(f"{path}, {place}: {what}") from error
 
 
@@ -261,8 +296,16 @@ def _feature(name: str, spec: FeatureSpec) -> Feature:
         type=spec.type,
         unit=spec.unit,
         description=spec.description,
-        nullable=bool(spec.missing_values) if spec.nullable is None else spec.nullable,
+        nullable=_is_nullable(spec),
         missing_values=spec.missing_values,
         minimum=low,
         maximum=high,
+        categories=spec.categories,
+        unseen=spec.unseen,
     )
+
+
+def _is_nullable(spec: FeatureSpec) -> bool:
+    if spec.nullable is None:
+        return bool(spec.missing_values) or spec.unseen == "missing"
+    return spec.nullable

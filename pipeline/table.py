@@ -14,7 +14,7 @@ import pandas as pd
 
 from pipeline.errors import PipelineError
 from pipeline.params import Data, data_contract, is_index_name
-from serving.contract import Contract, Feature, FloatMatrix, violations
+from serving.contract import Contract, Feature, FloatMatrix, no_category, violations
 
 ABSENT = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 BOOLEANS = {"true": "1", "false": "0"}
@@ -47,7 +47,8 @@ def read_source(path: Path, data: Data) -> Table:
     cells, notes = _select_columns(path, read_cells(path), data)
     classes = _classes(path, cells[data.target], data)
     table = _checked(path, cells, data_contract(data, classes))
-    return Table(table.cells, table.X, table.y, table.contract, (*notes, *_duplicates(path, cells)))
+    notes = (*notes, *table.notes, *_duplicates(path, cells))
+    return Table(table.cells, table.X, table.y, table.contract, notes)
 
 
 def read_split(path: Path, contract: Contract) -> Table:
@@ -198,13 +199,18 @@ def class_value(text: str) -> str | int:
 
 def _checked(path: Path, cells: pd.DataFrame, contract: Contract) -> Table:
     columns: list[FloatMatrix] = []
+    notes: list[str] = []
     wrong: dict[tuple[int, str], str] = {}
     for feature in contract.features:
-        numbers, unread = _numbers(cells[feature.name].str.strip(), feature)
+        text = cells[feature.name].str.strip()
+        read = _codes if feature.type == "category" else _numbers
+        numbers, unread = read(text, feature)
         columns.append(numbers)
+        if feature.unseen == "missing" and unread:
+            notes.append(_unseen(path, feature, text.iloc[unread]))
+            continue
         for row in unread:
-            text = cells[feature.name].iloc[row]
-            wrong[row, feature.name] = f"{_quoted(text)} is not {_kind(feature)}"
+            wrong[row, feature.name] = _unreadable(feature, cells[feature.name].iloc[row])
     X = np.column_stack(columns)
     for row, name, detail in violations(contract, X):
         wrong.setdefault((row, name), detail)
@@ -213,7 +219,7 @@ def _checked(path: Path, cells: pd.DataFrame, contract: Contract) -> Table:
     )
     _refuse(f"{path}, row {row + 1}, column {name}: {text}" for (row, name), text in in_order)
     y = np.array([class_value(text) == contract.classes[1] for text in cells[contract.target]])
-    return Table(cells, X, y.astype(np.int64), contract)
+    return Table(cells, X, y.astype(np.int64), contract, tuple(notes))
 
 
 def _numbers(text: "pd.Series[str]", feature: Feature) -> tuple[FloatMatrix, list[int]]:
@@ -224,6 +230,23 @@ def _numbers(text: "pd.Series[str]", feature: Feature) -> tuple[FloatMatrix, lis
     numbers = pd.to_numeric(text.mask(absent), errors="coerce").to_numpy(dtype=np.float64)
     unread = np.isnan(numbers) & ~absent.to_numpy()
     return numbers, np.flatnonzero(unread).tolist()
+
+
+def _codes(text: "pd.Series[str]", feature: Feature) -> tuple[FloatMatrix, list[int]]:
+    """Read a column of categories as `_numbers` does one of numbers."""
+    # One may be called `None` or `NA`: where it is, that is no word for missing.
+    codes = feature.codes
+    unread = ~(text.isin(ABSENT) | text.isin(list(codes))).to_numpy()
+    return np.array(text.map(codes), dtype=np.float64), np.flatnonzero(unread).tolist()
+
+
+def _unseen(path: Path, feature: Feature, texts: "pd.Series[str]") -> str:
+    which = _listed(_quoted(text) for text in dict.fromkeys(texts))
+    cells = "1 cell is" if len(texts) == 1 else f"{len(texts)} cells are"
+    return (
+        f"{path}, column {feature.name}: {cells} none of the categories, and taken as missing: "
+        f"{which}"
+    )
 
 
 def _duplicates(path: Path, cells: pd.DataFrame) -> tuple[str, ...]:
@@ -254,5 +277,7 @@ def _quoted(text: str) -> str:
     return repr(text if len(text) <= 40 else text[:37] + "...")
 
 
-def _kind(feature: Feature) -> str:
-    return "true or false" if feature.type == "boolean" else "a number"
+def _unreadable(feature: Feature, text: str) -> str:
+    if feature.type == "category":
+        return no_category(feature, text.strip())
+    return f"{_quoted(text)} is not {'true or false' if feature.type == 'boolean' else 'a number'}"

@@ -56,7 +56,7 @@ class Search:
     candidates: Sequence[Candidate]
     settings: GridSearch
     seed: int
-    missing_values: Sequence[tuple[float, ...]]
+    features: Sequence[tuple[tuple[float, ...], int]]  # their values that mean missing, categories
 
     @classmethod
     def of(cls, table: Table, settings: GridSearch, seed: int) -> "Search":
@@ -71,8 +71,8 @@ class Search:
             approximation(settings, seed),
         )
         C, gamma = (grid(*bounds, settings.grid_size) for bounds in (settings.C, settings.gamma))
-        missing_values = [feature.missing_values for feature in table.contract.features]
-        return cls(problem, grid_candidates(C, gamma), settings, seed, missing_values)
+        features = [(f.missing_numbers, len(f.categories)) for f in table.contract.features]
+        return cls(problem, grid_candidates(C, gamma), settings, seed, features)
 
     @property
     def key(self) -> str:
@@ -86,7 +86,7 @@ class Search:
         for part in (
             self.problem.X.tobytes(),
             self.problem.y.tobytes(),
-            msgspec.json.encode([self.problem.X.shape, self.missing_values, self.seed, asked]),
+            msgspec.json.encode([self.problem.X.shape, self.features, self.seed, asked]),
             msgspec.json.encode([version(name) for name in ("numpy", "scipy", "scikit-learn")]),
             *(path.read_bytes() for path in _code()),
         ):

@@ -20,7 +20,7 @@ from serving.contract import Contract, Feature
 
 
 def with_training_ranges(table: Table) -> Contract:
-    """Give the table's contract, with the lowest and highest known value of each feature."""
+    """Give the table's contract, with the lowest and highest known value of each number."""
     features = tuple(
         msgspec.structs.replace(feature, training_range=_known_range(feature, table))
         for feature in table.contract.features
@@ -28,14 +28,16 @@ def with_training_ranges(table: Table) -> Contract:
     return msgspec.structs.replace(table.contract, features=features)
 
 
-def _known_range(feature: Feature, table: Table) -> tuple[float, float]:
+def _known_range(feature: Feature, table: Table) -> tuple[float, float] | None:
     x = table.X[:, table.contract.names.index(feature.name)]
-    known = x[~np.isnan(x) & ~np.isin(x, feature.missing_values)]
+    known = x[~np.isnan(x) & ~np.isin(x, feature.missing_numbers)]
     if not known.size:
         raise PipelineError(
             f"column {feature.name}: has no known value in the training split; "
             "take it out of data.features in params.yaml"
         )
+    if feature.type == "category":
+        return None
     return float(known.min()), float(known.max())
 
 

@@ -21,7 +21,7 @@ class Description(msgspec.Struct, frozen=True):
 
     model: ModelInfo
     contract: Contract
-    example: dict[str, float | bool]
+    example: dict[str, float | bool | str]
     max_rows: int
     max_body: int
 
@@ -39,6 +39,7 @@ def schemas(contract: Contract, max_rows: int) -> dict[str, Schema]:
             schema["description"] = " ".join(schema["description"].split())
     found["Prediction"]["properties"] = _prediction(contract)
     found["Tensor"]["properties"]["datatype"] = {"enum": list(DATATYPES)}
+    found["Tensor"]["description"] = _tensor(contract)
     found["RequestedOutput"]["properties"]["name"] = {"enum": ["label", "probability"]}
     return {
         **_rows(contract, max_rows),
@@ -58,6 +59,8 @@ def value_schema(feature: Feature) -> Schema:
     if feature.nullable:
         choices.append({"type": "null"})
     notes = [feature.description, feature.unit and f"in {feature.unit}"]
+    if feature.unseen == "missing":
+        notes.append(f"one of {', '.join(feature.categories)}; any other is taken as not known")
     if feature.training_range:
         low, high = (_plain(value) for value in feature.training_range)
         notes.append(f"{low} to {high} in training")
@@ -70,14 +73,19 @@ def value_schema(feature: Feature) -> Schema:
 def csv_example(contract: Contract) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    words = [str(value).lower() for value in contract.example().values()]
-    writer.writerows([contract.names, words])
+    values = contract.example().values()
+    writer.writerows(
+        [contract.names, [str(v).lower() if isinstance(v, bool) else v for v in values]]
+    )
     return text.getvalue()
 
 
 def _limits(feature: Feature) -> Schema:
     if feature.type == "boolean":
         return {"enum": [True, False, 1, 0]}
+    if feature.type == "category":
+        some: Schema = {"enum": list(feature.categories)}
+        return {"type": "string"} | (some if feature.unseen == "refuse" else {})
     limits: Schema = {"type": feature.type}
     if feature.minimum is not None:
         limits["minimum"] = _plain(feature.minimum)
@@ -115,7 +123,8 @@ def _prediction(contract: Contract) -> dict[str, Schema]:
         "warnings": {
             "type": "array",
             "items": {"type": "string"},
-            "description": "Which values lie outside the range seen in training",
+            "description": "Which values training has not seen: those outside its range, and "
+            "those that are no category",
         },
     }
 
@@ -160,6 +169,16 @@ def _mlflow(contract: Contract, max_rows: int) -> dict[str, Schema]:
         "Invocation": {"oneOf": one_of},
         "Predictions": _object({"predictions": predictions}),
     }
+
+
+def _tensor(contract: Contract) -> str:
+    """Say how the Open Inference Protocol has categories, whose tensors are numbers."""
+    said = ["Numbers, or null for a value that is not known"]
+    for feature in contract.features:
+        if feature.type == "category":
+            codes = (f"{place} is {text}" for place, text in enumerate(feature.categories))
+            said.append(f"{feature.name}: {', '.join(codes)}")
+    return "; ".join(said)
 
 
 def _inference() -> dict[str, Schema]:
@@ -221,6 +240,6 @@ def _list(items: Schema, most: int, least: int = 1) -> Schema:
     return {"type": "array", "items": items, "minItems": least, "maxItems": most}
 
 
-def _plain(value: float) -> float | int:
+def _plain(value: float | str) -> float | int | str:
     """Write 20 where a float would read 20.0."""
-    return int(value) if float(value).is_integer() else value
+    return int(value) if isinstance(value, float | int) and float(value).is_integer() else value

@@ -234,3 +234,64 @@ def test_subgroups_may_be_left_out(changed):
 
 def test_where_the_search_runs_is_named_after_settings_that_exist():
     assert {*PLACE} < {field.name for field in msgspec.structs.fields(GridSearch)}
+
+
+CATEGORY = {"type": "category", "categories": ["low", "high"]}
+
+
+def test_a_category_takes_its_texts_from_the_settings(make_params):
+    features = {
+        "plain": CATEGORY,
+        "coded": {**CATEGORY, "missing_values": ["?"], "unit": "grade"},
+        "open": {**CATEGORY, "unseen": "missing"},
+        "closed": {**CATEGORY, "nullable": True},
+    }
+    contract = data_contract(make_params(features).data, (0, 1))
+    plain, coded, lenient, closed = contract.features
+    assert [f.nullable for f in contract.features] == [False, True, True, True]
+    assert (plain.type, plain.categories, plain.unseen) == ("category", ("low", "high"), "refuse")
+    assert (coded.missing_values, coded.unit) == (("?",), "grade")
+    assert (lenient.unseen, closed.unseen) == ("missing", "refuse")
+
+
+@pytest.mark.parametrize(
+    ("spec", "place", "what"),
+    [
+        ("{type: category}", "", "needs two categories or more"),
+        ("{type: category, categories: [a]}", "", "needs two categories or more"),
+        ("{type: category, categories: a}", ".categories", "Expected `array`"),
+        ("{type: category, categories: [a, 1]}", ".categories[1]", "got `int`: quote it"),
+        ("{type: category, categories: [true, b]}", ".categories[0]", "got `bool`: quote it"),
+        ("{type: category, categories: [a, null]}", ".categories[1]", "got `null`: quote it"),
+        ("{type: category, categories: [a, a]}", "", "'a' stands twice in categories"),
+        ("{type: category, categories: [a, ' b']}", "", "' b' is empty or has spaces around it"),
+        ("{type: category, categories: [a, '']}", "", "'' is empty or has spaces around it"),
+        (
+            "{type: category, categories: [a, b], missing_values: [0]}",
+            "",
+            "missing_values of a category are texts: quote 0",
+        ),
+        ("{type: category, categories: [a, b], missing_values: [a]}", "", "'a' stands twice"),
+        ("{type: category, categories: [a, b], limits: [0, 1]}", "", "a category has none"),
+        ("{type: category, categories: [a, b], unseen: drop}", ".unseen", "enum value 'drop'"),
+        (
+            "{type: category, categories: [a, b], unseen: missing, nullable: false}",
+            "",
+            "nullable cannot be false where unseen is missing",
+        ),
+        ("{categories: [a, b]}", "", "are for `type: category`, the type here is number"),
+        ("{type: integer, unseen: missing}", "", "are for `type: category`"),
+        ("{missing_values: ['?']}", "", "missing_values of this type are numbers, not '?'"),
+    ],
+)
+def test_a_category_that_cannot_be_is_named_by_its_path(changed, spec, place, what):
+    with pytest.raises(PipelineError) as error:
+        changed("  features:\n", f"  features:\n    Colour: {spec}\n")
+    assert f"data.features.Colour{place}: " in str(error.value)
+    assert what in str(error.value)
+
+
+def test_yes_and_no_are_texts_and_need_no_quotes(changed):
+    spec = "{type: category, categories: [yes, no]}"
+    params = changed("  features:\n", f"  features:\n    Smoker: {spec}\n")
+    assert params.data.features["Smoker"].categories == ("yes", "no")

@@ -198,3 +198,15 @@ PIMA_LIKE = {
         "gates": {"min_roc_auc": 0.5, "max_brier": 0.3, "max_roc_auc_drop": 0},
     },
 }
+
+
+def test_a_category_has_no_range_but_must_be_known_in_training(preprocess_text):
+    category = {"type": "category", "categories": ["red", "green"], "missing_values": ["?"]}
+    rows = "".join(f"{row},{('red', 'green')[row % 3 > 0]},{row % 2}\n" for row in range(40))
+    training, _, contract = preprocess_text("a,b,y\n" + rows, {**TWO, "b": category})
+    assert set(training["b"]) == {"red", "green"}
+    assert contract.features[1].training_range is None
+    assert contract.features[1].categories == ("red", "green")
+    never = "".join(f"{row},?,{row % 2}\n" for row in range(40))
+    with pytest.raises(PipelineError, match="column b: has no known value in the training split"):
+        preprocess_text("a,b,y\n" + never, {**TWO, "b": category})

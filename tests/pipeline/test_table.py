@@ -358,3 +358,48 @@ def test_a_class_that_would_be_lost_from_a_split_is_named():
 def test_another_separator_is_named(read_table, separator, name):
     with pytest.raises(PipelineError, match=f"is separated by {name}: commas are needed"):
         read_table("a,b,y\n1,2,0\n3,4,1\n".replace(",", separator))
+
+
+COLOUR = {"type": "category", "categories": ["red", "green", "None"], "missing_values": ["?"]}
+COLOURS = "c,y\nred,0\n green,1\n?,0\nNone,1\n,0\nNA,1\n"
+
+
+def test_categories_are_read_as_their_places(read_table):
+    table = read_table(COLOURS, {"c": COLOUR})
+    np.testing.assert_array_equal(table.X[:, 0], [0, 1, np.nan, 2, np.nan, np.nan])
+    assert table.cells["c"].tolist() == ["red", " green", "?", "None", "", "NA"]
+    assert [note for note in table.notes if "categories" in note] == []
+
+
+def test_a_text_that_is_no_category_is_refused_with_row_and_column(refusal):
+    assert refusal(COLOURS + "mauve,0\nRed,1\n", {"c": COLOUR}) == [
+        'row 7, column c: "mauve" is none of the categories red, green, None',
+        'row 8, column c: "Red" is none of the categories red, green, None',
+    ]
+
+
+def test_a_text_that_is_no_category_may_be_taken_as_missing_and_is_counted(read_table, tmp_path):
+    table = read_table(
+        COLOURS + "mauve,0\n mauve,1\nteal,1\n", {"c": {**COLOUR, "unseen": "missing"}}
+    )
+    assert np.isnan(table.X[-3:, 0]).all()
+    assert table.notes[0] == (
+        f"{tmp_path / 'table.csv'}, column c: 3 cells are none of the categories, and taken as "
+        "missing: 'mauve', 'teal'"
+    )
+    one = read_table(COLOURS + "mauve,0\n", {"c": {**COLOUR, "unseen": "missing"}})
+    assert "column c: 1 cell is none of the categories" in one.notes[0]
+
+
+def test_a_category_that_may_not_be_missing_is_refused_where_it_is(refusal):
+    strict = {"type": "category", "categories": ["red", "green"]}
+    assert refusal("c,y\nred,0\n,1\nNA,1\n", {"c": strict}) == [
+        "row 2, column c: is missing, and may not be",
+        "row 3, column c: is missing, and may not be",
+    ]
+
+
+def test_a_split_with_categories_is_read_as_it_was(read_table, write_csv):
+    table = read_table(COLOURS + "mauve,0\n", {"c": {**COLOUR, "unseen": "missing"}})
+    again = read_split(write_csv(table.cells.to_csv(index=False)), table.contract)
+    np.testing.assert_array_equal(again.X, table.X)

@@ -1,5 +1,6 @@
 """The data contract: which rows it takes, and what it says of the others."""
 
+import json
 import math
 
 import msgspec
@@ -8,7 +9,10 @@ import pytest
 
 from serving.contract import (
     Contract,
+    Feature,
     InvalidRowsError,
+    Unseen,
+    encode_rows,
     to_matrix,
     training_warnings,
     violations,
@@ -168,3 +172,129 @@ def test_a_contract_with_an_unknown_key_is_refused(contract):
     text = contract.to_json().replace(b'"target"', b'"surprise": 1, "target"')
     with pytest.raises(msgspec.ValidationError, match="surprise"):
         msgspec.json.decode(text, type=Contract)
+
+
+COLOURS = ("red", "green", "blue")
+COLOUR = Feature(name="colour", type="category", categories=COLOURS)
+LENIENT = msgspec.structs.replace(
+    COLOUR, nullable=True, unseen="missing", missing_values=("?", "unknown")
+)
+
+
+def of(*features: Feature) -> Contract:
+    return Contract(target="y", classes=(0, 1), features=features)
+
+
+def details_of(feature: Feature, value: object) -> list[str]:
+    try:
+        to_matrix(of(feature), [{feature.name: value}])
+    except InvalidRowsError as error:
+        return [violation.detail for violation in error.violations]
+    return []
+
+
+def test_a_category_becomes_the_place_of_its_text():
+    rows = [{"colour": text} for text in ("blue", "red", "green")]
+    assert to_matrix(of(COLOUR), rows).tolist() == [[2], [0], [1]]
+
+
+@pytest.mark.parametrize("value", [None, "?", "unknown", "mauve", ""])
+def test_a_category_that_is_not_known_becomes_nan(value):
+    assert math.isnan(to_matrix(of(LENIENT), [{"colour": value}])[0, 0])
+
+
+def test_a_text_that_is_no_category_is_refused_with_the_categories():
+    for text in ("mauve", "Red", " red"):
+        assert details_of(COLOUR, text) == [
+            f'"{text}" is none of the categories red, green, blue',
+        ]
+
+
+def test_many_categories_are_not_all_named():
+    many = msgspec.structs.replace(COLOUR, categories=tuple(f"c{i}" for i in range(40)))
+    assert details_of(many, "x" * 50) == [
+        f'"{"x" * 36}... is none of the categories '
+        "c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, … (40 in all)"
+    ]
+
+
+@pytest.mark.parametrize("value", [0, 1.0, True, ["red"], {}])
+@pytest.mark.parametrize("feature", [COLOUR, LENIENT], ids=["refuse", "missing"])
+def test_what_is_no_text_is_no_category_and_no_code_either(feature, value):
+    (detail,) = details_of(feature, value)
+    assert detail.endswith(" is not text; the categories are red, green, blue")
+
+
+def test_a_category_may_be_missing_only_where_the_contract_says_so():
+    assert details_of(COLOUR, None) == ["is missing, and may not be"]
+
+
+def test_texts_that_were_taken_as_missing_are_told():
+    rows = [{"colour": text} for text in ("red", "mauve", "?", None, "teal")]
+    values, unseen = encode_rows(of(LENIENT), rows)
+    assert np.isnan(values[:, 0]).tolist() == [False, True, True, True, True]
+    assert unseen == [Unseen(1, "colour", "mauve"), Unseen(4, "colour", "teal")]
+    assert unseen[0].warning == (
+        'colour "mauve" was not among the categories in training: taken as not known'
+    )
+
+
+def test_coded_rows_have_numbers_for_categories():
+    values, unseen = encode_rows(of(LENIENT), [{"colour": 2}, {"colour": None}], coded=True)
+    np.testing.assert_array_equal(values, [[2], [np.nan]])
+    assert unseen == []
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [("red", '"red"'), (True, "true"), (3, "3"), (-1, "-1")]
+)
+def test_what_is_no_code_is_told_in_one_sentence(value, said):
+    with pytest.raises(InvalidRowsError) as error:
+        encode_rows(of(COLOUR), [{"colour": value}], coded=True)
+    assert [violation.detail for violation in error.value.violations] == [
+        f"{said} is not the number of a category: whole numbers from 0 (red) to 2 (blue) are"
+    ]
+
+
+@pytest.mark.parametrize("code", [-1.0, 0.5, 3.0, np.inf])
+def test_a_matrix_has_only_codes_that_there_are(code):
+    (violation,) = violations(of(COLOUR), np.array([[1.0], [code]]))
+    assert (violation.row, violation.feature) == (1, "colour")
+    assert "is not" in violation.detail
+
+
+def test_codes_are_never_outside_a_range_of_training():
+    assert training_warnings(of(LENIENT), np.array([[0.0], [2.0], [np.nan]])) == ([[], [], []], {})
+
+
+def test_a_matrix_is_turned_back_into_texts():
+    assert [LENIENT.decode(code) for code in (0.0, 2.0, np.nan)] == ["red", "blue", None]
+    assert Feature(name="x").decode(0.0) == 0.0
+
+
+def test_the_example_of_a_category_is_the_first():
+    assert of(COLOUR).example() == {"colour": "red"}
+
+
+def test_a_contract_with_categories_comes_back_whole():
+    contract = of(COLOUR, LENIENT, Feature(name="x", missing_values=(0.0,)))
+    assert msgspec.json.decode(contract.to_json(), type=Contract) == contract
+
+
+def test_a_contract_without_categories_is_written_as_it_was_before_there_were_any():
+    """Its bytes are part of the model's digest, which must not change."""
+    contract = of(Feature(name="x", nullable=True, missing_values=(0,), training_range=(1, 2)))
+    (written,) = json.loads(contract.to_json())["features"]
+    assert list(written.items()) == [
+        ("name", "x"),
+        ("type", "number"),
+        ("unit", ""),
+        ("description", ""),
+        ("nullable", True),
+        ("missing_values", [0]),
+        ("minimum", None),
+        ("maximum", None),
+        ("training_range", [1, 2]),
+    ]
+    old = b'{"target": "y", "classes": [0, 1], "features": [{"name": "x", "missing_values": [0]}]}'
+    assert msgspec.json.decode(old, type=Contract).features[0].missing_values == (0.0,)

@@ -22,6 +22,7 @@ from pipeline.gates import Evidence, Incumbent, all_passed, judge
 from pipeline.ledgerstore import actor
 from pipeline.paired import PairedDifference, paired_roc_auc_difference
 from pipeline.params import Gates
+from pipeline.recoding import rows_for
 from pipeline.table import Table
 from pipeline.tracking import Tracking
 from serving.contract import FloatMatrix
@@ -187,13 +188,9 @@ def difference_on(
     test: Table, ours: Scorer, theirs: Scorer, confidence: float
 ) -> PairedDifference | str:
     """Compare two models on the same rows, where these have all that both ask for."""
-    contract = theirs.contract
-    if (contract.target, contract.classes) != (test.contract.target, test.contract.classes):
-        return f"it predicts {contract.target} {contract.classes[1]}"
-    absent = [name for name in contract.names if name not in test.contract.names]
-    if absent:
-        return f"it needs {', '.join(absent)}"
-    X = test.X[:, [test.contract.names.index(name) for name in contract.names]]
+    X = rows_for(theirs.contract, test)
+    if isinstance(X, str):
+        return X
     return paired_roc_auc_difference(
         test.y, ours.score(test.X)[1], theirs.score(X)[1], confidence=confidence
     )

@@ -10,20 +10,18 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 from sklearn.pipeline import Pipeline
 
+from pipeline.encoding import encode
+from pipeline.graph import Array, Graph
 from serving.contract import Contract
 from serving.scorer import CONTRACT_DIGEST_KEY, INPUT, OUTPUTS
 
 OPSET = 18
 IR_VERSION = 9
 PRODUCER = "csv-to-production"
-FAR = 1e100  # standard deviations, whose square is still finite
-
-Array = npt.NDArray[Any]
 
 
 class KernelMachine(NamedTuple):
@@ -35,24 +33,6 @@ class KernelMachine(NamedTuple):
     gamma: float
 
 
-class Graph:
-    """Collects the nodes and constants of an ONNX graph."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def constant(self, name: str, value: Array | float) -> str:
-        array = np.asarray(value)
-        self.constants.append(numpy_helper.from_array(array, name))
-        return name
-
-    def add(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
-        node = helper.make_node(operator, inputs, [output], name=output, **attributes)
-        self.nodes.append(node)
-        return output
-
-
 def export(estimator: Pipeline, contract: Contract, contract_json: bytes) -> bytes:
     """Convert an estimator that `build_estimator` made, and that was fitted.
 
@@ -61,39 +41,13 @@ def export(estimator: Pipeline, contract: Contract, contract_json: bytes) -> byt
     `contract_json`, so that its own digest stands for both.
     """
     graph = Graph()
-    known = _impute(graph, estimator.named_steps["impute"], contract)
-    scaled = _scale(graph, estimator.named_steps["scale"], known)
+    encoded = encode(graph, estimator, contract)
     (calibrated,) = estimator.named_steps["classify"].calibrated_classifiers_
     machine = _kernel_machine(calibrated.estimator)
-    kernel = _kernel(graph, machine, scaled)
+    kernel = _kernel(graph, machine, encoded)
     _calibrated_probability(graph, machine, calibrated.calibrators[0], kernel)
     _decide(graph, contract.threshold)
     return _serialize(graph, contract, contract_json)
-
-
-def _impute(graph: Graph, imputer: Any, contract: Contract) -> str:
-    """Put the training median where a value is NaN or one of those that mean missing."""
-    missing = graph.add("IsNaN", [INPUT], "missing")
-    slots = max(len(feature.missing_values) for feature in contract.features)
-    for slot in range(slots):
-        # A feature with fewer such values has NaN here, which equals nothing.
-        values = [
-            feature.missing_values[slot] if slot < len(feature.missing_values) else np.nan
-            for feature in contract.features
-        ]
-        stands_for = graph.constant(f"missing_value_{slot}", np.array(values))
-        is_one = graph.add("Equal", [INPUT, stands_for], f"is_missing_value_{slot}")
-        missing = graph.add("Or", [missing, is_one], f"missing_{slot}")
-    medians = graph.constant("medians", imputer.statistics_)
-    return graph.add("Where", [missing, medians, INPUT], "known")
-
-
-def _scale(graph: Graph, scaler: Any, known: str) -> str:
-    mean, scale = graph.constant("mean", scaler.mean_), graph.constant("scale", scaler.scale_)
-    scaled = graph.add("Div", [graph.add("Sub", [known, mean], "centred"), scale], "unbounded")
-    # Without bounds a value such as 1e308 would be squared to infinity and answered with NaN.
-    bounds = [graph.constant("lowest", -FAR), graph.constant("highest", FAR)]
-    return graph.add("Clip", [scaled, *bounds], "scaled")
 
 
 def _kernel_machine(svm: Any) -> KernelMachine:

@@ -34,8 +34,8 @@ def check_parity(estimator: Pipeline, scorer: Scorer, X: FloatMatrix) -> float:
 
 def _rows_of_missing(contract: Contract, X: FloatMatrix) -> FloatMatrix:
     """Give rows with each nullable feature missing in turn, then all, in each way of saying so."""
-    typical = np.nanmedian(X, axis=0)
-    ways = [(np.nan, *f.missing_values) if f.nullable else () for f in contract.features]
+    typical = _typical(contract, X)
+    ways = [(np.nan, *f.missing_numbers) if f.nullable else () for f in contract.features]
     rows = []
     for column, values in enumerate(ways):
         for value in values:
@@ -48,19 +48,32 @@ def _rows_of_missing(contract: Contract, X: FloatMatrix) -> FloatMatrix:
 
 
 def _extreme_rows(contract: Contract, X: FloatMatrix) -> FloatMatrix:
-    """Give rows at the ends of what can be asked: all low, all high, each feature at either end."""
-    ends = np.array([_ends(f) for f in contract.features]).T
-    typical = np.nanmedian(X, axis=0)
-    rows = [*ends]
-    for column in range(len(typical)):
-        for end in ends[:, column]:
+    """Give rows at the ends of what can be asked: all low, all high, each feature at each end."""
+    ends = [_ends(f) for f in contract.features]
+    typical = _typical(contract, X)
+    rows = [np.array([values[place] for values in ends]) for place in (0, -1)]
+    for column, values in enumerate(ends):
+        for end in values:
             row = typical.copy()
             row[column] = end
             rows.append(row)
     return np.array(rows)
 
 
-def _ends(feature: Feature) -> tuple[float, float]:
+def _typical(contract: Contract, X: FloatMatrix) -> FloatMatrix:
+    """Give each feature's median, or its most frequent category: between two there is none."""
+    typical: FloatMatrix = np.nanmedian(X, axis=0)
+    for column, feature in enumerate(contract.features):
+        if feature.type == "category":
+            known = X[~np.isnan(X[:, column]), column]
+            typical[column] = np.bincount(known.astype(np.int64), minlength=1).argmax()
+    return typical
+
+
+def _ends(feature: Feature) -> tuple[float, ...]:
+    """Give the lowest and the highest that can be asked, or every category."""
+    if feature.type == "category":
+        return tuple(map(float, range(len(feature.categories))))
     low, high = feature.training_range or (0.0, 1.0)
     span = (high - low) or 1.0
     wide_low, wide_high = low - 10 * span, high + 10 * span
@@ -73,4 +86,10 @@ def _ends(feature: Feature) -> tuple[float, float]:
 
 
 def _shown(contract: Contract, row: FloatMatrix) -> str:
-    return ", ".join(f"{n} {v:g}" for n, v in zip(contract.names, row.tolist(), strict=True))
+    pairs = zip(contract.features, row.tolist(), strict=True)
+    return ", ".join(f"{feature.name} {_spoken(feature, value)}" for feature, value in pairs)
+
+
+def _spoken(feature: Feature, value: float) -> str:
+    said = feature.decode(value)
+    return said if isinstance(said, str) else f"{value:g}"

@@ -40,7 +40,7 @@ class Prediction(msgspec.Struct, frozen=True):
 class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Rows with the answers that the model gave when it was made."""
 
-    rows: list[dict[str, float | None]]
+    rows: list[dict[str, float | str | None]]
     predictions: list[Prediction]
 
 

@@ -42,15 +42,13 @@ def golden_predictions(scorer: Scorer, X: FloatMatrix) -> Golden:
     order = np.argsort(scorer.score(X)[1], kind="stable")
     spread = np.unique(np.linspace(0, len(order) - 1, GOLDEN_ROWS - 1).astype(int))
     rows = X[order[spread]]
-    unknown = np.where([f.nullable for f in scorer.contract.features], np.nan, rows[0])
+    features = scorer.contract.features
+    unknown = np.where([f.nullable for f in features], np.nan, rows[0])
     rows = np.vstack([rows, unknown])
     labels, probabilities = scorer.score(rows)
     return Golden(
         rows=[
-            {
-                name: None if np.isnan(value) else value
-                for name, value in zip(scorer.contract.names, row, strict=True)
-            }
+            {f.name: f.decode(value) for f, value in zip(features, row, strict=True)}
             for row in rows.tolist()
         ],
         predictions=[

@@ -43,9 +43,12 @@ PURE = {
     "pipeline/compatibility.py",
     "pipeline/ledger.py",
     "pipeline/model.py",
+    "pipeline/encoding.py",
     "pipeline/export.py",
     "pipeline/paired.py",
+    "pipeline/graph.py",
     "pipeline/parity.py",
+    "pipeline/recoding.py",
     "pipeline/subgroups.py",
 }
 

@@ -228,3 +228,35 @@ def small_model() -> SmallModel:
     )
     estimator = build_estimator(contract, C=2.0, gamma=0.3, n_folds=3, seed=5).fit(X, y)
     return SmallModel(estimator, contract, X, y)
+
+
+@pytest.fixture(scope="session")
+def mixed_model() -> SmallModel:
+    """A model of two categories, of which one takes any text, and two numbers between them."""
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(150, 4)) * [1, 20, 1, 1] + [0, 100, 0, 0]
+    X[:, 0] = rng.choice(4, 150, p=[0.2, 0.5, 0.3, 0.0])  # of the last category there is no row
+    X[:, 2] = rng.integers(0, 2, 150)
+    y = (X[:, 1] / 20 + 2 * (X[:, 0] == 2) - X[:, 2] + rng.normal(size=150) > 5).astype(np.int64)
+    for column, value in ((0, np.nan), (1, -1.0), (3, np.nan)):
+        X[rng.choice(150, 9, replace=False), column] = value
+    contract = Contract(
+        target="y",
+        classes=("no", "yes"),
+        threshold=0.4,
+        features=(
+            Feature(
+                name="colour",
+                type="category",
+                categories=("red", "green", "blue", "black"),
+                missing_values=("?",),
+                unseen="missing",
+                nullable=True,
+            ),
+            Feature(name="b", nullable=True, missing_values=(-1.0,), training_range=(40.0, 160.0)),
+            Feature(name="size", type="category", categories=("small", "large")),
+            Feature(name="d", nullable=True, training_range=(-3.0, 3.0)),
+        ),
+    )
+    estimator = build_estimator(contract, C=2.0, gamma=0.3, n_folds=3, seed=5).fit(X, y)
+    return SmallModel(estimator, contract, X, y)

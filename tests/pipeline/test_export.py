@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from pipeline.export import export
 from pipeline.model import build_estimator
 from pipeline.search.problem import Nystroem
-from serving.contract import Contract, Feature
+from serving.contract import Contract, Feature, to_matrix
 from serving.scorer import Scorer
 
 NAN = np.nan
@@ -180,3 +180,66 @@ def test_the_approximate_model_answers_as_scikit_learn_does(small_model, C, gamm
     expected = estimator.predict_proba(rows)[:, 1]
     np.testing.assert_allclose(scorer.score(rows)[1], expected, rtol=0, atol=1e-7)
     assert np.ptp(expected) > 1e-6
+
+
+@pytest.fixture(scope="module")
+def mixed_scorer(mixed_model) -> Scorer:
+    return opened(mixed_model.estimator, mixed_model.contract)
+
+
+# Categories, one of them in no row of training; texts that mean missing, and one that none is.
+MIXED_ROWS = st.fixed_dictionaries(
+    {
+        "colour": st.sampled_from(["red", "green", "blue", "black", "?", "mauve", None]),
+        "b": st.one_of(st.floats(-1e6, 1e6), st.sampled_from([None, -1])),
+        "size": st.sampled_from(["small", "large"]),
+        "d": st.none() | st.floats(-1e3, 1e3),
+    }
+)
+
+
+@given(st.lists(MIXED_ROWS, min_size=1, max_size=8))
+@settings(max_examples=200)
+def test_any_row_with_categories_is_answered_as_scikit_learn_does(mixed_model, mixed_scorer, rows):
+    X = to_matrix(mixed_model.contract, rows)
+    expected = mixed_model.estimator.predict_proba(X)[:, 1]
+    label, probability = mixed_scorer.score(X)
+    np.testing.assert_allclose(probability, expected, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(label, probability >= 0.4)
+
+
+def test_a_category_that_is_not_known_is_answered_as_the_most_frequent(mixed_model, mixed_scorer):
+    rows = [
+        {"colour": colour, "b": 90, "size": "large", "d": 0}
+        for colour in ("green", "?", "mauve", None, "red")
+    ]
+    probability = mixed_scorer.score(to_matrix(mixed_model.contract, rows))[1]
+    assert np.ptp(probability[:4]) == 0
+    assert abs(probability[4] - probability[0]) > 1e-6
+
+
+def test_a_table_of_categories_alone_is_exported():
+    rng = np.random.default_rng(1)
+    X, y = rng.integers(0, 3, (60, 2)).astype(float), np.array([0, 1] * 30)
+    features = tuple(
+        Feature(name=name, type="category", categories=("x", "y", "z")) for name in "ab"
+    )
+    contract = Contract(target="y", classes=(0, 1), features=features, threshold=0.5)
+    estimator = build_estimator(contract, C=1.0, gamma=0.5, n_folds=2, seed=0).fit(X, y)
+    answers = opened(estimator, contract).score(X)[1]
+    np.testing.assert_allclose(answers, estimator.predict_proba(X)[:, 1], rtol=0, atol=1e-12)
+
+
+def test_the_approximate_model_has_categories_as_well(mixed_model):
+    estimator = mixed_model.fit(approximation=Nystroem(25, 3))
+    answers = opened(estimator, mixed_model.contract).score(mixed_model.X)[1]
+    expected = estimator.predict_proba(mixed_model.X)[:, 1]
+    np.testing.assert_allclose(answers, expected, rtol=0, atol=1e-7)
+
+
+def test_a_graph_with_categories_uses_onnxs_own_operators_in_double_precision(mixed_model):
+    contract = mixed_model.contract
+    model = onnx.load_from_string(export(mixed_model.estimator, contract, contract.to_json()))
+    assert {node.domain for node in model.graph.node} == {""}
+    types = {tensor.data_type for tensor in model.graph.initializer}
+    assert types == {onnx.TensorProto.DOUBLE, onnx.TensorProto.INT64}

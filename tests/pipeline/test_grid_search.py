@@ -315,3 +315,38 @@ def test_more_components_than_rows_are_told_in_a_sentence(run, training_files):
     training_files()
     with pytest.raises(PipelineError, match=r"components is 300, but of 60 training rows only 26"):
         run(approximation="nystroem")
+
+
+@pytest.fixture(scope="module")
+def with_categories(run_chain, make_params, tmp_path_factory):
+    """Give the results of a table with a category, in which one text is none."""
+    colours = ["red", "green", "green", "blue", "?"]
+    rng = np.random.default_rng(2)
+    shares = {"red": 0.3, "green": 0.2, "blue": 0.8, "?": 0.5}
+    lines = [
+        f"{colour},{rng.normal():.3f},{int(rng.random() < shares[colour])}"
+        for colour in colours * 20
+    ]
+    path = tmp_path_factory.mktemp("categories") / "table.csv"
+    path.write_text("\n".join(["colour,a,y", *lines, "mauve,0.5,1", ""]))
+    category = {
+        "type": "category",
+        "categories": ["red", "green", "blue"],
+        "missing_values": ["?"],
+        "unseen": "missing",
+    }
+    return run_chain(make_params({"colour": category, "a": None}), path)
+
+
+def test_a_table_with_categories_goes_from_its_texts_to_a_verified_model(with_categories):
+    scorer = Scorer.load(with_categories.model)
+    assert scorer.contract.features[0].categories == ("red", "green", "blue")
+    metrics = json.loads(with_categories.metrics.read_text())
+    assert metrics["rows"] == 21
+    assert json.loads(with_categories.winner.read_text())["onnx_difference"] < 1e-9
+
+
+def test_golden_rows_have_the_texts_of_categories(with_categories):
+    rows = json.loads((with_categories.model / "golden.json").read_text())["rows"]
+    assert {row["colour"] for row in rows} == {"red", "green", "blue", None}
+    assert rows[-1]["colour"] is None

@@ -64,3 +64,44 @@ def test_the_calibration_is_that_of_its_seed(small_model):
 def test_an_estimator_is_not_fitted_when_it_is_built():
     estimator = build_estimator(CONTRACT, C=1.0, gamma=1.0, n_folds=3, seed=0)
     assert not hasattr(estimator.named_steps["impute"], "statistics_")
+
+
+MIXED = Contract(
+    target="y",
+    classes=(0, 1),
+    features=(
+        Feature(name="colour", type="category", categories=("red", "green", "blue"), nullable=True),
+        Feature(name="a", nullable=True, missing_values=(-1.0,)),
+        Feature(name="size", type="category", categories=("small", "large")),
+    ),
+)
+
+
+def test_a_category_becomes_a_column_for_each_and_numbers_stay_as_they_are():
+    X = np.array([[0, 1.0, 1], [2, 3.0, 0], [2, -1.0, 0], [NAN, 5.0, 1]])
+    encoded = build_transformer(MIXED).fit_transform(X)
+    numbers = Contract(target="y", classes=(0, 1), features=MIXED.features[1:2])
+    np.testing.assert_array_equal(
+        encoded[:, :1], build_transformer(numbers).fit_transform(X[:, 1:2])
+    )
+    assert encoded[:, 1:].tolist() == [
+        [1, 0, 0, 0, 1],
+        [0, 0, 1, 1, 0],
+        [0, 0, 1, 1, 0],
+        [0, 0, 1, 0, 1],  # the most frequent colour
+    ]
+
+
+def test_every_category_has_its_column_whichever_rows_it_is_fitted_on():
+    fitted = build_transformer(MIXED).fit(np.array([[1, 1.0, 0], [1, 2.0, 0]]))
+    assert fitted.transform(np.array([[2, 1.5, 1]]))[0].tolist() == [0, 0, 0, 1, 0, 1]
+
+
+def test_there_may_be_nothing_but_categories():
+    contract = Contract(target="y", classes=(0, 1), features=MIXED.features[::2])
+    encoded = build_transformer(contract).fit_transform(np.array([[0, 1.0], [NAN, 0]]))
+    assert encoded.tolist() == [[1, 0, 0, 0, 1], [1, 0, 0, 1, 0]]
+
+
+def test_without_categories_the_steps_are_those_of_numbers_alone():
+    assert list(build_transformer(CONTRACT).named_steps) == ["mark", "impute", "scale"]

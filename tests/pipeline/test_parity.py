@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import onnx
 import pytest
@@ -9,24 +11,22 @@ from pipeline.parity import TOLERANCE, check_parity
 from serving.scorer import Scorer
 
 
+def open_changed(of, estimator=None, **constants) -> Scorer:
+    """Open an estimator's exported model, with constants of its graph replaced."""
+    contract_json = of.contract.to_json()
+    model = onnx.load_from_string(export(estimator or of.estimator, of.contract, contract_json))
+    for tensor in model.graph.initializer:
+        if tensor.name in constants:
+            change = constants.pop(tensor.name)
+            value = change(numpy_helper.to_array(tensor).copy())
+            tensor.CopyFrom(numpy_helper.from_array(np.asarray(value), tensor.name))
+    assert not constants, "no such constant"
+    return Scorer.open(model.SerializeToString(), contract_json)
+
+
 @pytest.fixture
 def open_model(small_model):
-    """Open an estimator's exported model, with constants of its graph replaced."""
-
-    def open_one(estimator=None, **constants) -> Scorer:
-        contract_json = small_model.contract.to_json()
-        model = onnx.load_from_string(
-            export(estimator or small_model.estimator, small_model.contract, contract_json)
-        )
-        for tensor in model.graph.initializer:
-            if tensor.name in constants:
-                change = constants.pop(tensor.name)
-                value = change(numpy_helper.to_array(tensor).copy())
-                tensor.CopyFrom(numpy_helper.from_array(np.asarray(value), tensor.name))
-        assert not constants, "no such constant"
-        return Scorer.open(model.SerializeToString(), contract_json)
-
-    return open_one
+    return partial(open_changed, small_model)
 
 
 def test_the_exported_model_is_in_parity(small_model, open_model):
@@ -95,3 +95,23 @@ def test_labels_that_do_not_follow_the_threshold_are_refused(small_model, open_m
     broken = open_model(threshold=lambda threshold: threshold + 0.1)
     with pytest.raises(PipelineError, match="labels do not follow its threshold"):
         check_parity(small_model.estimator, broken, small_model.X)
+
+
+def test_a_model_with_categories_is_in_parity(mixed_model):
+    assert check_parity(mixed_model.estimator, open_changed(mixed_model), mixed_model.X) < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("constant", "change"),
+    [
+        ("most_frequent", lambda codes: codes * 0),
+        ("codes", without(2)),
+        ("codes", without(3)),  # a category that no row of training has
+        ("one_hot_columns", lambda places: places[::-1]),
+        ("categories_columns", lambda places: places[::-1]),
+    ],
+)
+def test_a_category_that_is_encoded_otherwise_is_noticed(mixed_model, constant, change):
+    broken = open_changed(mixed_model, **{constant: change})
+    with pytest.raises(PipelineError, match=r"for colour (red|green|blue|black|nan), b .*, size "):
+        check_parity(mixed_model.estimator, broken, mixed_model.X[:1])

@@ -88,3 +88,16 @@ def test_a_learning_curve_starts_with_both_classes_however_rare_one_is(pima, mak
     assert len(curve) == 5
     assert curve.notna().all(axis=None)
     assert curve["cv_roc_auc_mean"].between(0.3, 1).all()
+
+
+def test_the_key_names_how_many_categories_there_are(mixed_model, pima):
+    table = training.Table(None, mixed_model.X, mixed_model.y, mixed_model.contract)
+    first, *others = mixed_model.contract.features
+    renamed = msgspec.structs.replace(first, categories=("a", "b", "c", "d"))
+    more = msgspec.structs.replace(first, categories=(*first.categories, "e"))
+    keys = {}
+    for name, feature in (("first", first), ("renamed", renamed), ("more", more)):
+        contract = msgspec.structs.replace(table.contract, features=(feature, *others))
+        of = training.Table(None, table.X, table.y, contract)
+        keys[name] = Search.of(of, pima.params.grid_search, 42).key
+    assert keys["first"] == keys["renamed"] != keys["more"]

@@ -99,6 +99,12 @@ def pima_training(pima: Any) -> Searched:
 
 
 @pytest.fixture(scope="session")
+def mixed(mixed_model: Any) -> Searched:
+    """Categories and numbers."""
+    return Searched(mixed_model.X, mixed_model.y, mixed_model.contract)
+
+
+@pytest.fixture(scope="session")
 def small() -> Searched:
     """A hundred and twenty rows of three features, some of which overlap."""
     rng = np.random.default_rng(1)

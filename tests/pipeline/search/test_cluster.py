@@ -42,6 +42,15 @@ def test_the_scores_are_those_of_this_machine(pima_training, connected):
     np.testing.assert_array_equal(here, there)
 
 
+def test_categories_are_encoded_there_as_here(mixed, connected):
+    problem = mixed.problem()
+    here, there = (
+        scores_of(exhaustive(problem, CANDIDATES, run, Watch()))
+        for run in (run_with(), connected.run)
+    )
+    np.testing.assert_array_equal(here, there)
+
+
 def test_halving_and_the_approximation_run_there_as_well(small, connected):
     problem = small.problem(3, approximation=Nystroem(20, 0))
     options = (Halving(3, None, 0), "median")

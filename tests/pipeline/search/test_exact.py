@@ -31,8 +31,8 @@ def assert_same_ranking(table, theirs):
     assert np.all(np.diff(ours)[~steps] == 0)
 
 
-@pytest.mark.parametrize("name", ["pima_training", "breast_cancer"])
-def test_on_real_tables(request, name):
+@pytest.mark.parametrize("name", ["pima_training", "breast_cancer", "mixed"])
+def test_on_real_tables_and_one_with_categories(request, name):
     data = request.getfixturevalue(name)
     assert_same_as_grid_search_cv(data, grid(0.01, 1000, 5), grid(0.0001, 10, 5), 5)
 

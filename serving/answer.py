@@ -11,7 +11,7 @@ import msgspec
 
 from serving import store
 from serving.config import Settings
-from serving.contract import to_matrix, training_warnings
+from serving.contract import training_warnings
 from serving.errors import InvalidBodyError, NoModelError
 from serving.formats.reader import Reader, Rows
 from serving.scorer import Scorer
@@ -29,8 +29,8 @@ class Served(NamedTuple):
 class Scored(NamedTuple):
     """Answers to rows: a label and the probability of the positive class for each.
 
-    `warnings` are for each row the values that lie outside the range seen in training, in words;
-    `outside` counts them by feature.
+    `warnings` are for each row the values that training has not seen, in words: those outside its
+    range, and those that are no category. `outside` counts them by feature.
     """
 
     labels: list[int]
@@ -92,6 +92,9 @@ def score(served: Served, rows: Rows) -> Scored:
     if rows.usual:
         return Scored(labels, probabilities, [[] for _ in labels], {})
     warnings, outside = training_warnings(served.scorer.contract, rows.values)
+    for unseen in rows.unseen:
+        warnings[unseen.row].append(unseen.warning)
+        outside[unseen.feature] = outside.get(unseen.feature, 0) + 1
     return Scored(labels, probabilities, warnings, outside)
 
 
@@ -107,4 +110,4 @@ def to_answer(served: Served, scored: Scored) -> Answer:
 
 def answer(served: Served, rows: Sequence[Mapping[str, Any]]) -> Answer:
     """Predict for rows as JSON gives them; raises InvalidRowsError (see `contract.to_matrix`)."""
-    return to_answer(served, score(served, Rows(to_matrix(served.scorer.contract, rows))))
+    return to_answer(served, score(served, Rows.of(served.scorer.contract, rows)))

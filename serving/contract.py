@@ -75,14 +75,17 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         """Give a row that is allowed: the middle of what was seen in training, first categories."""
         return {feature.name: _middle(feature) for feature in self.features}
 
-    def to_json(self) -> bytes:
-        document = msgspec.to_builtins(self)
-        # Without them the bytes, and with them a model's digest, are what they were before there
-        # were categories.
+    def to_builtins(self) -> dict[str, Any]:
+        document: dict[str, Any] = msgspec.to_builtins(self)
+        # What only categories have is left out of the others: their bytes, and with them a model's
+        # digest, are what they were before there were any.
         for feature in document["features"]:
             if feature["type"] != "category":
                 del feature["categories"], feature["unseen"]
-        return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+        return document
+
+    def to_json(self) -> bytes:
+        return msgspec.json.format(msgspec.json.encode(self.to_builtins()), indent=2) + b"\n"
 
     @classmethod
     def read(cls, path: Path) -> "Contract":

@@ -5,19 +5,19 @@ from typing import Any
 
 from flask import Response, request
 
-from serving.contract import Contract, InvalidRowsError, to_matrix
+from serving.contract import Contract, InvalidRowsError
 from serving.errors import InvalidBodyError, MalformedBodyError, error_answer
 from serving.formats.reader import Rows
 
 
-def checked(contract: Contract, rows: Sequence[Mapping[str, Any]]) -> Rows:
-    """Hold rows to the contract.
+def checked(contract: Contract, rows: Sequence[Mapping[str, Any]], *, coded: bool = False) -> Rows:
+    """Hold rows to the contract; `coded` ones have categories as numbers.
 
     Raises MalformedBodyError with the first violation and the number of all: these protocols have
     no list for the others.
     """
     try:
-        return Rows(to_matrix(contract, rows))
+        return Rows.of(contract, rows, coded=coded)
     except InvalidRowsError as error:
         first, count = error.violations[0], len(error.violations)
         more = f" ({count} errors in all)" if count > 1 else ""

@@ -95,7 +95,8 @@ def infer(name: str, version: str | None = None) -> Response:
     wanted = _wanted(asked)
     check_count(asked.rows, settings.max_rows)
     contract = served.scorer.contract
-    scored = score_and_count(served, checked(contract, to_rows(contract, asked, raw)))
+    rows = checked(contract, to_rows(contract, asked, raw), coded=True)
+    scored = score_and_count(served, rows)
     return scored_response(served, _encode(served, asked.id, wanted, scored))
 
 

@@ -34,7 +34,8 @@ def contract() -> Response:
     description = Description(
         model_info(served), contract, contract.example(), settings.max_rows, settings.max_body
     )
-    return scored_response(served, msgspec.json.encode(description))
+    written = {**msgspec.structs.asdict(description), "contract": contract.to_builtins()}
+    return scored_response(served, msgspec.json.encode(written))
 
 
 @blueprint.get("/openapi.json")

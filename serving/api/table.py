@@ -5,7 +5,7 @@ from flask import Response, request
 from serving.answer import Served
 from serving.api import score_and_count, scored_response, state
 from serving.body import read_body
-from serving.contract import Contract, InvalidRowsError, to_matrix
+from serving.contract import Contract, InvalidRowsError
 from serving.errors import InvalidBodyError, UnsupportedTypeError, invalid_rows
 from serving.formats.csvtable import Table, answer_columns, read_table, to_csv, to_rows
 from serving.formats.reader import Rows
@@ -33,6 +33,6 @@ def _rows(contract: Contract, table: Table) -> Rows:
     if not table.records:
         raise InvalidBodyError("The table has a header, but no rows.")
     try:
-        return Rows(to_matrix(contract, to_rows(contract, table)))
+        return Rows.of(contract, to_rows(contract, table))
     except InvalidRowsError as error:
         raise invalid_rows(error.violations, batch=True) from error

@@ -16,8 +16,13 @@ Cell = float | bool | str | None
 
 
 def read_cell(feature: Feature, text: str) -> Cell:
-    """Read a cell for `contract.to_matrix`; what is no number is left to it to refuse."""
+    """Read a cell for `contract.to_matrix`; what is no number is left to it to refuse.
+
+    A category may be called `None` or `NA`: where it is, that is no word for missing.
+    """
     text = text.strip()
+    if feature.type == "category":
+        return None if text in ABSENT and text not in feature.codes else text
     if text in ABSENT:
         return None
     if feature.type == "boolean" and text.lower() in BOOLEANS:

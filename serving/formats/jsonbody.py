@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from serving.answer import Served
-from serving.contract import InvalidRowsError, to_matrix
+from serving.contract import InvalidRowsError
 from serving.errors import (
     FieldError,
     InvalidBodyError,
@@ -39,7 +39,7 @@ def read_rows(served: Served, body: bytes, most: int) -> Rows:
     asked = split_rows(decode(body))
     check_count(len(asked.rows), most)
     try:
-        return Rows(to_matrix(served.scorer.contract, asked.rows))
+        return Rows.of(served.scorer.contract, asked.rows)
     except InvalidRowsError as error:
         raise invalid_rows(error.violations, batch=asked.batch) from error
 

@@ -124,7 +124,8 @@ def _of_rows(contract: Contract) -> list[Operation]:
 
 
 def _of_tensors(contract: Contract) -> list[Operation]:
-    values = [float(value) for value in contract.example().values()]
+    example = contract.example()
+    values = [float(f.codes.get(str(example[f.name]), example[f.name])) for f in contract.features]
     tensor = {"name": "features", "shape": [1, len(values)], "datatype": "FP64", "data": values}
     model = "/v2/models/{name}"
     found = [

@@ -6,13 +6,14 @@ again, step by step, where the caller can be told what is wrong with it.
 """
 
 import re
-from math import ceil, floor
-from typing import Annotated, Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from math import ceil, floor, nan
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
 
-from serving.contract import Contract, Feature, FloatMatrix, allows
+from serving.contract import Contract, Feature, FloatMatrix, Unseen, allows, encode_rows
 
 BATCH_START = b'{"rows"'
 # A repeated key shows as a colon too many, not so where names have colons themselves; the others
@@ -26,11 +27,21 @@ FAILURES = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 class Rows(NamedTuple):
     """Rows that the contract allows: `values` `[rows, features]`, NaN where one is missing.
 
-    `usual` says that none of them can lie outside the range seen in training.
+    `usual` says that none of them can lie outside the range seen in training; `unseen` are the
+    texts that were taken as missing.
     """
 
     values: FloatMatrix
     usual: bool = False
+    unseen: Sequence[Unseen] = ()
+
+    @classmethod
+    def of(
+        cls, contract: Contract, rows: Sequence[Mapping[str, Any]], *, coded: bool = False
+    ) -> "Rows":
+        """Hold rows to the contract; raises InvalidRowsError (see `contract.encode_rows`)."""
+        values, unseen = encode_rows(contract, rows, coded=coded)
+        return cls(values, unseen=unseen)
 
 
 class Reader:
@@ -43,6 +54,11 @@ class Reader:
         self._usable = 0 < len(names) == len(set(names)) and not any(map(UNFIT.search, names))
         if not self._usable:
             return
+        self._codes = [
+            (place, {None: nan, **feature.codes})
+            for place, feature in enumerate(contract.features)
+            if feature.type == "category"
+        ]
         row = _row_type(contract, _allowed)
         batch: Any = msgspec.defstruct("Batch", [("rows", list[row])], forbid_unknown_fields=True)  # type: ignore[valid-type]
         self._usual_row = msgspec.json.Decoder(_row_type(contract, _usual))
@@ -62,7 +78,7 @@ class Reader:
             return None
         try:
             # What is usual needs no other look: a single row is answered in half the time.
-            return Rows(_matrix([self._usual_row.decode(body)]), usual=True)
+            return Rows(self._matrix([self._usual_row.decode(body)]), usual=True)
         except FAILURES:
             pass
         try:
@@ -80,12 +96,17 @@ class Reader:
         return self._checked(rows)
 
     def _checked(self, rows: list[Any]) -> Rows | None:
-        values = _matrix(rows)
+        values = self._matrix(rows)
         return Rows(values) if allows(self._contract, values) else None
 
-
-def _matrix(rows: list[Any]) -> FloatMatrix:
-    return np.array([msgspec.structs.astuple(row) for row in rows], dtype=np.float64)
+    def _matrix(self, rows: list[Any]) -> FloatMatrix:
+        cells: list[Any] = [msgspec.structs.astuple(row) for row in rows]
+        if self._codes:
+            cells = [list(row) for row in cells]
+            for place, codes in self._codes:
+                for row in cells:
+                    row[place] = codes[row[place]]
+        return np.array(cells, dtype=np.float64)
 
 
 def _row_type(contract: Contract, kind: Any) -> Any:
@@ -97,11 +118,15 @@ def _row_type(contract: Contract, kind: Any) -> Any:
 
 
 def _allowed(feature: Feature) -> Any:
+    if feature.type == "category":
+        return _text(feature)
     return bool | float | None if feature.type == "boolean" else float | None
 
 
 def _usual(feature: Feature) -> Any:
     """Give a type for values within the limits and the range seen in training, or missing."""
+    if feature.type == "category":
+        return _text(feature)
     low, high = feature.training_range or (None, None)
     lowest = max((v for v in (low, feature.minimum) if v is not None), default=None)
     highest = min((v for v in (high, feature.maximum) if v is not None), default=None)
@@ -111,6 +136,14 @@ def _usual(feature: Feature) -> Any:
     if feature.type == "integer":
         kind = _whole(lowest, highest)
     return kind | None if feature.nullable else kind
+
+
+def _text(feature: Feature) -> Any:
+    """Give a type for the texts that are known; what becomes of others is not told here."""
+    if not feature.nullable:
+        return Literal[feature.categories]
+    known: Any = Literal[tuple(feature.codes)]
+    return known | None
 
 
 def _whole(lowest: float | None, highest: float | None) -> Any:

@@ -3,7 +3,7 @@
 Rows come either as one tensor `[rows, features]` of any name, in the contract's order, or as one
 tensor `[rows]` or `[rows, 1]` for each feature, of its name. Values stand in the JSON, flat
 (row-major) or nested, where null is missing; or as raw bytes behind it, where NaN is (Triton's
-binary tensor data extension).
+binary tensor data extension). All are numbers: a category is the place of its text, from 0.
 
 Sources: kserve/open-inference-protocol, specification/protocol/inference_rest.md; Triton's
 docs/protocol/extension_binary_data.md.
@@ -73,7 +73,7 @@ def to_request(value: Any) -> InferRequest:
 
 
 def to_rows(contract: Contract, asked: InferRequest, raw: bytes) -> list[Row]:
-    """Make rows for `contract.to_matrix` from a request and the raw bytes behind its JSON.
+    """Make coded rows for `contract.encode_rows` from a request and the raw bytes behind it.
 
     Raises MalformedBodyError for tensors that are not those of the contract, and for data that
     does not fit its shape.

@@ -51,6 +51,17 @@ def with_features(*changes: dict[str, Any]) -> Contract:
     return msgspec.structs.replace(CONTRACT, features=features)
 
 
+# How much someone smokes, in words, where the others know only whether: 0, 1 and 2 in the graph.
+SMOKING: dict[str, Any] = {
+    "type": "category",
+    "categories": ("never", "now, and then", "daily"),
+    "missing_values": ("?",),
+    "nullable": True,
+}
+WITH_WORDS = with_features({}, {}, SMOKING)
+WITH_ANY_WORD = with_features({}, {}, {**SMOKING, "unseen": "missing"})
+
+
 def write(directory: Path, contract: Contract, bias: float = 0.0) -> str:
     """Write a version's files into a folder and give its digest; `bias` makes versions differ.
 
@@ -59,7 +70,7 @@ def write(directory: Path, contract: Contract, bias: float = 0.0) -> str:
     directory.mkdir(parents=True, exist_ok=True)
     text = contract.to_json()
     model = graph(sha256(text).hexdigest(), bias).SerializeToString()
-    rows = [dict(zip(contract.names, row.values(), strict=True)) for row in ROWS]
+    rows = [in_words(contract, row) for row in ROWS]
     probabilities = [expected_probability(row, bias) for row in ROWS]
     predictions = [Prediction(int(p >= THRESHOLD), p) for p in probabilities]
     golden = {"rows": rows, "predictions": predictions}
@@ -67,6 +78,12 @@ def write(directory: Path, contract: Contract, bias: float = 0.0) -> str:
     (directory / "contract.json").write_bytes(text)
     (directory / "golden.json").write_bytes(msgspec.json.encode(golden))
     return sha256(model).hexdigest()
+
+
+def in_words(contract: Contract, row: dict[str, Any]) -> dict[str, Any]:
+    """Give a row by the contract's own names, with the texts of its categories."""
+    values = zip(contract.features, row.values(), strict=True)
+    return {f.name: f.decode(v) if f.type == "category" else v for f, v in values}
 
 
 def expected_probability(row: dict[str, Any], bias: float = 0.0) -> float:

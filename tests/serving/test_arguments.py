@@ -3,6 +3,7 @@
 import pytest
 
 from serving.arguments import ArgumentsError, to_row
+from serving.contract import Contract, Feature
 
 
 def test_values_stand_in_the_models_order(contract):
@@ -54,3 +55,24 @@ def test_a_name_given_twice_is_told(contract):
 
 def test_a_name_may_hold_an_equals_sign(contract):
     assert to_row(contract, ["a=b=3"]) == {"a=b": 3}
+
+
+EARNS = Feature(
+    name="earns", type="category", categories=("<=50K", ">50K", "None"), missing_values=("?",)
+)
+INCOME = Contract(target="y", classes=(0, 1), features=(EARNS, Feature(name="a=b")))
+
+
+def test_a_text_may_hold_an_equals_sign():
+    assert to_row(INCOME, ["<=50K", "3"]) == {"earns": "<=50K", "a=b": 3}
+    assert to_row(INCOME, ["a=b=3", "earns=<=50K"]) == {"earns": "<=50K", "a=b": 3}
+
+
+def test_a_text_is_left_as_it_is():
+    for text in ("None", "?", "true", "1", "mauve"):
+        assert to_row(INCOME, [text, "3"])["earns"] == text
+
+
+@pytest.mark.parametrize("word", ["null", "-", ""])
+def test_a_category_that_is_missing_has_the_same_words(word):
+    assert to_row(INCOME, [word, "3"])["earns"] is None

@@ -13,7 +13,7 @@ from serving.contract import Contract, Feature, training_warnings
 from serving.contract import to_matrix as matrix_of
 from serving.formats.jsonbody import check_count, decode, split_rows
 from serving.formats.reader import Reader, Rows
-from tests.serving.small_model import with_features
+from tests.serving.small_model import WITH_ANY_WORD, WITH_WORDS, with_features
 
 MOST = 3
 # Names as tables have them, with what JSON, msgspec or the form of a body could trip over.
@@ -22,13 +22,31 @@ UNFIT = ["a:b", 'quote"', "back\\slash", "tab\t", "\x00", "\x1f"]
 ENDS = [-7.5, -1, 0, 0.5, 1, 3, 80, 200.25]
 FAR = [-1e300, -(2.0**63), 2.0**53, 2.0**63, 1e19, 1e300]
 
+TEXTS = ["red", "naïve ☃", "a:b", 'quote"', "back\\slash", "null", "1", "a, b", "?", "NA"]
+
 ends = st.one_of(*[st.sampled_from(ENDS)] * 4, st.sampled_from(FAR))
 maybe = st.none() | ends
 pairs = st.tuples(ends, ends).map(lambda pair: (min(pair), max(pair)))
 
 
 @st.composite
+def categories(draw, name: str) -> Feature:
+    texts = draw(st.lists(st.sampled_from(TEXTS), min_size=2, max_size=5, unique=True))
+    some = draw(st.integers(2, len(texts)))
+    return Feature(
+        name=name,
+        type="category",
+        nullable=draw(st.booleans()),
+        missing_values=tuple(texts[some:]),
+        categories=tuple(texts[:some]),
+        unseen=draw(st.sampled_from(["refuse", "missing"])),
+    )
+
+
+@st.composite
 def features(draw, name: str) -> Feature:
+    if draw(st.integers(0, 3)) == 0:
+        return draw(categories(name))
     return Feature(
         name=name,
         type=draw(st.sampled_from(["number", "integer", "boolean"])),
@@ -65,6 +83,10 @@ values = st.one_of(numbers, words, words, others)
 
 def fitting(feature: Feature) -> st.SearchStrategy[str]:
     """Give values on, beside and between a feature's limits, as they are written."""
+    if feature.type == "category":
+        texts = [*feature.categories, *feature.missing_values, "unseen"]
+        absent = ["null"] if feature.nullable else []
+        return st.sampled_from([json.dumps(text) for text in texts] + absent)
     low, high = feature.training_range or (0, 1)
     known = [low, high, (low + high) / 2, *feature.missing_values, feature.minimum, feature.maximum]
     found: set[str] = set()
@@ -160,6 +182,7 @@ def check(case: Case) -> Rows | None:
         expected = slowly(case.contract, case.body)
         assert found.values.dtype == expected.dtype
         np.testing.assert_array_equal(found.values, expected, strict=True)
+        assert found.unseen == ()
         if found.usual:
             warnings, outside = training_warnings(case.contract, expected)
             assert not any(warnings)
@@ -322,3 +345,26 @@ def test_a_missing_value_is_nan():
     assert found is not None
     assert math.isnan(found.values[0, 0])
     assert found.usual
+
+
+WORDS = Reader(WITH_WORDS)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [("never", 0), ("daily", 2), ("?", math.nan), (None, math.nan)]
+)
+def test_a_category_is_read_at_one_look(text, code):
+    row = {**ROW, "Smoker": text}
+    found = WORDS.read(json.dumps(row).encode(), MOST)
+    assert found is not None
+    assert found.usual
+    batch = WORDS.read(json.dumps({"rows": [row, row]}).encode(), MOST)
+    assert batch is not None
+    for values in (found.values, batch.values):
+        np.testing.assert_array_equal(values[:, 2], np.full(len(values), code))
+
+
+@pytest.mark.parametrize("value", ["hourly", 0, True])
+@pytest.mark.parametrize("contract", [WITH_WORDS, WITH_ANY_WORD], ids=["refuse", "missing"])
+def test_what_is_no_category_is_left_to_who_can_say_what(contract, value):
+    assert Reader(contract).read(json.dumps({**ROW, "Smoker": value}).encode(), MOST) is None

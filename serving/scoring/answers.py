@@ -36,13 +36,15 @@ class Part(NamedTuple):
 class Prepared(NamedTuple):
     """A part's rows that the contract allows, as numbers; `places` says which they are.
 
-    `refused` has the sentence to say of each of the others, by its place in the part.
+    `refused` has the sentence to say of each of the others, by its place in the part, and `unseen`
+    that of texts which are no category and were taken as missing.
     """
 
     rows: pa.RecordBatch
     refused: dict[int, str]
     places: npt.NDArray[np.intp]
     values: FloatMatrix
+    unseen: dict[int, list[str]]
 
 
 class Answered(NamedTuple):
@@ -71,20 +73,24 @@ def prepare(contract: Contract, columns: list[int], part: Part) -> Prepared:
     refused = {int(places[i]): _sentence(reasons) for i, reasons in found.items()}
     allowed = np.delete(np.arange(len(places)), list(found))
     matrix = values.matrix[allowed] if found else values.matrix
-    return Prepared(part.rows, part.faults | refused, places[allowed], matrix)
+    unseen: dict[int, list[str]] = {}
+    for one in values.unseen:
+        unseen.setdefault(int(places[one.row]), []).append(one.warning)
+    return Prepared(part.rows, part.faults | refused, places[allowed], matrix, unseen)
 
 
 def finish(contract: Contract, prepared: Prepared, answers: Answers) -> Answered:
     """Put the answers beside their rows, with the values that training has not seen."""
     labels, probabilities = answers
-    rows, refused, places, values = prepared
+    rows, refused, places, values, unseen = prepared
     finite = np.isfinite(probabilities)
     if not finite.all():
         refused = refused | {int(place): TOO_EXTREME for place in places[~finite]}
         places, values = places[finite], values[finite]
         labels, probabilities = labels[finite], probabilities[finite]
     scored = rows.take(pa.array(places)) if refused else rows
-    return Answered(rows, refused, scored, labels, probabilities, _warnings(contract, values))
+    warnings = _warnings(contract, places, values, unseen)
+    return Answered(rows, refused, scored, labels, probabilities, warnings)
 
 
 def _unread(contract: Contract, features: list[pa.Array], row: int) -> list[Violation]:
@@ -101,14 +107,20 @@ def _sentence(reasons: list[Violation]) -> str:
     return "; ".join(f"{violation.feature}: {violation.detail}" for violation in reasons)
 
 
-def _warnings(contract: Contract, values: FloatMatrix) -> list[str]:
+def _warnings(
+    contract: Contract,
+    places: npt.NDArray[np.intp],
+    values: FloatMatrix,
+    unseen: dict[int, list[str]],
+) -> list[str]:
+    """Say of each row what training has not seen; `places` are the keys of `unseen`."""
     texts = [""] * len(values)
     rules = bounds(contract)
     # Most rows are usual: only of the others is asked what is unusual.
     unusual = ((values < rules.seen_from) | (values > rules.seen_to)).any(axis=1)
-    places = np.flatnonzero(unusual)
-    notes, _ = training_warnings(contract, values[places])
-    for place, said in zip(places.tolist(), notes, strict=True):
-        if said:
-            texts[place] = "; ".join(said)
+    unusual |= np.isin(places, list(unseen))
+    chosen = np.flatnonzero(unusual)
+    notes, _ = training_warnings(contract, values[chosen])
+    for row, said in zip(chosen.tolist(), notes, strict=True):
+        texts[row] = "; ".join([*said, *unseen.get(int(places[row]), [])])
     return texts

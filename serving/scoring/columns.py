@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from serving.contract import Contract, Feature, FloatMatrix
+from serving.contract import Contract, Feature, FloatMatrix, Unseen
 from serving.formats.cells import ABSENT, Cell, read_cell
 
 FloatColumn = npt.NDArray[np.float64]
@@ -21,11 +21,13 @@ ABSENT_WORDS = pa.array(sorted(ABSENT))
 class Values(NamedTuple):
     """Rows as numbers `[rows, features]`, NaN where one is missing.
 
-    `unread` `[rows]` marks those that have text which is no number.
+    `unread` `[rows]` marks those that have text which is no number, or no category; `unseen` are
+    the texts that are no category and taken as missing.
     """
 
     matrix: FloatMatrix
     unread: npt.NDArray[np.bool_]
+    unseen: list[Unseen]
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -34,10 +36,12 @@ def is_text(kind: pa.DataType) -> bool:
     )
 
 
-def is_readable(kind: pa.DataType) -> bool:
-    """Tell whether a column of this type can be a feature."""
+def is_readable(feature: Feature, kind: pa.DataType) -> bool:
+    """Tell whether a column of this type can be the feature; numbers are no category's texts."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
+    if feature.type == "category":
+        return is_text(kind) or bool(pa.types.is_null(kind))
     return bool(
         is_text(kind)
         or pa.types.is_integer(kind)
@@ -52,15 +56,22 @@ def to_values(contract: Contract, columns: list[pa.Array], rows: int) -> Values:
     """Read the features' columns, decoded, in the contract's order."""
     matrix = np.empty((rows, len(columns)), dtype=np.float64)
     unread = np.zeros(rows, dtype=np.bool_)
+    unseen: list[Unseen] = []
     for place, (feature, column) in enumerate(zip(contract.features, columns, strict=True)):
         if not is_text(column.type):
             matrix[:, place] = _numbers(column)
             continue
         text = column.cast(pa.string())
-        plain = _plain_numbers(text)
-        matrix[:, place], odd = (plain, False) if plain is not None else _read(feature, text)
-        unread |= odd
-    return Values(matrix, unread)
+        plain = None if feature.type == "category" else _plain_numbers(text)
+        if plain is not None:
+            matrix[:, place] = plain
+            continue
+        matrix[:, place], odd = _read(feature, text)
+        if feature.unseen == "missing":
+            unseen += _unseen(feature, text, odd)
+        else:
+            unread |= odd
+    return Values(matrix, unread, unseen)
 
 
 def cell(feature: Feature, column: pa.Array, row: int) -> Cell:
@@ -107,11 +118,23 @@ def _cast(text: pa.Array) -> pa.Array | None:
 
 
 def _read(feature: Feature, text: pa.Array) -> tuple[FloatColumn, npt.NDArray[np.bool_]]:
-    """Read every word of a column, once each; give the numbers, and where there is none."""
+    """Read every word of a column, once each; give the numbers, and where a word has none."""
     encoded = text.dictionary_encode(null_encoding="encode")
     words = encoded.dictionary.to_pylist()
     cells = [None if word is None else read_cell(feature, word) for word in words]
-    numbers = np.array([np.nan if c is None or isinstance(c, str) else float(c) for c in cells])
-    odd = np.array([isinstance(c, str) for c in cells], dtype=np.bool_)
+    codes = feature.codes  # of a category; others have none
+    numbers = np.array([_number(codes, cell) for cell in cells])
+    odd = np.array([isinstance(c, str) and c not in codes for c in cells], dtype=np.bool_)
     places = encoded.indices.to_numpy()
     return numbers[places], odd[places]
+
+
+def _number(codes: dict[str, float], cell: Cell) -> float:
+    if isinstance(cell, str):
+        return codes.get(cell, np.nan)
+    return np.nan if cell is None else float(cell)
+
+
+def _unseen(feature: Feature, text: pa.Array, odd: npt.NDArray[np.bool_]) -> list[Unseen]:
+    rows = np.flatnonzero(odd).tolist()
+    return [Unseen(row, feature.name, str(cell(feature, text, row))) for row in rows]

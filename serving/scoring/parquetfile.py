@@ -35,12 +35,13 @@ class ParquetFile:
         self.schema = self._file.schema_arrow
         check_columns(contract, self.schema.names)
         self.places = places(contract, self.schema.names)
-        for place in self.places:
+        for feature, place in zip(contract.features, self.places, strict=True):
             field = self.schema.field(place)
-            if not is_readable(field.type):
+            if not is_readable(feature, field.type):
+                is_category = feature.type == "category"
+                needed = "text is" if is_category else "numbers, booleans or text are"
                 raise ScoringError(
-                    f"{path} has {field.type} in the column {field.name}, where numbers, booleans "
-                    "or text are needed."
+                    f"{path} has {field.type} in the column {field.name}, where {needed} needed."
                 )
 
     def chunks(self) -> Iterator[Chunk]:

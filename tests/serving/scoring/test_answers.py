@@ -5,6 +5,7 @@ import pyarrow as pa
 
 from serving.contract import InvalidRowsError, to_matrix
 from serving.scoring.answers import TOO_EXTREME, Part, finish, prepare
+from tests.serving.small_model import WITH_ANY_WORD
 
 
 def part(contract, rows, faults=None):
@@ -41,3 +42,25 @@ def test_a_row_that_is_too_extreme_for_the_model_is_refused(contract):
     assert found.refused == {1: TOO_EXTREME, 3: TOO_EXTREME}
     assert found.probabilities.tolist() == [0.25, 0.75]
     assert found.scored.num_rows == len(found.labels) == len(found.warnings) == 2
+
+
+def test_a_text_that_is_taken_as_missing_is_told_in_its_own_row_alone():
+    texts = [
+        ("abc", "50", "hourly"),
+        ("300", "50", "hourly"),
+        ("148", "50", "daily"),
+        ("148", "50", "weekly"),
+        ("148", "50", "hourly"),
+    ]
+    prepared = prepare(WITH_ANY_WORD, [0, 1, 2], part(WITH_ANY_WORD, texts, {4: "is no row"}))
+    assert prepared.refused == {4: "is no row", 0: 'Glucose: "abc" is not a number'}
+    model = np.zeros(3, np.int64), np.array([0.25, 0.5, 0.75])
+    found = finish(WITH_ANY_WORD, prepared, model)
+    taken = 'Smoker "{}" was not among the categories in training: taken as not known'
+    assert found.warnings == [
+        "Glucose 300 is outside the range seen in training, 44 to 199; " + taken.format("hourly"),
+        "",
+        taken.format("weekly"),
+    ]
+    model = np.zeros(3, np.int64), np.array([np.nan, 0.5, 0.75])
+    assert finish(WITH_ANY_WORD, prepared, model).warnings == ["", taken.format("weekly")]

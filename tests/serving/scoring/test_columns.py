@@ -2,13 +2,14 @@
 
 import decimal
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from serving.contract import Contract, Feature
+from serving.contract import Contract, Feature, Unseen
 from serving.formats.cells import ABSENT, read_cell
 from serving.scoring.columns import decoded, is_readable, to_values
 
@@ -21,7 +22,11 @@ WORDS = st.one_of(
 
 
 def contract(kind: str = "number") -> Contract:
-    return Contract(target="y", classes=(0, 1), features=(Feature(name="x", type=kind),))
+    return of(Feature(name="x", type=kind))
+
+
+def of(feature: Feature) -> Contract:
+    return Contract(target="y", classes=(0, 1), features=(feature,))
 
 
 def read(column: pa.Array, kind: str = "number"):
@@ -68,7 +73,7 @@ def test_plain_numbers_are_those_of_python_to_the_last_bit(words):
     ids=lambda value: str(getattr(value, "type", "")),
 )
 def test_every_type_of_numbers_booleans_and_text_is_read(column, numbers):
-    assert is_readable(column.type)
+    assert is_readable(Feature(name="x"), column.type)
     np.testing.assert_array_equal(read(column)[0], numbers)
 
 
@@ -78,5 +83,48 @@ def test_every_type_of_numbers_booleans_and_text_is_read(column, numbers):
     ids=str,
 )
 def test_other_types_are_not_readable(kind):
-    assert not is_readable(kind)
-    assert not is_readable(pa.dictionary(pa.int8(), kind))
+    assert not is_readable(Feature(name="x"), kind)
+    assert not is_readable(Feature(name="x"), pa.dictionary(pa.int8(), kind))
+
+
+COLOUR = Feature(
+    name="colour",
+    type="category",
+    nullable=True,
+    categories=("red", "green", "None"),
+    missing_values=("?",),
+)
+TEXTS = pa.array(["green", " red ", "?", None, "NA", "None", "mauve", "1", "green"])
+CODES = [1, 0, np.nan, np.nan, np.nan, 2, np.nan, np.nan, 1]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [TEXTS, TEXTS.cast(pa.large_string()), TEXTS.cast(pa.string_view()), TEXTS.dictionary_encode()],
+    ids=lambda column: str(column.type),
+)
+def test_a_category_is_read_from_any_kind_of_text(column):
+    assert is_readable(COLOUR, column.type)
+    values = to_values(of(COLOUR), [decoded(column)], len(column))
+    np.testing.assert_array_equal(values.matrix[:, 0], CODES)
+    assert np.flatnonzero(values.unread).tolist() == [6, 7]
+    assert values.unseen == []
+
+
+def test_texts_that_are_taken_as_missing_are_told_with_their_rows():
+    lenient = msgspec.structs.replace(COLOUR, unseen="missing")
+    values = to_values(of(lenient), [TEXTS], len(TEXTS))
+    np.testing.assert_array_equal(values.matrix[:, 0], CODES)
+    assert not values.unread.any()
+    assert values.unseen == [Unseen(6, "colour", "mauve"), Unseen(7, "colour", "1")]
+
+
+def test_a_category_that_is_never_known_has_no_type():
+    assert is_readable(COLOUR, pa.null())
+    assert np.isnan(to_values(of(COLOUR), [pa.nulls(2)], 2).matrix).all()
+
+
+@pytest.mark.parametrize("kind", [pa.int64(), pa.float64(), pa.bool_()], ids=str)
+def test_numbers_are_no_category(kind):
+    assert not is_readable(COLOUR, kind)
+    assert not is_readable(COLOUR, pa.dictionary(pa.int8(), kind))

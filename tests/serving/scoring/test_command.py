@@ -18,7 +18,7 @@ from tests.serving.scoring.files import (
     read_csv,
     write_parquet,
 )
-from tests.serving.small_model import ROWS, expected_probability
+from tests.serving.small_model import ROWS, WITH_ANY_WORD, WITH_WORDS, expected_probability
 
 # Usual and unusual values, other columns, and cells of every kind.
 TABLE = (
@@ -396,3 +396,48 @@ def test_the_other_commands_do_not_import_what_scores_files():
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+WORDS = (
+    'Glucose,Age,Smoker\n148,50,"now, and then"\n148,50, daily\n148,50,?\n148,50,\n300,50,hourly\n'
+)
+
+
+@pytest.mark.parametrize("contract", [WITH_ANY_WORD], ids=["unseen is missing"])
+def test_a_csv_file_with_categories_gets_the_answer_that_predict_gives_to_the_byte(
+    score, client, tmp_path
+):
+    (tmp_path / "in.csv").write_text(WORDS)
+    assert score("in.csv", "--out", "out.csv") == 0
+    response = client.post("/predict", data=WORDS.encode(), content_type="text/csv")
+    assert (tmp_path / "out.csv").read_bytes() == response.get_data()
+    assert "was not among the categories" in response.text
+
+
+@pytest.mark.parametrize("contract", [WITH_WORDS], ids=["unseen is refused"])
+def test_a_text_that_is_no_category_has_no_answer_and_is_told(score, capsys, tmp_path):
+    (tmp_path / "in.csv").write_text(WORDS)
+    assert score("in.csv", "--out", "out.csv", "--rejects", "rejects.csv") == 0
+    said = '"hourly" is none of the categories never, now, and then, daily'
+    assert f"row 5: Smoker: {said}" in capsys.readouterr().err
+    assert read_csv(tmp_path / "rejects.csv")[1] == ["5", f"Smoker: {said}", "300", "50", "hourly"]
+    assert len(read_csv(tmp_path / "out.csv")) == 5
+
+
+@pytest.mark.parametrize("contract", [WITH_WORDS], ids=["texts"])
+def test_a_parquet_file_has_categories_as_texts_or_a_dictionary_of_them(score, tmp_path):
+    words = pa.array(["never", "daily", "?", None])
+    for name, column in (("texts", words), ("dictionary", words.dictionary_encode())):
+        path = write_parquet(tmp_path / f"{name}.parquet", **{**COLUMNS, "Smoker": column})
+        assert score(path, "--out", f"{name}-scored.parquet") == 0
+        found = probabilities(tmp_path / f"{name}-scored.parquet")
+        rows = zip(COLUMNS["Glucose"], COLUMNS["Age"], [0, 2, 0, 0], strict=True)
+        assert found == pytest.approx(
+            [expected_probability(dict(zip(ROWS[0], row, strict=True))) for row in rows], rel=1e-12
+        )
+
+
+@pytest.mark.parametrize("contract", [WITH_WORDS], ids=["texts"])
+def test_a_category_in_a_column_of_numbers_is_refused(score, columns, capsys):
+    assert score(columns, "--out", "out.csv") == 1
+    assert "has bool in the column Smoker, where text is needed." in capsys.readouterr().err

@@ -42,7 +42,8 @@ const outcome = (label) => `${description.contract.target} is ${description.cont
 
 function makeField(feature, i) {
   const [id, about, saying] = [`field-${i}`, `about-${i}`, `said-${i}`];
-  const input = feature.type === "boolean" ? makeSelect(feature) : makeInput(feature);
+  const isChoice = feature.type === "boolean" || feature.type === "category";
+  const input = isChoice ? makeSelect(feature) : makeInput(feature);
   input.id = id;
   input.required = !feature.nullable;
   input.setAttribute("aria-describedby", `${about} ${saying}`);
@@ -78,13 +79,17 @@ function makeInput(feature) {
 }
 
 function makeSelect(feature) {
-  const options = [[feature.nullable ? "not known" : "choose", ""], ["yes", "true"], ["no", "false"]];
+  const choices =
+    feature.type === "boolean"
+      ? [["yes", "true"], ["no", "false"]]
+      : feature.categories.map((text) => [text, text]);
+  const options = [[feature.nullable ? "not known" : "choose", ""], ...choices];
   return element("select", {}, ...options.map(([text, value]) => element("option", { value }, text)));
 }
 
 function aboutField({ name, type, nullable, minimum, maximum, ...feature }) {
   const text = feature.description === name ? "" : feature.description;
-  if (type === "boolean") return [text];
+  if (type === "boolean" || type === "category") return [text];
   const range = [];
   if (minimum !== null && maximum !== null) range.push(`${minimum} to ${maximum}`);
   else if (minimum !== null) range.push(`at least ${minimum}`);
@@ -110,6 +115,7 @@ function fillIn() {
 
 function valueOf({ feature, input }) {
   if (input.value === "") return null;
+  if (feature.type === "category") return input.value;
   return feature.type === "boolean" ? input.value === "true" : Number(input.value);
 }
 

@@ -2,9 +2,11 @@
 
 import csv
 import io
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sy
 
 from serving.keys import Role, new_key
 from tests.e2e.running import CONTRACT, SMOKER, keep, running
-from tests.serving.small_model import THRESHOLD
+from tests.serving.small_model import THRESHOLD, with_features
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium to drive")
@@ -71,7 +73,7 @@ def page(context: BrowserContext, service: str) -> Page:
     return page
 
 
-def ask(service: str, row: dict[str, float | bool | None]) -> dict[str, object]:
+def ask(service: str, row: Mapping[str, float | bool | str | None]) -> dict[str, Any]:
     return dict(requests.post(f"{service}/predict", json=row, timeout=5).json())
 
 
@@ -327,6 +329,37 @@ def test_another_version_that_answers_brings_its_own_threshold(
         expect(page.locator("#answer")).to_contain_text("the threshold, 0.400")
         expect(page.locator("footer")).to_contain_text("version 1")
         expect(page.get_by_label("Age")).to_have_value("51")
+
+
+# A text that would be markup, and one that reads like an answer's own words.
+WORDS = with_features(
+    {}, {}, {"type": "category", "categories": ("never", "<i>daily</i>", "true"), "nullable": True}
+)
+
+
+def test_a_category_is_chosen_from_its_texts_or_not_known(
+    context: BrowserContext, tmp_path: Path
+) -> None:
+    with running(tmp_path, SERVING_STORE=str(keep(WORDS, tmp_path))) as url:
+        page = context.new_page()
+        page.goto(url)
+        choice = page.get_by_label("Smoker")
+        expect(choice.locator("option")).to_have_text(
+            ["not known", "never", "<i>daily</i>", "true"]
+        )
+        page.get_by_role("button", name="Fill in a sample").click()
+        expect(choice).to_have_value("never")
+        for shown, sent in [
+            ("<i>daily</i>", "<i>daily</i>"),
+            ("true", "true"),
+            ("not known", None),
+        ]:
+            choice.select_option(label=shown)
+            page.get_by_role("button", name="Predict").click()
+            expect(page.locator("#answer")).to_have_class(re.compile("answered"))
+            answer = ask(url, {"Glucose": 122, "Age": 51, "Smoker": sent})
+            probability = answer["predictions"][0]["probability"]
+            expect(page.locator("#probability")).to_have_text(f"{probability:.3f}")
 
 
 def older(route: Route) -> None:

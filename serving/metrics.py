@@ -89,7 +89,7 @@ class Metrics:
         )
         self._outside = Counter(
             "serving_out_of_range",
-            "Values outside the range seen in training",
+            "Values outside the range seen in training, or of no category",
             ["feature"],
             registry=registry,
         )

@@ -1,21 +1,31 @@
 """What Schemathesis sends as text/csv: a string of any kind is no table, so tables are made here.
 
-Schemathesis imports this by the variable SCHEMATHESIS_HOOKS.
+Schemathesis imports this by the variable SCHEMATHESIS_HOOKS; CSV_BODIES_OF names the contract.
 """
 
 import csv
 import io
+import os
 
 import schemathesis
 from hypothesis import strategies as st
 
-from tests.e2e.running import CONTRACT
+from serving.contract import Feature
+from tests.e2e.running import CONTRACTS
 
+CONTRACT = CONTRACTS[os.environ["CSV_BODIES_OF"]]
 CELLS = {
     "number": ["", "0", "20", "122.5", "1e2", "1000"],
     "integer": ["18", "50", "120", "50.0"],
     "boolean": ["true", "false", "1", "0"],
 }
+
+
+def cells(feature: Feature) -> list[str]:
+    if feature.type != "category":
+        return CELLS[feature.type]
+    others = ["", "hourly", "?"] if feature.unseen == "missing" else []
+    return [*feature.categories, *others]
 
 
 def to_bytes(rows: list[tuple[str, ...]]) -> bytes:
@@ -24,6 +34,6 @@ def to_bytes(rows: list[tuple[str, ...]]) -> bytes:
     return text.getvalue().encode()
 
 
-row = st.tuples(*(st.sampled_from(CELLS[feature.type]) for feature in CONTRACT.features))
+row = st.tuples(*(st.sampled_from(cells(feature)) for feature in CONTRACT.features))
 tables = st.lists(row, min_size=1, max_size=20).map(to_bytes)
 schemathesis.openapi.media_type("text/csv", tables)

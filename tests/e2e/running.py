@@ -10,7 +10,7 @@ from serving import store
 from serving.contract import Contract
 from serving.store import Version
 from tests.running import service
-from tests.serving.small_model import NAME, with_features, write
+from tests.serving.small_model import NAME, SMOKING, with_features, write
 
 SMOKER = "Smoker/ever"
 # Names, texts and classes as they should not be, but may.
@@ -18,6 +18,14 @@ CONTRACT = msgspec.structs.replace(
     with_features({"description": "Plasma <b>glucose</b>"}, {}, {"name": SMOKER}),
     classes=("no", "<i>yes</i>"),
 )
+# One category takes its own texts alone, of which there are many; the other takes any.
+NO_LIMITS = {"minimum": None, "maximum": None, "training_range": None}
+CATEGORIES = with_features(
+    {},
+    {"type": "category", "categories": tuple(f"{age}, or so" for age in range(121)), **NO_LIMITS},
+    {**SMOKING, "unseen": "missing"},
+)
+CONTRACTS = {"numbers": CONTRACT, "categories": CATEGORIES}
 
 
 def keep(contract: Contract, folder: Path) -> Path:

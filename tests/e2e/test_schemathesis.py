@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import ROOT
-from tests.e2e.running import CONTRACT, keep, running
+from tests.e2e.running import CONTRACTS, keep, running
 
 CONFIG = """
 seed = 1
@@ -41,9 +43,10 @@ checks.negative_data_rejection.enabled = false
 """
 
 
-def test_no_request_is_a_surprise_to_the_service(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", CONTRACTS)
+def test_no_request_is_a_surprise_to_the_service(tmp_path: Path, name: str) -> None:
     (tmp_path / "schemathesis.toml").write_text(CONFIG)
-    store = keep(CONTRACT, tmp_path)
+    store = keep(CONTRACTS[name], tmp_path)
     with running(tmp_path, SERVING_STORE=str(store), SERVING_MAX_ROWS="20") as url:
         done = subprocess.run(
             [
@@ -56,6 +59,7 @@ def test_no_request_is_a_surprise_to_the_service(tmp_path: Path) -> None:
                 **os.environ,
                 "PYTHONPATH": str(ROOT),
                 "SCHEMATHESIS_HOOKS": "tests.e2e.csv_bodies",
+                "CSV_BODIES_OF": name,
             },
             capture_output=True,
             text=True,

@@ -6,7 +6,7 @@ from serving.contract import Contract, Feature
 def breaking_changes(old: Contract, new: Contract) -> list[str]:
     """Say, each in a few words, what a caller of `old` does that `new` would refuse or misread.
 
-    What is only wider - a limit, a category more, a value that may now be missing - breaks nobody.
+    What is only wider - a limit, one category more, what may now be missing - breaks nobody.
     """
     changes = []
     if (old.target, old.classes) != (new.target, new.classes):
@@ -33,6 +33,11 @@ def _of_feature(old: Feature, new: Feature) -> list[str]:
         changes.append("may no longer be missing")
     if gone := [value for value in old.missing_values if value not in new.missing_values]:
         changes.append(f"no longer takes {', '.join(map(_shown, gone))} for missing")
+    if new.unseen == "refuse":
+        if lost := [text for text in old.categories if text not in new.categories]:
+            changes.append(f"may no longer be {', '.join(lost)}")
+        if old.unseen == "missing":
+            changes.append("may no longer be a text that is not among its categories")
     if new.minimum is not None and (old.minimum is None or new.minimum > old.minimum):
         changes.append(f"must be at least {_shown(new.minimum)}")
     if new.maximum is not None and (old.maximum is None or new.maximum < old.maximum):

@@ -71,7 +71,7 @@ def groups(
 
     Rows whose value is not known are a group of their own, the last.
     """
-    unknown = np.isnan(x) | np.isin(x, feature.missing_values)
+    unknown = np.isnan(x) | np.isin(x, feature.missing_numbers)
     if points:
         for low, high in pairwise([-np.inf, *points, np.inf]):
             yield _between(feature.name, low, high), (x >= low) & (x < high) & ~unknown
@@ -115,6 +115,8 @@ def _shown(feature: Feature, value: float) -> str:
     """Write a feature's value as a user writes it."""
     if feature.type == "boolean":
         return "true" if value else "false"
+    if feature.type == "category":
+        return feature.categories[int(value)]
     return _number(value)
 
 

@@ -53,3 +53,16 @@ def test_a_table_from_elsewhere_is_learned_and_served(fresh: Project, tmp_path: 
     assert "didn't change" in fresh.run("dvc", "repro", "preprocess").stdout
     frame.iloc[1:].to_csv(tmp_path / "breast_cancer.csv")
     assert "Running stage 'preprocess'" in fresh.run("dvc", "repro", "preprocess").stdout
+
+
+def test_a_table_with_categories_is_learned_and_served(fresh: Project) -> None:
+    fresh.run("python", "-m", "pipeline", "init", "tests/data/penguins.csv", "--target", "sex")
+    fresh.run("dvc", "repro")
+    names = ("bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g", "year")
+    male = dict(zip(names, (59.6, 17.0, 230, 6050, 2007), strict=True))
+    female = dict(zip(names, (40.3, 18.0, 195, 3250, 2007), strict=True))
+    rows = [
+        {"species": "Gentoo", "island": "Biscoe", **male},
+        {"species": "Adelie", "island": "Torgersen", **female},
+    ]
+    assert serve(fresh, "penguins", rows) == [0, 1]

@@ -56,7 +56,7 @@ class Registered:
 
     def stage(self, stage: str, version: str) -> None:
         with open_tracking(NAME) as tracking:
-            registry.move_stages(tracking, NAME, [stage], version)
+            registry.set_stage(tracking, NAME, stage, version)
 
 
 def new_project(folder: Path, empty_store: Path) -> Registered:

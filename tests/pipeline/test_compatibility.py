@@ -15,6 +15,34 @@ def changed(feature, **changes):
     return msgspec.structs.replace(OLD, features=features)
 
 
+COLOUR = Feature(name="colour", type="category", categories=("red", "green", "blue"))
+OF_COLOUR = Contract(target="y", classes=(0, 1), features=(COLOUR,))
+
+
+def coloured(**changes):
+    return msgspec.structs.replace(
+        OF_COLOUR, features=(msgspec.structs.replace(COLOUR, **changes),)
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changes"),
+    [
+        (coloured(), coloured(categories=("blue", "red")), ["colour may no longer be green"]),
+        (coloured(), coloured(categories=("red",), unseen="missing", nullable=True), []),
+        (coloured(), coloured(categories=("blue", "red", "green", "grey")), []),
+        (
+            coloured(unseen="missing"),
+            coloured(),
+            ["colour may no longer be a text that is not among its categories"],
+        ),
+        (coloured(missing_values=("?",)), coloured(), ["colour no longer takes ? for missing"]),
+    ],
+)
+def test_a_category_less_breaks_who_sends_it(old, new, changes):
+    assert breaking_changes(old, new) == changes
+
+
 def test_the_same_contract_breaks_nobody():
     assert breaking_changes(OLD, OLD) == []
 

@@ -101,7 +101,7 @@ def test_the_rest_of_params_yaml_stays_to_the_byte(init, write, folder):
 
 
 def test_subgroups_of_columns_that_the_table_has_stay(init, write, folder):
-    assert init(write(Age=[20, 31, 47, 52] * (ROWS // 4)))[0] == 0
+    assert init(write(Age=[20, 31, 47, 52, 60] * (ROWS // 5)))[0] == 0
     assert "  subgroups: {Age: [30, 45]}" in (folder / "params.yaml").read_text()
 
 
@@ -302,6 +302,7 @@ CELLS = {
     "nothing": st.sampled_from(["", "null", "NaN"]),
     "constant": st.just("same"),
     "dates": st.dates().map(str),
+    "categories": st.sampled_from(["yes", "No", "", "?", "1", "3+", "a, b", "NA", "unknown"]),
 }
 NAMES = st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=12).map(str.strip)
 
@@ -321,6 +322,32 @@ def tables(draw, kinds=tuple(CELLS)):
     columns[0][:2] = ["no", "si"]
     cells = [[column[row % len(column)] for row in range(rows)] for column in columns]
     return pd.DataFrame(dict(zip(names, cells, strict=True)))
+
+
+def test_a_table_with_categories_is_written_loads_and_passes(init, folder):
+    shutil.copyfile(ROOT / "tests/data/penguins.csv", folder / "penguins.csv")
+    code, _, err = init("penguins.csv", target="sex")
+    assert code == 0
+    assert err.startswith(
+        "penguins.csv: 333 rows, 7 features (2 category, 2 number, 3 integer), 0 columns left out\n"
+        "column sex: female is the positive class, the rarer class; "
+        "165 rows are female, 168 rows are male\n"
+    )
+    data = load(folder / "params.yaml").data
+    assert data.features["species"].categories == ("Adelie", "Chinstrap", "Gentoo")
+    assert data.features["island"].categories == ("Biscoe", "Dream", "Torgersen")
+    assert read_source(Path(data.file), data).X.shape == (333, 7)
+
+
+def test_a_text_that_stands_for_missing_in_a_category_is_written_so(init, write, folder):
+    write(kind=["?", "small", "large", "", "large"] * (ROWS // 5))
+    code, _, err = init("table.csv")
+    assert code == 0
+    assert "column kind: 24 rows have '?': taken for not known, check that it is so" in err
+    kind = load(folder / "params.yaml").data.features["kind"]
+    assert kind.categories == ("large", "small")
+    assert kind.missing_values == ("?",)
+    assert kind.nullable
 
 
 @pytest.fixture(scope="module")

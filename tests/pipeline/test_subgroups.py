@@ -44,6 +44,17 @@ def test_a_boolean_s_values_are_named_true_and_false():
     ]
 
 
+def test_categories_are_named_by_their_texts():
+    colour = Feature(
+        name="colour", type="category", categories=("red", "blue"), missing_values=("?",)
+    )
+    assert members(colour, [1, 0, 1, np.nan], []) == {
+        "colour = red": [1],
+        "colour = blue": [0, 2],
+        "colour not known": [3],
+    }
+
+
 def test_a_feature_of_many_values_needs_cut_points():
     with pytest.raises(PipelineError) as refused:
         members(SITE, range(21), [])

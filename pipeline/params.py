@@ -157,6 +157,18 @@ class Register(Settings, frozen=True, kw_only=True):
     gates: Gates
 
 
+class CardTexts(Settings, frozen=True, kw_only=True):
+    """What the model card says that no file knows."""
+
+    intended_use: str = "What the model is meant for was not stated."
+    limits: str = (
+        "Its limits were not stated. It was measured on rows of its own table alone: how it does "
+        "elsewhere, and for groups that are not listed below, is not known."
+    )
+    license: str = ""
+    contact: str = ""
+
+
 class Params(Settings, frozen=True, kw_only=True):
     name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]*$")]
     seed: Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
@@ -165,6 +177,7 @@ class Params(Settings, frozen=True, kw_only=True):
     grid_search: GridSearch
     evaluate: Evaluate
     register: Register
+    card: CardTexts = CardTexts()
 
     def __post_init__(self) -> None:
         # Here, since `evaluate` would find it only when the search is done.
@@ -269,6 +282,7 @@ def flatten(params: Params) -> dict[str, str]:
 
     document = msgspec.to_builtins(params)
     document["data"]["features"] = list(document["data"]["features"])
+    del document["card"]  # words about a result, of which none depends on them
     walk("", document)
     return flat
 

@@ -5,6 +5,7 @@
     python -m pipeline.plots FOLDER CV_RESULTS LEARNING_CURVE RANK_BY TABLES
 """
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+IN_THE_CARD = ("calibration.csv", "subgroups.csv")  # small tables, which the model card shows
 CHANCE: dict[str, Any] = {"color": "0.7", "linestyle": "--", "linewidth": 1}
 
 
@@ -27,13 +29,15 @@ def draw_search(folder: Path, cv_results: Path, learning_curve: Path, rank_by: s
 
 
 def draw_evaluation(folder: Path, tables: Path) -> None:
-    """Draw what the evaluation found into `folder` as PNG, from its folder of tables."""
+    """Draw what the evaluation found into `folder` as PNG, beside the tables that a card shows."""
     for draw in (_roc, _precision_recall, _calibration, _confusion):
         name = draw.__name__.removeprefix("_")
         _save(folder / f"{name}.png", draw, pd.read_csv(tables / f"{name}.csv"))
     subgroups = pd.read_csv(tables / "subgroups.csv")
     if len(subgroups):
         _save(folder / "subgroups.png", _subgroups, subgroups)
+    for name in IN_THE_CARD:
+        shutil.copyfile(tables / name, folder / name)
 
 
 def _save(path: Path, draw: Callable[..., None], *data: object) -> None:

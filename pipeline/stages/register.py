@@ -20,6 +20,7 @@ import pandas as pd
 
 from pipeline import plots, registry
 from pipeline.candidacy import Candidacy, Judged, read_key
+from pipeline.cards import attach_card
 from pipeline.ledger import Entry
 from pipeline.ledgerstore import LedgerStore
 from pipeline.lineage import Lock, git_commit
@@ -202,6 +203,7 @@ def run(params_file: Path, result: Result, lock_file: Path) -> None:
             key=read_key(),
         )
         placed = place(candidacy, promote=params.register.auto_promote)
+        attach_card(tracking, params.name, version, params.card)
     print(f"run {run_id} is {'new' if new_run else 'there already'}, at {tracking.shown_uri}")
     print(report(params, metrics, version, new_version, placed))
 

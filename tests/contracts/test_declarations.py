@@ -12,7 +12,7 @@ from pipeline.params import PLACE, GridSearch, Params
 from tests.conftest import ROOT
 from tests.contracts.test_imports import imported
 
-PARAMS_OF_ALL = {"name", "seed", "data"}
+PARAMS_OF_ALL = {"name", "seed", "data", "card"}
 
 
 def read_yaml(name: str) -> Any:

@@ -31,6 +31,8 @@ WHAT_PIPELINE_SHARES = {
     "serving.signing",
 }
 PURE = {
+    "pipeline/calls.py",
+    "pipeline/card.py",
     "pipeline/comparison.py",
     "pipeline/columns.py",
     "pipeline/estimate.py",

@@ -42,6 +42,8 @@ def test_one_finished_run_shows_params_metrics_plots_datasets_and_lineage(
         "learning_curve.png",
         "subgroups.png",
         "search.png",
+        "subgroups.csv",
+        "calibration.csv",
     }
     commit = trained.run("git", "rev-parse", "HEAD~1").stdout.strip()
     assert run.data.tags["git.commit"] == commit

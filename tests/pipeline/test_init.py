@@ -94,8 +94,8 @@ def test_the_rest_of_params_yaml_stays_to_the_byte(init, write, folder):
     assert after.startswith(before[: before.index("name:")])
     of_the_table_before = "  subgroups: {Age: [30, 45]}"
     assert of_the_table_before in before
-    rest = before[before.index("\npreprocess:") :]
-    assert after.endswith(rest.replace(of_the_table_before, "  subgroups: {}"))
+    rest = before[before.index("\npreprocess:") : before.index("\ncard:")]
+    assert rest.replace(of_the_table_before, "  subgroups: {}") + "\ncard: {} #" in after
     seed = before[before.index(" # the experiment") : before.index("\ndata:")]
     assert f"name: table{seed}\ndata:\n" in after
 

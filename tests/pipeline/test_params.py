@@ -295,3 +295,9 @@ def test_yes_and_no_are_texts_and_need_no_quotes(changed):
     spec = "{type: category, categories: [yes, no]}"
     params = changed("  features:\n", f"  features:\n    Smoker: {spec}\n")
     assert params.data.features["Smoker"].categories == ("yes", "no")
+
+
+def test_the_card_s_words_may_be_left_out_and_are_no_parameters(changed, pima_params):
+    start = TEXT.index("\ncard:")
+    assert changed(TEXT[start:], "\n").card.license == ""
+    assert not [key for key in flatten(pima_params) if key.startswith("card")]

@@ -3,13 +3,13 @@
 import json
 import re
 import shutil
-from html.parser import HTMLParser
 
 import pytest
 
 from pipeline.__main__ import main
 from pipeline.table import read_split
 from serving.scorer import Scorer
+from tests.pipeline.pages import Page
 from tests.pipeline.registered import keep_in_cache, new_project
 
 
@@ -103,20 +103,6 @@ def test_the_text_shows_settings_the_interval_and_a_sentence(compare, pima):
     assert re.search(rf"test_roc_auc .* {re.escape(shown)}\n", out)
     assert "on the same 154 test rows" in out.splitlines()[-1]
     assert err == "scoring both on their test rows …\n"
-
-
-class Page(HTMLParser):
-    """What a page refers to, and the elements that it has."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.references, self.ids = [], [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.references += [v for k, v in attrs if k in ("src", "href", "xlink:href")]
-        self.ids += [v for k, v in attrs if k == "id"]
 
 
 def test_the_page_has_four_plots_and_needs_nothing_else(compare, tmp_path):

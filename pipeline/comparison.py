@@ -59,13 +59,13 @@ def compare(a: Scored, b: Scored, names: tuple[str, str], confidence: float) -> 
     found = paired_roc_auc_difference(
         y, a.probability[of_a], b.probability[of_b], confidence=confidence
     )
-    if same:
-        return Verdict(
-            _sentence(found, names, f"the same {len(y)} test rows", confidence), len(y), found
+    where = f"on the same {len(y)} test rows"
+    if not same:
+        where = (
+            f"{DIFFERENT.format(*names)}, so that their figures do not compare. On the {len(y)} "
+            "rows that both tests have, and that neither was trained on"
         )
-    which = f"the {len(y)} rows that both tests have, which neither was trained on"
-    told = f"{DIFFERENT.format(*names)}: their figures are not of the same; "
-    return Verdict(told + _sentence(found, names, which, confidence), len(y), found)
+    return Verdict(_sentence(found, names, where, confidence), len(y), found)
 
 
 def common_rows(a: pd.DataFrame, b: pd.DataFrame) -> tuple[Positions, Positions]:
@@ -103,17 +103,20 @@ def side_by_side(
     return {name: (a.get(name), b.get(name)) for name in names}
 
 
-def _sentence(found: PairedDifference, names: tuple[str, str], rows: str, confidence: float) -> str:
-    interval = f"{confidence:.0%} interval {found.low:+.4f} to {found.high:+.4f}, p = {_p(found.p)}"
+def _sentence(
+    found: PairedDifference, names: tuple[str, str], where: str, confidence: float
+) -> str:
+    """Say which is better, with the interval of the better one's lead."""
+    ahead = found.difference >= 0
+    better, worse = names if ahead else names[::-1]
+    low, high = (found.low, found.high) if ahead else (-found.high, -found.low)
+    interval = f"{confidence:.0%} interval {low:+.4f} to {high:+.4f}, p = {_p(found.p)}"
     if found.difference == 0:
-        return f"{names[0]} and {names[1]} have the same ROC AUC on {rows} ({interval})"
-    better, worse = names if found.difference > 0 else names[::-1]
+        return f"{where}, {better} and {worse} have the same ROC AUC ({interval})"
     clear = found.p < 1 - confidence
-    doubt = "more than chance readily gives" if clear else "which may be chance alone"
-    return (
-        f"the ROC AUC of {better} is {abs(found.difference):.4f} higher than that of {worse} "
-        f"on {rows}, {doubt} ({names[0]} minus {names[1]}: {interval})"
-    )
+    chance = "more than chance readily gives" if clear else "which may be chance alone"
+    lead = f"{abs(found.difference):.4f} higher than that of {worse} ({interval})"
+    return f"{where}, the ROC AUC of {better} is {lead}, {chance}"
 
 
 def _p(p: float) -> str:

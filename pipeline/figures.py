@@ -41,14 +41,14 @@ def overlaid(models: Mapping[str, Scored], bins: int) -> dict[str, str]:
         axes.plot([0, 1], [0, 1], **MUTED)
         for (name, m), colour in zip(models.items(), COLOURS, strict=False):
             curve = roc_curve(m.y, m.probability)
-            label = f"{name} (area {roc_auc(m.y, m.probability):.3f})"
+            label = f"{name}: area {roc_auc(m.y, m.probability):.3f}"
             axes.plot(*_columns(curve, 1, 2), color=colour, label=label)
         axes.set(xlabel="False positive rate", ylabel="True positive rate")
 
     def precision_recall(axes: "Axes") -> None:
         for (name, m), colour in zip(models.items(), COLOURS, strict=False):
             curve = precision_recall_curve(m.y, m.probability)
-            label = f"{name} (area {average_precision(m.y, m.probability):.3f})"
+            label = f"{name}: area {average_precision(m.y, m.probability):.3f}"
             axes.step(*_columns(curve, 2, 1), where="pre", color=colour, label=label)
         axes.set(xlabel="Recall", ylabel="Precision", ylim=(0, 1.02))
 

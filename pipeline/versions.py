@@ -64,7 +64,7 @@ def find_version(tracking: Tracking, name: str, reference: str) -> Version:
     if number in digests:
         run = _run_of_version(results, name, number, *digests[number])
     else:
-        wanted = _only({run.info.run_id: run.info.run_name for run in results}, name, reference)
+        wanted = run_named({run.info.run_id: run.info.run_name for run in results}, name, reference)
         run = next(run for run in results if run.info.run_id == wanted)
         number = _version_of_run(run, name, {n: digest for n, (digest, _) in digests.items()})
     return Version(
@@ -106,7 +106,7 @@ def _version_of_run(run: Any, name: str, digests: Mapping[str, str]) -> str:
     return min(numbers, key=int)
 
 
-def _only(names: Mapping[str, str], model: str, reference: str) -> str:
+def run_named(names: Mapping[str, str], model: str, reference: str) -> str:
     """Give the id of the run that has this name, the newest of them, or whose id begins so."""
     named = [run_id for run_id, run_name in names.items() if run_name == reference]
     if named:

@@ -38,7 +38,7 @@ class Comparison:
 
     def __init__(self, a: Version, b: Version, scored: tuple[Scored, Scored], confidence: float):
         self.a, self.b, self.scored, self.confidence = a, b, scored, confidence
-        self.titles = (str(a), str(b)) if a.number != b.number else (f"A ({a})", f"B ({b})")
+        self.titles = (f"A ({a})", f"B ({b})")
         self.verdict: Verdict = compare(*scored, self.titles, confidence)
         self.params = differing(a.params, b.params)
         self.metrics = side_by_side(a.metrics, b.metrics)
@@ -81,7 +81,7 @@ class Comparison:
         of_both = [_with_interval(version.metrics) for version in (self.a, self.b)]
         rest = {key: pair for key, pair in self.metrics.items() if key not in INTERVAL}
         return {
-            INTERVAL[0]: tuple(of_both),
+            f"{INTERVAL[0]} (interval)": tuple(of_both),
             **{key: tuple(map(_figure, pair)) for key, pair in rest.items()},
         }
 
@@ -90,9 +90,6 @@ class Comparison:
         from pipeline.figures import overlaid
         from pipeline.render import render
 
-        models = dict(
-            zip(("A: " + self.titles[0], "B: " + self.titles[1]), self.scored, strict=True)
-        )
         return render(
             "compare.html",
             name=self.a.name,
@@ -102,7 +99,7 @@ class Comparison:
             about=self.about(),
             params=self.params,
             metrics=self.figures(),
-            figures=overlaid(models, bins),
+            figures=overlaid(dict(zip(self.titles, self.scored, strict=True)), bins),
         )
 
 

@@ -38,12 +38,12 @@ class Registered:
             patched.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{self.folder}/mlflow.db")
             yield self
 
-    def add(self, result: Result, run_name: str) -> str:
+    def add(self, result: Result, run_name: str, fingerprint: str = "") -> str:
         """Log a result and register its model; give the version."""
         scorer = Scorer.load(result.model)
         row = pd.DataFrame([scorer.contract.example()], dtype="float64")
         candidate = registry.Candidate(result.model, scorer, row)
-        record = _record(result, run_name, scorer)
+        record = _record(result, run_name, scorer, fingerprint)
 
         def write(folder: Path) -> None:
             draw_evaluation(folder / "plots", result.plots)
@@ -78,12 +78,12 @@ def keep_in_cache(folder: Path, path: Path) -> Path:
     return kept
 
 
-def _record(result: Result, run_name: str, scorer: Scorer) -> RunRecord:
+def _record(result: Result, run_name: str, scorer: Scorer, fingerprint: str) -> RunRecord:
     metrics = json.loads(result.metrics.read_text())
     winner = json.loads(result.winner.read_text())
     tables = ((result.training, "training"), (result.test, "test"))
     return RunRecord(
-        fingerprint=scorer.digest,
+        fingerprint=fingerprint or scorer.digest,
         name=run_name,
         params={**flatten(result.params), **{key: str(winner[key]) for key in ("C", "gamma")}},
         metrics={f"test_{key}": value for key, value in metrics.items()},

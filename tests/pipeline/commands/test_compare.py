@@ -100,8 +100,8 @@ def test_the_text_shows_settings_the_interval_and_a_sentence(compare, pima):
     shown = (
         f"{figures['roc_auc']:.4f} ({figures['roc_auc_low']:.4f} to {figures['roc_auc_high']:.4f})"
     )
-    assert re.search(rf"test_roc_auc .* {re.escape(shown)}\n", out)
-    assert "on the same 154 test rows" in out.splitlines()[-1]
+    assert re.search(rf"test_roc_auc \(interval\) .* {re.escape(shown)}\n", out)
+    assert "On the same 154 test rows, the ROC AUC of " in out.splitlines()[-1]
     assert err == "scoring both on their test rows …\n"
 
 

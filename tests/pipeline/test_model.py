@@ -78,7 +78,7 @@ MIXED = Contract(
 
 
 def test_a_category_becomes_a_column_for_each_and_numbers_stay_as_they_are():
-    X = np.array([[0, 1.0, 1], [2, 3.0, 0], [2, -1.0, 0], [NAN, 5.0, 1]])
+    X = np.array([[0, 1.0, 1], [2, 3.0, 0], [2, -1.0, 0], [NAN, 5.0, 1], [1, 3.0, 0]])
     encoded = build_transformer(MIXED).fit_transform(X)
     numbers = Contract(target="y", classes=(0, 1), features=MIXED.features[1:2])
     np.testing.assert_array_equal(
@@ -89,6 +89,7 @@ def test_a_category_becomes_a_column_for_each_and_numbers_stay_as_they_are():
         [0, 0, 1, 1, 0],
         [0, 0, 1, 1, 0],
         [0, 0, 1, 0, 1],  # the most frequent colour
+        [0, 1, 0, 1, 0],
     ]
 
 

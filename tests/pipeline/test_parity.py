@@ -115,3 +115,11 @@ def test_a_category_that_is_encoded_otherwise_is_noticed(mixed_model, constant, 
     broken = open_changed(mixed_model, **{constant: change})
     with pytest.raises(PipelineError, match=r"for colour (red|green|blue|black|nan), b .*, size "):
         check_parity(mixed_model.estimator, broken, mixed_model.X[:1])
+
+
+def test_rows_that_are_made_up_have_only_categories_that_there_are(mixed_model):
+    """Between two that are equally frequent, the median is none: scikit-learn would refuse it."""
+    small, large = (mixed_model.X[mixed_model.X[:, 2] == size][:20] for size in (0, 1))
+    X = np.vstack([small, large])
+    assert np.median(X[:, 2]) == 0.5
+    assert check_parity(mixed_model.estimator, open_changed(mixed_model), X) < 1e-9

@@ -13,7 +13,7 @@ from serving.contract import Contract, Feature, training_warnings
 from serving.contract import to_matrix as matrix_of
 from serving.formats.jsonbody import check_count, decode, split_rows
 from serving.formats.reader import Reader, Rows
-from tests.serving.small_model import WITH_ANY_WORD, WITH_WORDS, with_features
+from tests.serving.small_model import SMOKING, WITH_ANY_WORD, WITH_WORDS, with_features
 
 MOST = 3
 # Names as tables have them, with what JSON, msgspec or the form of a body could trip over.
@@ -362,6 +362,13 @@ def test_a_category_is_read_at_one_look(text, code):
     assert batch is not None
     for values in (found.values, batch.values):
         np.testing.assert_array_equal(values[:, 2], np.full(len(values), code))
+
+
+def test_a_text_for_missing_is_not_taken_where_nothing_may_be_missing():
+    strict = with_features({}, {}, {**SMOKING, "nullable": False})
+    for text, is_read in (("daily", True), ("?", False)):
+        body = json.dumps({**ROW, "Smoker": text}).encode()
+        assert (Reader(strict).read(body, MOST) is not None) == is_read
 
 
 @pytest.mark.parametrize("value", ["hourly", 0, True])

@@ -119,6 +119,13 @@ def test_texts_that_are_taken_as_missing_are_told_with_their_rows():
     assert values.unseen == [Unseen(6, "colour", "mauve"), Unseen(7, "colour", "1")]
 
 
+def test_a_category_that_reads_like_a_number_is_a_text():
+    graded = msgspec.structs.replace(COLOUR, categories=("3", "1", "2"))
+    values = to_values(of(graded), [pa.array(["1", "2", "3", "1.0"])], 4)
+    np.testing.assert_array_equal(values.matrix[:, 0], [1, 2, 0, np.nan])
+    assert values.unread.tolist() == [False, False, False, True]
+
+
 def test_a_category_that_is_never_known_has_no_type():
     assert is_readable(COLOUR, pa.null())
     assert np.isnan(to_values(of(COLOUR), [pa.nulls(2)], 2).matrix).all()

@@ -6,4 +6,4 @@ class PipelineError(Exception):
 
 
 class StoreUnreachableError(PipelineError):
-    """The tracking store does not answer, so that a failure cannot be recorded there either."""
+    """The tracking store cannot be used, so that a failure cannot be recorded there either."""

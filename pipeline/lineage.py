@@ -81,6 +81,16 @@ def git_commit() -> tuple[str, bool]:
     return head or "unknown", bool(changed)
 
 
+def has_commit(commit: str) -> bool:
+    return bool(_git("rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}"))
+
+
+def file_at(commit: str, path: str) -> bytes | None:
+    """Give a file as it was at a commit, None where git does not have it."""
+    done = subprocess.run(["git", "show", f"{commit}:{path}"], capture_output=True, check=False)
+    return done.stdout if done.returncode == 0 else None
+
+
 def _git(*arguments: str) -> str:
     try:
         done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)

@@ -47,6 +47,7 @@ from serving.scorer import (
 )
 from serving.signing import sign
 
+MOST_VERSIONS = 10_000  # that MLflow gives at once
 LOGGED_MODEL = "models:/"  # before a logged model's id: where a version's files are
 VERDICT_TAG = "gates"  # the receipt's verdict, to search by
 SERVED_WITH = ("mlflow", "onnx", "onnxruntime", "numpy", "pandas")
@@ -103,6 +104,34 @@ def number_at(tracking: Tracking, name: str, stage: str) -> str | None:
     """Give the number of the version that a stage names, or None."""
     now = version_at(tracking, name, stage)
     return None if now is None else str(now.version)
+
+
+def numbers(tracking: Tracking, name: str) -> list[str]:
+    """Give the numbers of all versions, the oldest first."""
+    found = tracking.client.search_model_versions(f"name = '{name}'", max_results=MOST_VERSIONS)
+    return sorted((str(version.version) for version in found), key=int)
+
+
+def stages(tracking: Tracking, name: str) -> list[str]:
+    """Give the stages that name a version."""
+    try:
+        return sorted(tracking.client.get_registered_model(name).aliases)
+    except MlflowException as error:
+        if error.error_code in NOT_FOUND:
+            return []
+        raise
+
+
+def run_params(tracking: Tracking, name: str, number: str) -> dict[str, str] | None:
+    """Give the parameters of the run that made a version, None where it is gone."""
+    run_id = tracking.client.get_model_version(name, number).run_id
+    try:
+        run = tracking.client.get_run(str(run_id))
+    except MlflowException as error:
+        if error.error_code in NOT_FOUND:
+            return None
+        raise
+    return dict(run.data.params) if run.info.lifecycle_stage == "active" else None
 
 
 def tags_of(tracking: Tracking, name: str, version: str) -> dict[str, str]:

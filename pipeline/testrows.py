@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import cache
 from hashlib import md5
 from pathlib import Path
 
@@ -20,7 +21,7 @@ def find_test_rows(digest: str) -> Path:
     current = project_root() / TEST
     if _is(current, digest):
         return current
-    cached = _cache() / "files" / "md5" / digest[:2] / digest[2:]
+    cached = _in_cache(digest)
     if _is(cached, digest):
         return cached
     raise PipelineError(
@@ -30,10 +31,20 @@ def find_test_rows(digest: str) -> Path:
     )
 
 
+def is_kept(digest: str) -> bool:
+    """Say whether DVC's cache has the file with this md5."""
+    return _in_cache(digest).is_file()
+
+
+def _in_cache(digest: str) -> Path:
+    return _cache() / "files" / "md5" / digest[:2] / digest[2:]
+
+
 def _is(path: Path, digest: str) -> bool:
     return path.is_file() and md5(path.read_bytes()).hexdigest() == digest
 
 
+@cache
 def _cache() -> Path:
     """Ask DVC for its cache, which its configuration may put elsewhere."""
     root = project_root()

@@ -26,6 +26,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from pipeline.errors import PipelineError, StoreUnreachableError
 from pipeline.lineage import project_root
 from pipeline.locks import exclusive, workspace
+from pipeline.moved import Move, find_move
 
 # Sets results apart in the UI from the candidates, of which each brings a hundred.
 KIND_TAG = "kind"
@@ -156,6 +157,16 @@ def open_tracking(
         yield Tracking(client, _experiment_id(client, experiment, uri), uri)
 
 
+def project_move(experiment: str) -> Move | None:
+    """Say from where the project was moved, if the store does not know of it."""
+    uri = tracking_uri()
+    if not _exists(experiment, uri):
+        return None
+    with _told(uri):
+        found = MlflowClient(uri).get_experiment_by_name(experiment)
+        return find_move(found.artifact_location, _sqlite_file(uri)) if found else None
+
+
 def warm_up() -> None:
     """Connect to the store, which takes its time only once in a process."""
     uri = tracking_uri()
@@ -237,6 +248,11 @@ def _create_whole(uri: str) -> None:
 def _experiment_id(client: MlflowClient, name: str, uri: str) -> str:
     experiment = client.get_experiment_by_name(name)
     if experiment is not None:
+        if move := find_move(experiment.artifact_location, _sqlite_file(uri)):
+            raise StoreUnreachableError(
+                f"the project was moved or copied from {move.before}, and its tracking store still "
+                "names files there: `python -m pipeline doctor --fix` corrects it"
+            )
         if experiment.lifecycle_stage == "deleted":
             client.restore_experiment(experiment.experiment_id)
         return str(experiment.experiment_id)

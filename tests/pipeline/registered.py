@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from mlflow.tracking._tracking_service.utils import _artifact_repos_cache
 
 from pipeline import registry
 from pipeline.params import flatten
 from pipeline.plots import draw_evaluation
 from pipeline.runs import DatasetRecord, RunRecord, ensure_run
-from pipeline.tracking import open_tracking
+from pipeline.tracking import open_tracking, project_move
 from serving.scorer import DIGEST_TAG, Scorer
 from tests.pipeline.conftest import ROOT, Result
 
@@ -54,9 +55,25 @@ class Registered:
         self.runs[version] = run_id
         return version
 
+    def copy(self, folder: Path) -> "Registered":
+        """Give a copy of the whole project, with its store."""
+        shutil.copytree(self.folder, folder)
+        now = Registered(folder, dict(self.runs))
+        with now.entered():
+            move = project_move(NAME)
+            assert move is not None
+            move.correct()
+        forget_addresses()
+        return now
+
     def stage(self, stage: str, version: str) -> None:
         with open_tracking(NAME) as tracking:
             registry.set_stage(tracking, NAME, stage, version)
+
+
+def forget_addresses() -> None:
+    """Let MLflow ask again where the files of an id are, which it remembers for a whole process."""
+    _artifact_repos_cache.clear()
 
 
 def new_project(folder: Path, empty_store: Path) -> Registered:
@@ -86,7 +103,10 @@ def _record(result: Result, run_name: str, scorer: Scorer, fingerprint: str) -> 
         fingerprint=fingerprint or scorer.digest,
         name=run_name,
         params={**flatten(result.params), **{key: str(winner[key]) for key in ("C", "gamma")}},
-        metrics={f"test_{key}": value for key, value in metrics.items()},
+        metrics={
+            "onnx_difference": winner["onnx_difference"],
+            **{f"test_{key}": value for key, value in metrics.items()},
+        },
         tags={DIGEST_TAG: scorer.digest, "data.digest": "d" * 32, "git.commit": "c0ffee" * 6},
         datasets=[
             DatasetRecord(path, digest(path), context, len(pd.read_csv(path)), [])

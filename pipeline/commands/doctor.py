@@ -1,0 +1,75 @@
+"""Check the project and its registry, and say what is wrong and what to do.
+
+Looked at are the packages; the paths in the tracking store; the ledger and the stages; and of every
+version its files and digest, its receipt, the run that made it, its commit and its table. A fault
+is to be mended; a note is good to know. With --fix what is safe is mended: a moved project's paths,
+a deleted ledger, an interrupted move, a stage that was moved outside, which goes into the ledger.
+
+Ends with 1 where a fault is left.
+"""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+import msgspec
+
+from pipeline.diagnosis import Finding, examine
+from pipeline.options import path_option
+from pipeline.params import load
+
+EXAMPLES = """\b
+Examples:
+  python -m pipeline doctor
+  python -m pipeline doctor --fix
+  python -m pipeline doctor --json
+"""
+ROUNDS = 5  # one cure can bring to light what it hid
+
+
+def mend(findings: Iterable[Finding]) -> bool:
+    """Mend what can be; say whether anything was."""
+    fixes = [finding.fix for finding in findings if finding.fix is not None]
+    for fix in fixes:
+        print(f"mended: {fix()}", file=sys.stderr)
+    return bool(fixes)
+
+
+def shown(findings: list[Finding]) -> str:
+    if not findings:
+        return "all is well"
+    cure = " (--fix mends it)"
+    return "\n".join(
+        f"{'✗' if finding.severity == 'fault' else '·'} {finding.area}: {finding.sentence}"
+        f"{cure if finding.fix else ''}"
+        for finding in findings
+    )
+
+
+def as_data(findings: list[Finding]) -> list[dict[str, object]]:
+    return [
+        {
+            "area": finding.area,
+            "severity": finding.severity,
+            "sentence": finding.sentence,
+            "can_be_fixed": finding.fix is not None,
+        }
+        for finding in findings
+    ]
+
+
+@click.command(help=__doc__, epilog=EXAMPLES)
+@click.option("--fix", is_flag=True, help="Mend what is safe.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@path_option("--params", default="params.yaml")
+def command(fix: bool, as_json: bool, params: Path) -> int:
+    settings = load(params)
+    findings = list(examine(settings))
+    for _ in range(ROUNDS if fix else 0):
+        if not mend(findings):
+            break
+        findings = list(examine(settings))
+    data = msgspec.json.encode(as_data(findings))
+    print(msgspec.json.format(data, indent=2).decode() if as_json else shown(findings))
+    return int(any(finding.severity == "fault" for finding in findings))

@@ -15,7 +15,7 @@ import click
 from pipeline.errors import PipelineError, StoreUnreachableError
 
 STAGES = ("preprocess", "grid_search", "evaluate", "register")
-ASKED = ("compare", "card", "promote", "rollback", "history", "doctor")
+ASKED = ("status", "compare", "card", "promote", "rollback", "history", "doctor")
 COMMANDS = {
     "init": "pipeline.init",
     **{name: f"pipeline.stages.{name}" for name in STAGES},

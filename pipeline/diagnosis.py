@@ -152,7 +152,8 @@ def _said(version: str | None) -> str:
 
 def _version(tracking: Tracking, name: str, number: str) -> Iterator[Finding]:
     """Check one version: its files, its receipt, its run and where it came from."""
-    tags = registry.tags_of(tracking, name, number)
+    facts = registry.facts_of(tracking, name, number)
+    tags = facts.tags
     at = f"version {number}"
     if DIGEST_TAG not in tags:
         yield Finding("versions", "fault", f"{at} has no digest: `dvc repro` did not register it")
@@ -164,10 +165,9 @@ def _version(tracking: Tracking, name: str, number: str) -> Iterator[Finding]:
         sentence = f"{at} is not whole: {error}; delete it, and `dvc repro` registers it again"
         yield Finding("versions", "fault", sentence)
     yield from _receipt(tracking, name, number)
-    made = registry.run_params(tracking, name, number)
-    if made is None:
+    if facts.params is None:
         yield Finding("lineage", "fault", f"{at}: the run that made it is no longer in the store")
-    yield from _origin(at, tags, (made or {}).get("data.file", "unknown"))
+    yield from _origin(at, tags, (facts.params or {}).get("data.file", "unknown"))
 
 
 def _receipt(tracking: Tracking, name: str, number: str) -> Iterator[Finding]:

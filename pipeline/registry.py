@@ -122,16 +122,28 @@ def stages(tracking: Tracking, name: str) -> list[str]:
         raise
 
 
-def run_params(tracking: Tracking, name: str, number: str) -> dict[str, str] | None:
-    """Give the parameters of the run that made a version, None where it is gone."""
-    run_id = tracking.client.get_model_version(name, number).run_id
+@dataclass(frozen=True)
+class Facts:
+    """What the registry and the store know of a version; `params` is None where its run is gone."""
+
+    tags: dict[str, str]
+    stages: list[str]
+    params: dict[str, str] | None
+    metrics: dict[str, float]
+
+
+def facts_of(tracking: Tracking, name: str, number: str) -> Facts:
+    version = tracking.client.get_model_version(name, number)
+    tags, stages = dict(version.tags), sorted(version.aliases)
     try:
-        run = tracking.client.get_run(str(run_id))
+        run = tracking.client.get_run(str(version.run_id))
     except MlflowException as error:
-        if error.error_code in NOT_FOUND:
-            return None
-        raise
-    return dict(run.data.params) if run.info.lifecycle_stage == "active" else None
+        if error.error_code not in NOT_FOUND:
+            raise
+        return Facts(tags, stages, None, {})
+    if run.info.lifecycle_stage != "active":
+        return Facts(tags, stages, None, {})
+    return Facts(tags, stages, dict(run.data.params), dict(run.data.metrics))
 
 
 def tags_of(tracking: Tracking, name: str, version: str) -> dict[str, str]:

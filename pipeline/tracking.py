@@ -144,7 +144,7 @@ def open_tracking(
     there is no such experiment and none is to be made.
     """
     uri = tracking_uri()
-    if not create and not _exists(experiment, uri):
+    if not create and not exists(experiment, uri):
         raise PipelineError(
             f"the tracking store at {_without_password(uri)} has nothing of {experiment}: "
             "run `dvc repro` first"
@@ -160,7 +160,7 @@ def open_tracking(
 def project_move(experiment: str) -> Move | None:
     """Say from where the project was moved, if the store does not know of it."""
     uri = tracking_uri()
-    if not _exists(experiment, uri):
+    if not exists(experiment, uri):
         return None
     with _told(uri):
         found = MlflowClient(uri).get_experiment_by_name(experiment)
@@ -217,7 +217,9 @@ def _without_password(uri: str) -> str:
     return re.sub(r"://[^@/]*@", "://***@", uri)
 
 
-def _exists(experiment: str, uri: str) -> bool:
+def exists(experiment: str, uri: str = "") -> bool:
+    """Say whether there is a store that has this experiment; nothing is made."""
+    uri = uri or tracking_uri()
     path = _sqlite_file(uri)
     if path is not None and not path.exists():
         return False

@@ -28,6 +28,11 @@ class Registered:
 
     folder: Path
     runs: dict[str, str]
+    server: str = ""
+
+    @property
+    def uri(self) -> str:
+        return self.server or f"sqlite:///{self.folder}/mlflow.db"
 
     @contextmanager
     def entered(self):
@@ -36,7 +41,7 @@ class Registered:
             patched.chdir(self.folder)
             for name in ("DVC_ROOT", "DVC_EXP_NAME"):
                 patched.delenv(name, raising=False)
-            patched.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{self.folder}/mlflow.db")
+            patched.setenv("MLFLOW_TRACKING_URI", self.uri)
             yield self
 
     def add(self, result: Result, run_name: str, fingerprint: str = "") -> str:

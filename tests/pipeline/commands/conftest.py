@@ -101,6 +101,6 @@ def synced(project):
 
     def one(**changes):
         settings = Settings(model=NAME, store=project.folder / "model_store", **changes)
-        return sync(settings, f"sqlite:///{project.folder}/mlflow.db", retry=True)
+        return sync(settings, project.uri, retry=True)
 
     return one

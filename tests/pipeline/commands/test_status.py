@@ -63,7 +63,7 @@ def test_what_is_out_of_step_is_said_with_what_to_type(project, done, advised, c
 
 def test_a_running_service_is_asked_what_it_answers_with(project, done, client, advised, as_json):
     done("promote", "3", "--to", "production")
-    store = f"sqlite:///{project.folder}/mlflow.db"
+    store = project.uri
     with service(project.folder, SERVING_MODEL=NAME, MLFLOW_TRACKING_URI=store) as running:
         eventually(lambda: (running.version()["model"] or {}).get("version") == "3")
         assert advised("--service", running.url) == {}
@@ -84,7 +84,7 @@ def test_a_service_that_wants_a_key_is_told_apart_from_something_else(project, d
     variables = {
         "SERVING_API_KEYS_FILE": str(project.folder / "keys"),
         "SERVING_MODEL": NAME,
-        "MLFLOW_TRACKING_URI": f"sqlite:///{project.folder}/mlflow.db",
+        "MLFLOW_TRACKING_URI": project.uri,
     }
     with service(project.folder, **variables) as running:
         problem = "it wants a key: set SERVING_API_KEY to one"

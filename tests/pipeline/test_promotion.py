@@ -16,6 +16,7 @@ from pipeline.promotion import decided_by_hand, finish, move, settle, standing
 from pipeline.registry import number_at, set_stage
 from pipeline.tracking import Tracking
 from serving.receipt import Gate
+from tests.pipeline.dying import Dying, KilledError
 
 NOWHERE = "s3://nowhere/model"  # a source that a server takes without looking
 NAMES = count(1)
@@ -119,33 +120,6 @@ def test_a_stage_that_stood_before_there_was_a_ledger_is_its_first_entry(uri: st
     by_hand(store, "1")
     move(store, "production", to("2"))
     assert told(store) == [("outside", None, "1"), ("moved", "1", "2")]
-
-
-class KilledError(BaseException):
-    """The process ends here."""
-
-
-class Dying:
-    """A client that dies at one of its writing calls, before or after it is carried out."""
-
-    def __init__(self, client: MlflowClient, at_call: int, *, after: bool) -> None:
-        self._client, self._left, self._after = client, at_call, after
-
-    def __getattr__(self, name: str) -> Any:
-        call = getattr(self._client, name)
-        if name.startswith(("get_", "search_")):
-            return call
-
-        def dying(*given: Any, **named: Any) -> Any:
-            self._left -= 1
-            if self._left == 0 and not self._after:
-                raise KilledError
-            result = call(*given, **named)
-            if self._left == 0:
-                raise KilledError
-            return result
-
-        return dying
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

@@ -1,8 +1,17 @@
 """`python -m pipeline promote` on a real store, with real models."""
 
+import dataclasses
+from itertools import count
+
 import pytest
 
+from pipeline.commands.promote import candidacy_of, promote
+from pipeline.ledgerstore import LedgerStore
+from pipeline.params import load
+from pipeline.tracking import open_tracking
+from pipeline.versions import find_version
 from serving.following.status import Kind
+from tests.pipeline.dying import Dying, KilledError
 from tests.pipeline.registered import NAME
 
 
@@ -130,3 +139,35 @@ def test_with_a_key_what_is_promoted_is_signed(project, done, synced, monkeypatc
     assert synced().kind is Kind.UPDATED
     monkeypatch.setenv("REGISTRY_SIGNING_KEY", "another key, as long as it")
     assert synced().kind is Kind.REFUSED
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_promotion_that_is_killed_at_any_step_is_made_good_by_the_next(
+    project, done, stages, synced, as_json, run, after
+):
+    """From the receipt's upload to the mark in the ledger, before and after each write."""
+    done("promote", "1", "--to", "production")
+    params = load(project.folder / "params.yaml")
+    steps = 0
+    for step in count(1):
+        version = "23"[step % 2]
+        with open_tracking(NAME) as tracking:
+            found = find_version(tracking, NAME, version)
+            weak = dataclasses.replace(tracking, client=Dying(tracking.client, step, after=after))
+            candidacy = dataclasses.replace(
+                candidacy_of(tracking, params, found), tracking=weak, test_digest=f"step {step}"
+            )
+            try:
+                promote(LedgerStore(weak, NAME), candidacy, "production", "", force=False)
+                break
+            except KilledError:
+                steps = step
+        assert synced().good, "the service has a whole version all the while"
+        done("promote", version, "--to", "production")
+        assert stages()["production"] == version
+        assert synced().good
+        assert f"version {version} (production)" in synced().detail
+        history = as_json("history")
+        assert history["faults"] == []
+        assert "moved outside" not in [line["what"] for line in history["lines"]]
+    assert steps >= 5, "receipt, its tag, entry, stage, mark"

@@ -24,6 +24,8 @@ MAY_IMPORT_MLFLOW = {
     "serving/following/registry.py",
 }
 WEB = {"serving/app.py", "serving/wsgi.py"}
+# The guide's first application: beside the service, not of it.
+HELLO = "serving/hello.py"
 WHAT_PIPELINE_SHARES = {
     "serving.contract",
     "serving.receipt",
@@ -102,7 +104,13 @@ def test_mlflow_is_imported_only_where_runs_and_versions_are(module: str) -> Non
 @pytest.mark.parametrize("module", MODULES)
 def test_flask_is_imported_only_in_the_web_part(module: str) -> None:
     """What every request passes (front, access, keys, body, reader, errors, ...) is not of it."""
-    assert "flask" not in packages(module) or module in WEB or module.startswith("serving/api/")
+    web = module in WEB | {HELLO} or module.startswith("serving/api/")
+    assert "flask" not in packages(module) or web
+
+
+def test_the_guide_s_first_application_stands_alone() -> None:
+    assert packages(HELLO) == {"flask", "markupsafe"}
+    assert [module for module in MODULES if "serving.hello" in imported(module)] == []
 
 
 def test_what_every_request_passes_brings_no_flask_with_it() -> None:

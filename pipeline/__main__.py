@@ -20,6 +20,7 @@ COMMANDS = {
     "init": "pipeline.init",
     **{name: f"pipeline.stages.{name}" for name in STAGES},
     "run": "pipeline.run",
+    "train": "pipeline.train",
     "plan": "pipeline.plan",
     **{name: f"pipeline.commands.{name}" for name in ASKED},
 }
@@ -54,7 +55,7 @@ class Commands(click.Group):
 @click.command(
     cls=Commands,
     epilog="The stages are run by `dvc repro`, with the paths of dvc.yaml. "
-    "Example: python -m pipeline run -S grid_search.grid_size=4",
+    "Example: python -m pipeline train 10",
 )
 def commands() -> None:
     """From a CSV to a promoted model."""

@@ -16,6 +16,7 @@ from serving.contract import Contract, Feature
 
 Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 LARGEST = sys.float_info.max
+LARGEST_GRID = 1000  # candidates on an axis
 Finite = Annotated[float, msgspec.Meta(ge=-LARGEST, le=LARGEST)]
 CutPoints = tuple[Finite, ...]
 Positive = Annotated[float, msgspec.Meta(gt=0, le=LARGEST)]
@@ -102,7 +103,7 @@ class Preprocess(Settings, frozen=True, kw_only=True):
 
 
 class GridSearch(Settings, frozen=True, kw_only=True):
-    grid_size: Annotated[int, msgspec.Meta(ge=1, le=1000)]
+    grid_size: Annotated[int, msgspec.Meta(ge=1, le=LARGEST_GRID)]
     C: tuple[Positive, Positive]
     gamma: tuple[Positive, Positive]
     folds: Annotated[int, msgspec.Meta(ge=2)]

@@ -18,6 +18,10 @@ def dvc_command(settings: tuple[str, ...]) -> list[str]:
     return [*dvc, "exp", "run", *(word for setting in given for word in ("-S", setting))]
 
 
+def run(settings: tuple[str, ...]) -> int:
+    return subprocess.run(dvc_command(settings), check=False).returncode
+
+
 @click.command(help=__doc__)
 @click.option(
     "-S",
@@ -28,4 +32,4 @@ def dvc_command(settings: tuple[str, ...]) -> list[str]:
     help="A setting of params.yaml for this run, such as grid_search.grid_size=4.",
 )
 def command(settings: tuple[str, ...]) -> int:
-    return subprocess.run(dvc_command(settings), check=False).returncode
+    return run(settings)

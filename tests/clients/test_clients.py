@@ -81,11 +81,11 @@ def in_terminal(name: str, url: str, row: Any = None, key: str = "") -> Finish:
 
     def finish() -> Told:
         out, err = process.communicate(timeout=60)
+        code = process.returncode
         # An answer is on stdout alone, and what went wrong on stderr alone.
-        assert (process.returncode, bool(out), bool(err)) in {(0, True, False), (1, False, True)}, (
-            f"{process.returncode}\n{out}\n{err}"
-        )
-        return Told(process.returncode == 0, out or err)
+        if (code, bool(out), bool(err)) in {(0, True, False), (1, False, True)}:
+            return Told(code == 0, out or err)
+        return Told(False, f"exit code {code}\non stdout: {out}\non stderr: {err}")
 
     return finish
 

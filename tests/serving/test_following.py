@@ -15,6 +15,7 @@ import pytest
 import requests
 
 from serving import store
+from tests.conftest import free_port
 from tests.running import ROW, Load, Service, eventually, load, service
 from tests.serving.small_model import NAME, expected_probability
 
@@ -284,11 +285,7 @@ class mlflow_server:  # noqa: N801 (used as a context manager's name)
     """`mlflow server` on a registry's database, which can be stopped and started again."""
 
     def __init__(self, registry, folder: Path, *, start: bool) -> None:
-        import socket
-
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._registry, self._folder, self._process = registry, folder, None
         if start:

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.conftest import free_port
+
 START_S = 60
 
 
@@ -35,7 +37,7 @@ class DaskCluster:
 @contextmanager
 def dask_cluster(folder: Path, workers: int = 2) -> Iterator[DaskCluster]:
     """Run a scheduler and workers in `folder` until the block ends."""
-    port = _free_port()
+    port = free_port()
     scheduler = _start(
         folder, "dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"
     )
@@ -62,13 +64,6 @@ def _start(folder: Path, command: str, *arguments: str) -> subprocess.Popen[byte
             stdout=log,
             stderr=log,
         )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait_until_open(port: int) -> None:

@@ -16,6 +16,8 @@ import pytest
 import requests
 from filelock import FileLock
 
+from pipeline.moved import Move
+
 ROOT = Path(__file__).resolve().parent.parent
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -73,6 +75,12 @@ class Project:
         shutil.copytree(self.path, path, ignore=ignored, symlinks=True)
         return replace(self, path=path)
 
+    def copy_with_store(self, path: Path) -> "Project":
+        """Copy the project as it stands; in the store are absolute addresses, which are mended."""
+        shutil.copytree(self.path, path, symlinks=True)
+        Move(self.path, path, path / "mlflow.db").correct().unlink()
+        return replace(self, path=path)
+
 
 def copy_of_repository(path: Path) -> Project:
     """Copy what git would take of this repository, without its results, and commit it there."""
@@ -118,6 +126,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def project(trained: Project, tmp_path: Path) -> Project:
     """A trained project of the test's own, with an empty tracking store."""
     return trained.copy(tmp_path / "project")
+
+
+@pytest.fixture
+def finished(trained: Project, tmp_path: Path) -> Project:
+    """A trained project of the test's own, with the tracking store that `dvc repro` left."""
+    return trained.copy_with_store(tmp_path / "project")
 
 
 # Below those that the kernel gives to clients, and of each worker of the tests its own: a port that

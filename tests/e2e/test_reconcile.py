@@ -83,9 +83,10 @@ def test_evaluated_is_registered_to_the_byte(
         assert version.tags[tag] == run.data.tags[tag]
 
 
-def test_a_second_repro_adds_no_run_and_no_version(trained: Project, store: Store) -> None:
+def test_a_second_repro_adds_no_run_and_no_version(finished: Project) -> None:
+    store = open_store(finished.store)
     runs, versions = {run.info.run_id for run in store.runs()}, store.versions()
-    output = trained.run("dvc", "repro").stdout
+    output = finished.run("dvc", "repro").stdout
     assert not searched_again(output)
     assert {run.info.run_id for run in store.runs()} == runs
     assert store.versions() == versions
@@ -109,12 +110,11 @@ def test_forced_from_scratch_the_bytes_are_the_same(project: Project) -> None:
     assert (project.path / "dvc.lock").read_text() == lock
 
 
-def test_a_cached_search_is_linked_and_not_logged_twice(project: Project) -> None:
-    project.run("dvc", "repro")
-    store = open_store(project.store)
+def test_a_cached_search_is_linked_and_not_logged_twice(finished: Project) -> None:
+    store = open_store(finished.store)
     (first,) = store.results()
-    replace_in(project.path / "params.yaml", "bins: 10", "bins: 5")
-    output = project.run("dvc", "repro").stdout
+    replace_in(finished.path / "params.yaml", "bins: 10", "bins: 5")
+    output = finished.run("dvc", "repro").stdout
     assert not searched_again(output)
     assert "Running stage 'evaluate'" in output
     (second,) = [run for run in store.results() if run.info.run_id != first.info.run_id]
@@ -135,10 +135,9 @@ def test_an_interrupted_registration_is_killed_and_done_anew(project: Project) -
     assert len(store.candidates(again)) == 100
 
 
-def test_a_result_left_in_production_by_a_tightened_gate_is_said_to_be(project: Project) -> None:
-    project.run("dvc", "repro")
-    replace_in(project.path / "params.yaml", "min_roc_auc: 0.70", "min_roc_auc: 0.99")
-    output = project.run("dvc", "repro").stdout
+def test_a_result_left_in_production_by_a_tightened_gate_is_said_to_be(finished: Project) -> None:
+    replace_in(finished.path / "params.yaml", "min_roc_auc: 0.70", "min_roc_auc: 0.99")
+    output = finished.run("dvc", "repro").stdout
     assert "not promoted: a gate does not hold (but still in production)" in output
 
 
@@ -169,11 +168,10 @@ def test_a_result_that_is_not_the_locked_one_is_refused(project: Project) -> Non
     assert "artifacts/metrics.json is not what dvc.lock records of it" in done.stderr
 
 
-def test_gates_that_do_not_hold_keep_the_version_in_staging(project: Project) -> None:
-    project.run("dvc", "repro")
-    replace_in(project.path / "params.yaml", "min_roc_auc: 0.70", "min_roc_auc: 0.99")
-    project.run("dvc", "exp", "run", "-S", "grid_search.grid_size=2")
-    store = open_store(project.store)
+def test_gates_that_do_not_hold_keep_the_version_in_staging(finished: Project) -> None:
+    replace_in(finished.path / "params.yaml", "min_roc_auc: 0.70", "min_roc_auc: 0.99")
+    finished.run("dvc", "exp", "run", "-S", "grid_search.grid_size=2")
+    store = open_store(finished.store)
     assert store.versions() == {"1": {"production"}, "2": {"staging"}}
     assert [store.client.get_model_version(NAME, n).tags["gates"] for n in "12"] == [
         "passed",

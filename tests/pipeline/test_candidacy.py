@@ -39,20 +39,13 @@ def test_the_latency_is_of_one_row(scorer: Scorer, test_table: Table) -> None:
     assert 0 < latency_ms(scorer, test_table.X) < 50
 
 
-@pytest.fixture(scope="module")
-def registered(trained: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = trained.copy(tmp_path_factory.mktemp("candidacy") / "project")
-    project.run("dvc", "repro")
-    return project
-
-
 @pytest.fixture
 def candidacy(
-    registered: Project, scorer: Scorer, test_table: Table, monkeypatch: pytest.MonkeyPatch
+    finished: Project, scorer: Scorer, test_table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Candidacy]:
     """The case of the version that stands in production."""
-    monkeypatch.chdir(registered.path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", registered.store)
+    monkeypatch.chdir(finished.path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", finished.store)
     params = load(Path("params.yaml"))
     with open_tracking(params.name) as tracking:
         yield Candidacy(
@@ -130,9 +123,9 @@ def test_with_a_key_what_was_not_signed_is_signed(candidacy: Candidacy) -> None:
         receipt_of(candidacy, b"another key, as long as it")
 
 
-def test_a_receipt_that_was_changed_is_made_anew(candidacy: Candidacy, registered: Project) -> None:
+def test_a_receipt_that_was_changed_is_made_anew(candidacy: Candidacy, finished: Project) -> None:
     digest = candidacy.judged(None).receipt
-    (path,) = (registered.path / "mlruns").rglob(f"{digest}.json")
+    (path,) = (finished.path / "mlruns").rglob(f"{digest}.json")
     path.write_bytes(path.read_bytes().replace(b"true", b"false"))
     with pytest.raises(ModelError, match="its receipt is not the one"):
         receipt_of(candidacy)

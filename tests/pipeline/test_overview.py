@@ -9,10 +9,10 @@ from tests.conftest import Project
 
 
 def test_a_project_that_is_up_to_date_has_no_changed_stage(
-    trained: Project, monkeypatch: pytest.MonkeyPatch
+    project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That `register` always runs is no change."""
-    monkeypatch.chdir(trained.path)
+    monkeypatch.chdir(project.path)
     assert overview.changed_stages() == {}
 
 

@@ -30,16 +30,15 @@ def test_the_report_says_where_the_version_stands_and_why(trained: Project, why_
 
 
 def test_a_version_that_the_registry_does_not_give_back_whole_is_put_in_no_stage(
-    project: Project,
+    finished: Project,
 ) -> None:
-    project.run("dvc", "repro")
-    store = open_store(project.store)
+    store = open_store(finished.store)
     for stage in ("staging", "production"):
         store.client.delete_registered_model_alias(NAME, stage)
-    (model,) = (project.path / "mlruns").rglob("model.onnx")
+    (model,) = (finished.path / "mlruns").rglob("model.onnx")
     # Another producer's name: it still loads and answers alike, and is another file.
     model.write_bytes(model.read_bytes().replace(b"csv-to-production", b"CSV-TO-PRODUCTION"))
-    done = project.run("dvc", "repro", check=False)
+    done = finished.run("dvc", "repro", check=False)
     assert done.returncode != 0
     assert "is not put in stage staging: the registry does not give it back whole" in done.stderr
     assert "has the sha256" in done.stderr
@@ -47,22 +46,20 @@ def test_a_version_that_the_registry_does_not_give_back_whole_is_put_in_no_stage
     assert store.versions() == {"1": set()}
 
 
-def test_an_incumbent_that_cannot_be_opened_keeps_the_candidate_out(project: Project) -> None:
-    project.run("dvc", "repro")
-    (folder,) = {path.parent for path in (project.path / "mlruns").rglob("model.onnx")}
+def test_an_incumbent_that_cannot_be_opened_keeps_the_candidate_out(finished: Project) -> None:
+    (folder,) = {path.parent for path in (finished.path / "mlruns").rglob("model.onnx")}
     shutil.rmtree(folder)
-    output = project.run("dvc", "exp", "run", "-S", "grid_search.grid_size=2").stdout
+    output = finished.run("dvc", "exp", "run", "-S", "grid_search.grid_size=2").stdout
     assert "✗ max_roc_auc_drop: cannot be compared with version 1 in production: " in output
-    assert open_store(project.store).versions() == {"1": {"production"}, "2": {"staging"}}
+    assert open_store(finished.store).versions() == {"1": {"production"}, "2": {"staging"}}
 
 
-def test_what_a_person_decided_is_not_undone_by_the_next_repro(project: Project) -> None:
-    project.run("dvc", "repro")
-    project.run("dvc", "exp", "run", "-S", "grid_search.grid_size=2")
-    store = open_store(project.store)
+def test_what_a_person_decided_is_not_undone_by_the_next_repro(finished: Project) -> None:
+    finished.run("dvc", "exp", "run", "-S", "grid_search.grid_size=2")
+    store = open_store(finished.store)
     assert store.versions() == {"1": set(), "2": {"staging", "production"}}
-    project.run("python", "-m", "pipeline", "rollback", "--reason", "wrong at night")
-    output = project.run("dvc", "repro").stdout
+    finished.run("python", "-m", "pipeline", "rollback", "--reason", "wrong at night")
+    output = finished.run("dvc", "repro").stdout
     assert "not promoted: " in output
     assert "decided for version 1" in output
     assert "by `rollback` (wrong at night)" in output
@@ -70,12 +67,11 @@ def test_what_a_person_decided_is_not_undone_by_the_next_repro(project: Project)
     assert store.versions() == {"1": {"production"}, "2": {"staging"}}
 
 
-def test_a_stage_that_was_moved_by_hand_is_put_back_and_told(project: Project) -> None:
-    project.run("dvc", "repro")
-    project.run("dvc", "exp", "run", "-S", "grid_search.grid_size=2")
-    store = open_store(project.store)
+def test_a_stage_that_was_moved_by_hand_is_put_back_and_told(finished: Project) -> None:
+    finished.run("dvc", "exp", "run", "-S", "grid_search.grid_size=2")
+    store = open_store(finished.store)
     store.client.set_registered_model_alias(NAME, "production", "1")
-    project.run("dvc", "repro")
+    finished.run("dvc", "repro")
     assert store.versions() == {"1": set(), "2": {"staging", "production"}}
-    told = project.run("python", "-m", "pipeline", "history", "--stage", "production").stdout
+    told = finished.run("python", "-m", "pipeline", "history", "--stage", "production").stdout
     assert "moved outside" in told

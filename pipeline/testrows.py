@@ -37,7 +37,7 @@ def is_kept(digest: str) -> bool:
 
 
 def _in_cache(digest: str) -> Path:
-    return _cache() / "files" / "md5" / digest[:2] / digest[2:]
+    return _cache(project_root()) / "files" / "md5" / digest[:2] / digest[2:]
 
 
 def _is(path: Path, digest: str) -> bool:
@@ -45,9 +45,8 @@ def _is(path: Path, digest: str) -> bool:
 
 
 @cache
-def _cache() -> Path:
-    """Ask DVC for its cache, which its configuration may put elsewhere."""
-    root = project_root()
+def _cache(root: Path) -> Path:
+    """Ask DVC for a project's cache, which its configuration may put elsewhere."""
     command = [sys.executable, "-m", "dvc", "cache", "dir"]
     asked = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     return root / (asked.stdout.strip() if asked.returncode == 0 else CACHE)

@@ -192,6 +192,6 @@ def wait_until_healthy(server: subprocess.Popen[bytes], uri: str, log: Path) -> 
         try:
             if requests.get(f"{uri}/health", timeout=1).ok:
                 return
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             time.sleep(0.2)
     pytest.fail(f"mlflow server did not start:\n{log.read_text()}")

@@ -189,6 +189,6 @@ def _wait_until_live(running: Service) -> None:
         try:
             if running.get("/livez").status_code == 200:
                 return
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             time.sleep(0.05)
     pytest.fail(f"the service did not start:\n{running.log.read_text()}")

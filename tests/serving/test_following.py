@@ -318,7 +318,7 @@ class mlflow_server:  # noqa: N801 (used as a context manager's name)
     def _is_up(self) -> bool:
         try:
             return requests.get(f"{self.url}/health", timeout=5).status_code == 200
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
 
 

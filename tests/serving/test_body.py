@@ -109,7 +109,8 @@ def test_gzip_is_decompressed(encoding, length):
 
 @pytest.mark.parametrize("encoding", [None, "identity", "Identity"])
 def test_without_an_encoding_a_gzip_is_left_as_it_is(encoding):
-    assert read(gzip.compress(b"x"), encoding=encoding) == gzip.compress(b"x")
+    body = gzip.compress(b"x")  # with the time in it: another second, another body
+    assert read(body, encoding=encoding) == body
 
 
 @pytest.mark.parametrize("encoding", ["br", "deflate", "zstd", "gzip, gzip", "gzip,br", ""])
@@ -150,7 +151,8 @@ def damaged(body: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "body", [b"garbage", b"{}", damaged(gzip.compress(TEXT)), gzip.compress(b"a") + b"garbage"]
+    "body",
+    [b"garbage", b"{}", damaged(gzip.compress(TEXT)), gzip.compress(b"a", mtime=0) + b"garbage"],
 )
 def test_what_is_no_gzip_is_told(body):
     with pytest.raises(MalformedBodyError, match="not the gzip that its header says"):

@@ -42,7 +42,7 @@ def predict(url: str, row: dict[str, Any]) -> dict[str, Any]:
             after = error.headers.get("Retry-After", "")
             time.sleep(int(after) if after.isdecimal() else 5)
         except OSError as error:
-            sys.exit(f"{url} cannot be reached: {error}")
+            sys.exit(f"{url} cannot be reached: {getattr(error, 'reason', error)}")
     raise AssertionError("the last try returns or exits")
 
 

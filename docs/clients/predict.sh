@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Asks the service for one prediction: ./predict.sh [URL [ROW]], the row as JSON.
 # SERVING_API_KEY in the environment is the key, where the service wants one.
-# Needs curl 7.76 and jq: sed and grep only look as if they could read JSON.
+# Needs curl 7.66, the first to obey Retry-After, and jq, since sed and grep cannot read JSON.
 set -euo pipefail
 
 url=${1:-http://127.0.0.1:8000}

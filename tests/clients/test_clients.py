@@ -45,7 +45,8 @@ ABSENT = {
 }
 CLIENTS = [
     pytest.param(
-        name, marks=pytest.mark.skipif(bool(ABSENT[name]), reason=f"{ABSENT[name]} are not here")
+        name,
+        marks=pytest.mark.skipif(bool(ABSENT[name]), reason=f"not here: {', '.join(ABSENT[name])}"),
     )
     for name in COMMANDS
 ]

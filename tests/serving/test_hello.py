@@ -1,5 +1,6 @@
 """The guide's first application, in this process and under the two servers that the guide names."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -52,7 +53,11 @@ def started(folder: Path, *command: str, port: int) -> Iterator[Path]:
     log = folder / "log"
     with log.open("w") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", *command], cwd=ROOT, stdout=file, stderr=file
+            [sys.executable, "-m", *command],
+            cwd=ROOT,
+            env={**os.environ, "HOME": str(folder)},  # where gunicorn makes a folder of its own
+            stdout=file,
+            stderr=file,
         )
     try:
         eventually(lambda: process.poll() is not None or answers(port))

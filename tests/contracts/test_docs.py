@@ -19,13 +19,6 @@ def test_every_make_target_that_is_named_exists(doc: Path) -> None:
     assert named <= targets
 
 
-@pytest.mark.parametrize("doc", DOCS, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_every_link_leads_somewhere(doc: Path) -> None:
-    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", doc.read_text())
-    local = [link for link in links if "://" not in link]
-    assert [link for link in local if not (doc.parent / link).exists()] == []
-
-
 def test_the_readme_names_every_setting_of_the_service_and_its_default() -> None:
     readme = (ROOT / "README.md").read_text()
     rows = [line for line in readme.splitlines() if line.startswith("| `SERVING_")]

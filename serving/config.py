@@ -20,6 +20,7 @@ Text = Annotated[str, msgspec.Meta(min_length=1)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class ConfigError(Exception):
@@ -51,6 +52,7 @@ class Settings(
     api_keys_file: Path | None = None
     allow_anonymous: bool = False
     trusted_hosts: tuple[Text, ...] = ()
+    trusted_proxies: tuple[Text, ...] = ()
     cors_origins: tuple[Text, ...] = ()
     max_rows: Count = 10_000
     max_body: Count = 16 * 1024 * 1024
@@ -63,6 +65,11 @@ class Settings(
         """Give host and port as a URL and a bind address have them."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
+
+    @property
+    def proxies(self) -> tuple[Network, ...]:
+        """Give the networks whose word on a client's address is taken."""
+        return tuple(ipaddress.ip_network(each) for each in self.trusted_proxies)
 
     def to_variables(self) -> dict[str, str]:
         """Give the variables that set it so; those of settings that are unset are left out."""
@@ -87,9 +94,14 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         given[_variable("model")] = _name_in_params(Path(PARAMS_FILE))
     words = {name: _split(value) if name in LISTS else value for name, value in given.items()}
     try:
-        return msgspec.convert(words, Settings, strict=False, dec_hook=_to_path)
+        settings = msgspec.convert(words, Settings, strict=False, dec_hook=_to_path)
     except msgspec.ValidationError as error:
         raise ConfigError(_sentence(str(error), given)) from error
+    try:
+        _ = settings.proxies
+    except ValueError as error:  # with the word in it
+        raise ConfigError(f"{_variable('trusted_proxies')}: {error}") from error
+    return settings
 
 
 def read_signing_key(environ: Mapping[str, str] | None = None) -> bytes | None:

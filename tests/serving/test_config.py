@@ -35,6 +35,7 @@ def test_defaults_are_those_that_are_documented():
         api_keys_file=None,
         allow_anonymous=False,
         trusted_hosts=(),
+        trusted_proxies=(),
         cors_origins=(),
         max_rows=10_000,
         max_body=16_777_216,
@@ -59,6 +60,7 @@ def test_every_setting_comes_from_its_variable():
         api_keys_file=Path("/k"),
         allow_anonymous=True,
         trusted_hosts=("a.org", ".b.org"),
+        trusted_proxies=("127.0.0.1", "10.0.0.0/8"),
         cors_origins=("https://a.org", "*"),
         max_rows=7,
         max_body=8,
@@ -92,6 +94,12 @@ def test_a_setting_that_is_unset_has_no_variable():
 def test_a_list_has_commas(text, expected):
     settings = read_settings({**MODEL, "SERVING_TRUSTED_HOSTS": text, "SERVING_CORS_ORIGINS": text})
     assert settings.trusted_hosts == settings.cors_origins == expected
+
+
+@pytest.mark.parametrize("text", ["proxy.example.org", "10.0.0.1/8", "10.0.0.1:80"])
+def test_a_proxy_is_trusted_by_its_address_or_network(text):
+    with pytest.raises(ConfigError, match=rf"^SERVING_TRUSTED_PROXIES: '?{text}"):
+        read_settings({**MODEL, "SERVING_TRUSTED_PROXIES": f"127.0.0.1,{text}"})
 
 
 @pytest.mark.parametrize(("text", "expected"), [("1", True), ("true", True), ("0", False)])

@@ -526,6 +526,28 @@ def test_a_request_is_one_line_of_json(app, capfd):
     }
 
 
+@pytest.mark.parametrize(
+    ("trusted", "told", "logged"),
+    [
+        ((), "203.0.113.9", "192.0.2.7"),
+        (("192.0.2.8",), "203.0.113.9", "192.0.2.7"),
+        (("192.0.2.7",), "203.0.113.9", "203.0.113.9"),
+        (("10.0.0.0/8", "192.0.2.0/24"), "203.0.113.9", "203.0.113.9"),
+        (("192.0.2.7",), "2001:db8::1", "2001:db8::1"),
+        # Only the last one is the proxy's own word.
+        (("192.0.2.7",), "198.51.100.1, 203.0.113.9", "203.0.113.9"),
+        (("192.0.2.7",), "203.0.113.9, unknown", "192.0.2.7"),
+        (("192.0.2.7",), "", "192.0.2.7"),
+    ],
+)
+def test_the_client_is_who_asks_or_whom_a_trusted_proxy_names(
+    make_app, capfd, trusted, told, logged
+):
+    post(make_app(trusted_proxies=trusted), X_Forwarded_For=told)
+    (line,) = lines(capfd)
+    assert line["client"] == logged
+
+
 def test_each_request_has_its_line_whoever_answered_it(make_app, capfd):
     app = make_app(keys=(KEY,), cors_origins=(ORIGIN,))
     get(app, "/livez")

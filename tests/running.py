@@ -79,7 +79,7 @@ class Service:
 @contextmanager
 def service(folder: Path, **variables: str) -> Iterator[Service]:
     """Run the service in a folder, where its log goes too, until the block ends."""
-    port = free_port()
+    port = int(variables.get("SERVING_PORT", 0)) or free_port()
     steering = ("SERVING_", "MLFLOW_", "PROMETHEUS_")
     clean = {k: v for k, v in os.environ.items() if not k.startswith(steering)}
     ours = {

@@ -20,13 +20,21 @@ def turn_away(listener: socket.socket) -> None:
 
     Closing a listener resets what connects between the last `accept` and the close. With this
     filter nothing connects any more: a client's SYN is dropped, and the one that it sends a second
-    later is refused. See socket(7), SO_ATTACH_FILTER. Elsewhere than on Linux the queue is made as
-    short as it can be, which loses few.
+    later is refused. See socket(7), SO_ATTACH_FILTER. Elsewhere than on Linux, and where its kernel
+    wants a capability for that (CAP_NET_ADMIN) which a service should not have, the queue is made
+    as short as it can be, which loses few.
     """
-    if sys.platform != "linux":
+    if sys.platform != "linux" or not _filter(listener):
         listener.listen(0)
-        return
+
+
+def _filter(listener: socket.socket) -> bool:
+    """Attach the filter; tells whether that was allowed."""
     program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *op) for op in DROP_SYN))
     # struct sock_fprog: the number of operations, and where they are
     described = struct.pack("HP", len(DROP_SYN), ctypes.addressof(program))
-    listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, described)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, described)
+    except PermissionError:
+        return False
+    return True

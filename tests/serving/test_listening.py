@@ -27,6 +27,26 @@ def test_what_has_connected_can_still_be_accepted_and_speaks(listener):
         assert client.recv(3) == b"bye"
 
 
+class Unprivileged(socket.socket):
+    """A listener of a process that may not attach a filter."""
+
+    def setsockopt(self, *_):
+        raise PermissionError(1, "Operation not permitted")
+
+
+def test_without_the_right_to_a_filter_what_has_connected_is_still_accepted():
+    with Unprivileged() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(16)
+        listener.settimeout(5)
+        client = socket.create_connection(listener.getsockname(), timeout=5)
+        turn_away(listener)
+        accepted, _ = listener.accept()
+        with client, accepted:
+            accepted.sendall(b"bye")
+            assert client.recv(3) == b"bye"
+
+
 def test_nobody_new_connects(listener):
     turn_away(listener)
     with pytest.raises(TimeoutError):

@@ -1,0 +1,129 @@
+"""The systemd units: they fit the service's settings, and what they start does as they say.
+
+systemd itself does not run here. It verifies the units where it is installed, and what it would do
+(start, wait for READY=1, reload, stop) is done with the unit's own lines, without any privilege.
+"""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from serving.config import Settings, read_settings
+from tests.conftest import ROOT, free_port
+from tests.running import Service, eventually
+
+UNITS = ("serving.service", "mlflow.service")
+DEFAULTS = Settings(model="-")
+WORST = 16  # tenths of systemd's ten points of exposure; below 20 it says OK
+
+
+def values(unit: str, key: str) -> list[str]:
+    text = (ROOT / "deploy" / unit).read_text()
+    return re.findall(rf"^{key}=(.*)$", text, re.MULTILINE)
+
+
+def value(unit: str, key: str) -> str:
+    (found,) = values(unit, key)
+    return found
+
+
+def environment(unit: str) -> dict[str, str]:
+    """Give what `Environment=` sets, with the folder of state as systemd has it."""
+    words = " ".join(values(unit, "Environment")).replace("%S", "/var/lib").split()
+    return dict(word.split("=", 1) for word in words)
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+@pytest.mark.parametrize("unit", UNITS)
+def test_systemd_finds_nothing_to_complain_of(unit, tmp_path):
+    text = (ROOT / "deploy" / unit).read_text()
+    assert "/opt/serving/.venv/bin/python" in text
+    text = text.replace("/opt/serving/.venv/bin/python", sys.executable)
+    (tmp_path / unit).write_text(text.replace("/opt/serving", str(ROOT)))
+    verify = ["systemd-analyze", "verify", "--man=no", str(tmp_path / unit)]
+    done = subprocess.run(verify, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    security = ["systemd-analyze", "security", "--offline=true", f"--threshold={WORST}"]
+    done = subprocess.run([*security, str(tmp_path / unit)], capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout.decode()
+
+
+def test_the_settings_that_the_unit_makes_are_settings_of_the_service():
+    made = environment("serving.service")
+    settings = read_settings({**made, "SERVING_MODEL": "m"})
+    assert settings.store == Path("/var/lib") / value("serving.service", "StateDirectory")
+    assert settings.trusted_proxies == ("127.0.0.1",)
+    assert settings.host == DEFAULTS.host
+
+
+def test_what_is_under_way_has_its_time_before_systemd_kills():
+    assert int(value("serving.service", "TimeoutStopSec")) > DEFAULTS.grace
+    assert value("serving.service", "KillMode") == "mixed"
+
+
+@pytest.fixture
+def notified():
+    """Give the address of a socket like systemd's, and what was said to it."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
+        address = f"@serving-{os.getpid()}"
+        server.bind(address.replace("@", "\0"))
+        server.settimeout(30)
+        yield address, lambda: server.recv(1000).decode()
+
+
+def test_it_starts_reloads_and_drains_without_any_privilege(notified, model_store, tmp_path):
+    address, said = notified
+    unit, port = "serving.service", free_port()
+    command = value(unit, "ExecStart").replace("/opt/serving/.venv/bin/python", sys.executable)
+    if os.getuid() == 0:
+        command = f"setpriv --bounding-set=-all --inh-caps=-all {command}"
+    here = {"SERVING_STORE": str(model_store), "SERVING_PORT": str(port), "SERVING_MODEL": "heart"}
+    variables = environment(unit) | here | {"NOTIFY_SOCKET": address, "PYTHONPATH": str(ROOT)}
+    del variables["SERVING_API_KEYS_FILE"]
+    assert value(unit, "Type") == "notify"
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(
+            command.split(),
+            cwd=tmp_path,
+            env=variables | {"PATH": os.environ["PATH"]},
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        running = Service(f"http://127.0.0.1:{port}", port, process, tmp_path / "log")
+        assert "READY=1" in said()
+        eventually(lambda: running.get("/readyz").status_code == 200)
+        first = eventually(lambda: _synced(running))
+        time.sleep(1.1)  # it is told in whole seconds
+        reload = value(unit, "ExecReload").replace("$MAINPID", str(process.pid))
+        subprocess.run(reload.split(), check=True)
+        # Otherwise the next look at the registry would be ten seconds later.
+        eventually(lambda: _synced(running) != first, within=7)
+        assert running.predict().status_code == 200
+        process.send_signal(getattr(signal, value(unit, "KillSignal")))
+        assert process.wait(int(value(unit, "TimeoutStopSec"))) == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def _synced(running: Service) -> str | None:
+    sync = running.version()["sync"]
+    return sync and sync["checked_at"]
+
+
+def test_mlflow_s_unit_sets_what_mlflow_knows():
+    from mlflow.cli import server
+
+    known = {option.envvar for option in server.params} | {"MLFLOW_DISABLE_TELEMETRY"}
+    assert set(environment("mlflow.service")) <= known
+    assert "MLFLOW_BACKEND_STORE_URI" in known

@@ -50,6 +50,8 @@ check: install-dev ## format, lint and type checks
 	ruff format --check .
 	ruff check .
 	mypy
+	hadolint Dockerfile
+	check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
 
 format: install-dev ## put the code into shape
 	ruff format .

@@ -19,9 +19,10 @@ from pipeline import registry
 from pipeline.compatibility import breaking_changes
 from pipeline.errors import PipelineError
 from pipeline.gates import Evidence, Incumbent, all_passed, judge
-from pipeline.ledgerstore import actor
+from pipeline.ledgerstore import LedgerStore, actor
 from pipeline.paired import PairedDifference, paired_roc_auc_difference
 from pipeline.params import Gates
+from pipeline.promotion import PRODUCTION
 from pipeline.recoding import rows_for
 from pipeline.table import Table
 from pipeline.tracking import Tracking
@@ -30,7 +31,7 @@ from serving.receipt import Gate, Receipt, Verdict
 from serving.scorer import DIGEST_TAG, ModelError, Scorer
 from serving.signing import signing_key
 
-PRODUCTION = "production"  # among a receipt's inputs: the digest of the model compared with
+PRODUCTION_INPUT = "production"  # among a receipt's inputs: the digest of the model compared with
 MEASURED = 200  # answers to one row, whose median is the latency
 
 
@@ -68,12 +69,15 @@ class Candidacy:
         `force` is the reason to let it pass where the gates do not, which the receipt will say.
         """
         stands = production == self.version
-        other = None if stands else production
+        other = self._other(production)
         inputs = self._inputs(other)
         before, digest = self._receipt()
-        same = before is not None and _same(inputs, before.inputs, but_for_production=stands)
-        if before is not None and same and not (force and before.verdict == "failed"):
-            return Judged(before.gates, digest)
+        if before is not None and not (force and before.verdict == "failed"):
+            # What it did not pass beside another version, it does not pass for want of that.
+            lost = stands and other is None and before.inputs.get(PRODUCTION_INPUT)
+            stays = lost and before.verdict != "passed"
+            if stays or _same(inputs, before.inputs, but_for_production=stands):
+                return Judged(before.gates, digest)
         gates = self.gates_against(production)
         forced_by, reason = (actor(), force) if force else ("", "")
         if stands and before is not None and before.verdict == "forced":
@@ -89,8 +93,7 @@ class Candidacy:
 
     def gates_against(self, production: str | None) -> tuple[Gate, ...]:
         """Give what the gates say while that version is in production; leave nothing behind."""
-        other = None if production == self.version else production
-        return judge(self.bounds, self._evidence(other))
+        return judge(self.bounds, self._evidence(production))
 
     def entry(self, judged: Judged, *, command: str, outcome: str, **more: Any) -> dict[str, Any]:
         """Give what the ledger is to say of this version and its gates."""
@@ -118,6 +121,18 @@ class Candidacy:
                 f"does not give it back whole ({error}); delete the version, then run `dvc repro` "
                 "again"
             ) from error
+
+    def _other(self, production: str | None) -> str | None:
+        """Give the version to compare with, None where there is none.
+
+        Where ours is in production already it is the one whose place it took: else whatever came
+        there by force or by hand would pass, once it is judged anew, for having no other to face.
+        """
+        if production != self.version:
+            return production
+        ledger = LedgerStore(self.tracking, self.name).read()
+        replaced = ledger.replaced(PRODUCTION, self.version)
+        return replaced if replaced in registry.numbers(self.tracking, self.name) else None
 
     def _new_receipt(
         self,
@@ -154,26 +169,28 @@ class Candidacy:
             "model": self.scorer.digest,
             "test rows": self.test_digest,
             "bounds": sha256(msgspec.json.encode(bounds)).hexdigest(),
-            PRODUCTION: production,
+            PRODUCTION_INPUT: production,
         }
 
-    def _evidence(self, other: str | None) -> Evidence:
+    def _evidence(self, production: str | None) -> Evidence:
+        other, stood = self._other(production), production == self.version
         return Evidence(
             metrics=self.metrics,
             onnx_difference=self.onnx_difference,
             size_mb=self.scorer.size / 1e6,
             latency_ms=latency_ms(self.scorer, self.test.X),
-            incumbent=None if other is None else self._incumbent(other),
+            incumbent=None if other is None else self._incumbent(other, stood),
         )
 
-    def _incumbent(self, version: str) -> Incumbent:
+    def _incumbent(self, version: str, stood: bool) -> Incumbent:
+        place = "that was in production" if stood else "in production"
         try:
             with registry.downloaded(self.tracking, self.name, version) as theirs:
                 difference = difference_on(self.test, self.scorer, theirs, self.confidence)
                 changes = breaking_changes(theirs.contract, self.scorer.contract)
         except ModelError as error:
-            return Incumbent(version, str(error), [])
-        return Incumbent(version, difference, changes)
+            return Incumbent(version, str(error), [], place)
+        return Incumbent(version, difference, changes, place)
 
 
 def read_key() -> bytes | None:
@@ -208,6 +225,6 @@ def latency_ms(scorer: Scorer, X: FloatMatrix) -> float:
 
 
 def _same(inputs: dict[str, str], before: dict[str, str], *, but_for_production: bool) -> bool:
-    """Compare what went in; a version that is in production has nothing to be compared with."""
-    ignored = {PRODUCTION} if but_for_production else set()
+    """Compare what went in; one that stands in production was compared before it came there."""
+    ignored = {PRODUCTION_INPUT} if but_for_production else set()
     return all(before.get(k) == v for k, v in inputs.items() if k not in ignored)

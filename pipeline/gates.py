@@ -11,7 +11,7 @@ from serving.receipt import Gate
 
 @dataclass(frozen=True)
 class Incumbent:
-    """Another version in production: how ours compares, and what its callers would meet.
+    """The version in production, or whose place ours took there, and how ours compares with it.
 
     `difference` is ours minus theirs on the same test rows, or why there is none.
     """
@@ -19,6 +19,10 @@ class Incumbent:
     version: str
     difference: PairedDifference | str
     breaking_changes: Sequence[str]
+    place: str = "in production"
+
+    def __str__(self) -> str:
+        return f"version {self.version} {self.place}"
 
 
 @dataclass(frozen=True)
@@ -104,13 +108,13 @@ def _not_worse(incumbent: Incumbent | None, margin: float) -> Gate:
         return Gate(gate, True, "production has no other version to compare with", None, margin)
     found = incumbent.difference
     if isinstance(found, str):
-        sentence = f"cannot be compared with version {incumbent.version} in production: {found}"
+        sentence = f"cannot be compared with {incumbent}: {found}"
         return Gate(gate, False, sentence, None, margin)
     passed = found.low >= -margin
     relation = "within" if passed else "not surely within"
     sentence = (
-        f"ROC AUC {found.difference:+.4f} ({found.low:+.4f} to {found.high:+.4f}) against version "
-        f"{incumbent.version} in production, on the same rows, is {relation} a loss of {margin:g}"
+        f"ROC AUC {found.difference:+.4f} ({found.low:+.4f} to {found.high:+.4f}) against "
+        f"{incumbent}, on the same rows, is {relation} a loss of {margin:g}"
     )
     return Gate(gate, passed, sentence, found.low, -margin)
 
@@ -121,9 +125,9 @@ def _compatible(incumbent: Incumbent | None) -> Gate:
         return Gate(gate, True, "production has no other contract to keep")
     changes = incumbent.breaking_changes
     if not changes:
-        sentence = f"who calls version {incumbent.version} in production can go on as before"
+        sentence = f"who calls {incumbent} can go on as before"
         return Gate(gate, True, sentence, 0.0, 0.0)
-    sentence = f"breaks who calls version {incumbent.version} in production: {'; '.join(changes)}"
+    sentence = f"breaks who calls {incumbent}: {'; '.join(changes)}"
     return Gate(gate, False, sentence, float(len(changes)), 0.0)
 
 

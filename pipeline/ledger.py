@@ -101,6 +101,14 @@ class Ledger:
     def stages(self) -> list[str]:
         return list(dict.fromkeys(entry.stage for entry in self.entries))
 
+    def replaced(self, stage: str, version: str) -> str | None:
+        """Give the version whose place in a stage this one took by its gates or from outside."""
+        moves = [e for e in self.entries if e.stage == stage and e.outcome != "refused"]
+        while moves and (moves[-1].target != version or moves[-1].command == "rollback"):
+            moves.pop()
+        earlier = [e.target for e in moves if e.target not in (None, version)]
+        return earlier[-1] if earlier else None
+
     def held(self, stage: str) -> list[str]:
         """Give the versions that a stage named, the latest first, each once."""
         moves = [e.target for e in self.entries if e.stage == stage and e.outcome != "refused"]

@@ -118,3 +118,22 @@ def test_the_gates_are_summed_up_in_a_few_words() -> None:
     assert summary([]) == ""
     assert summary([good, good]) == "all 2 gates passed"
     assert summary([good, bad]) == "failed: contract"
+
+
+@pytest.mark.parametrize(
+    ("targets", "replaced"),
+    [
+        ([("promote", "1")], None),
+        ([("promote", "1"), ("promote", "2")], "1"),
+        ([("promote", "1"), ("", None), ("", "2")], "1"),
+        ([("promote", "1"), ("promote", "2"), ("promote", "2")], "1"),
+        ([("promote", "1"), ("promote", "2"), ("rollback", "1")], None),
+        ([("promote", "1"), ("promote", "2"), ("promote", "3"), ("rollback", "2")], "1"),
+    ],
+    ids=["the first", "the next", "by hand", "twice", "back to the first", "back"],
+)
+def test_a_version_took_the_place_of_the_one_before_it(
+    targets: list[tuple[str, str | None]], replaced: str | None
+) -> None:
+    ledger = Ledger.parse(stored(*({"command": c, "target": t} for c, t in targets)))
+    assert ledger.replaced("production", str(targets[-1][1])) == replaced

@@ -13,12 +13,14 @@ from pipeline import registry
 from pipeline.errors import PipelineError
 from pipeline.ledger import Entry, Ledger
 from pipeline.ledgerstore import LedgerStore, OvertakenError
+from serving.scorer import ModelError
 
 STAGING, PRODUCTION = "staging", "production"
 STAGES = (STAGING, PRODUCTION)
 AUTOMATIC = "register"  # the command that moves stages by itself, at each `dvc repro`
 ATTEMPTS = 20
 FOUND = "found there; no command of this project moved it"
+DELETED = "version {} is no longer in the registry"
 
 # From the version that a stage names now to what the entry is to say.
 Decide = Callable[[str | None], dict[str, Any]]
@@ -72,7 +74,7 @@ def settle(store: LedgerStore, stage: str) -> Ledger:
                 outcome="outside",
                 source=expected,
                 target=actual,
-                reason=FOUND,
+                reason=_why_outside(store, expected),
             )
         except OvertakenError:
             continue
@@ -82,21 +84,37 @@ def settle(store: LedgerStore, stage: str) -> Ledger:
 def finish(store: LedgerStore, stage: str) -> None:
     """Let the stage name what the last entry says, and mark as done what led there.
 
-    It is read back afterwards, the ledger too: who was slower must not have the last word.
+    It is read back afterwards, the ledger too: who was slower must not have the last word. Where
+    the version was deleted meanwhile there is nothing to carry out: the stage stays where it is,
+    which `settle` writes down.
     """
     for _ in range(ATTEMPTS):
         ledger = store.read()
         last = ledger.last_move(stage)
         wanted = last.target if last else None
-        if registry.number_at(store.tracking, store.name, stage) != wanted:
-            registry.set_stage(store.tracking, store.name, stage, wanted)
-        if registry.number_at(store.tracking, store.name, stage) != wanted:
+        if not _set(store, stage, wanted):
             continue
         if store.read().last_move(stage) == last:
             for entry in ledger.unfinished(stage):
                 store.mark_done(entry)
             return
     raise _contended(store, stage)
+
+
+def _why_outside(store: LedgerStore, expected: str | None) -> str:
+    there = expected is None or expected in registry.numbers(store.tracking, store.name)
+    return FOUND if there else DELETED.format(expected)
+
+
+def _set(store: LedgerStore, stage: str, wanted: str | None) -> bool:
+    """Say whether the stage is as it is wanted, or cannot be."""
+    if registry.number_at(store.tracking, store.name, stage) == wanted:
+        return True
+    try:
+        registry.set_stage(store.tracking, store.name, stage, wanted)
+    except ModelError:
+        return True
+    return registry.number_at(store.tracking, store.name, stage) == wanted
 
 
 def decided_by_hand(ledger: Ledger, version: str) -> Entry | None:

@@ -93,10 +93,11 @@ def version_at(tracking: Tracking, name: str, stage: str) -> ModelVersion | None
 
 
 def set_stage(tracking: Tracking, name: str, stage: str, version: str | None) -> None:
-    """Let a stage name a version, or none."""
+    """Let a stage name a version, or none; raises ModelError for one that is not there."""
     if version is None:
         tracking.client.delete_registered_model_alias(name, stage)
-    else:
+        return
+    with _there():
         tracking.client.set_registered_model_alias(name, stage, version)
 
 
@@ -147,7 +148,20 @@ def facts_of(tracking: Tracking, name: str, number: str) -> Facts:
 
 
 def tags_of(tracking: Tracking, name: str, version: str) -> dict[str, str]:
-    return dict(tracking.client.get_model_version(name, version).tags)
+    """Give a version's tags; raises ModelError where it is not there."""
+    with _there():
+        return dict(tracking.client.get_model_version(name, version).tags)
+
+
+@contextmanager
+def _there() -> Iterator[None]:
+    """Say in a word of our own that a version was deleted, which is no failure of the store."""
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code not in NOT_FOUND:
+            raise
+        raise ModelError("it is no longer in the registry") from error
 
 
 def keep_receipt(

@@ -144,6 +144,22 @@ def test_a_move_that_is_killed_at_any_step_is_made_good_by_the_next(
     assert steps == 3, "to write the entry, to move the stage, to mark it"
 
 
+def test_an_interrupted_move_to_a_version_that_was_deleted_blocks_nothing(
+    store: LedgerStore,
+) -> None:
+    move(store, "production", to("1"))
+    store.append(store.read(), stage="production", source="1", **to("2")("1"))
+    store.tracking.client.delete_model_version(store.name, "2")
+    assert standing(store, "production") == "1"
+    ledger = store.read()
+    assert ledger.unfinished("production") == []
+    assert ledger.faults == ()
+    assert told(store)[1:] == [("moved", "1", "2"), ("outside", "2", "1")]
+    assert ledger.entries[-1].reason == "version 2 is no longer in the registry"
+    move(store, "production", to("3"))
+    assert at(store) == "3"
+
+
 def test_of_two_at_once_both_are_written_and_the_stage_is_where_the_last_says(
     store: LedgerStore, uri: str
 ) -> None:

@@ -60,6 +60,14 @@ def test_what_is_no_longer_whole_is_passed_over(promoted, done, stages, files_of
     assert stages() == {"production": "1"}
 
 
+def test_what_was_deleted_is_passed_over(promoted, done, run, stages, client):
+    client.delete_model_version(NAME, "2")
+    client.delete_model_version(NAME, "3")
+    assert "version 3: it is no longer in the registry" in run("rollback", "--to", "3").err
+    done("rollback")
+    assert stages() == {"production": "1"}
+
+
 def test_where_none_is_whole_each_reason_is_said(promoted, run, stages, files_of):
     for version in "13":
         (files_of(version) / "model.onnx").write_bytes(b"")

@@ -81,7 +81,14 @@ class Project:
         """Copy the project as it stands; in the store are absolute addresses, which are mended."""
         shutil.copytree(self.path, path, symlinks=True)
         Move(self.path, path, path / "mlflow.db").correct().unlink()
+        forget_addresses()
         return replace(self, path=path)
+
+
+def forget_addresses() -> None:
+    """Let MLflow ask again where the files of an id are, which it remembers for a whole process."""
+    if client := sys.modules.get("mlflow.tracking._tracking_service.utils"):
+        client._artifact_repos_cache.clear()
 
 
 def copy_of_repository(path: Path) -> Project:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from mlflow.tracking._tracking_service.utils import _artifact_repos_cache
 
 from pipeline import registry
 from pipeline.params import flatten
@@ -17,6 +16,7 @@ from pipeline.plots import draw_evaluation
 from pipeline.runs import DatasetRecord, RunRecord, ensure_run
 from pipeline.tracking import open_tracking, project_move
 from serving.scorer import DIGEST_TAG, Scorer
+from tests.conftest import forget_addresses
 from tests.pipeline.conftest import ROOT, Result
 
 NAME = "pima-diabetes"
@@ -74,11 +74,6 @@ class Registered:
     def stage(self, stage: str, version: str) -> None:
         with open_tracking(NAME) as tracking:
             registry.set_stage(tracking, NAME, stage, version)
-
-
-def forget_addresses() -> None:
-    """Let MLflow ask again where the files of an id are, which it remembers for a whole process."""
-    _artifact_repos_cache.clear()
 
 
 def new_project(folder: Path, empty_store: Path) -> Registered:

@@ -8,7 +8,8 @@ from hashlib import md5
 import pytest
 
 from pipeline.ledgerstore import LEDGER_TAG
-from tests.pipeline.registered import NAME, forget_addresses
+from tests.conftest import forget_addresses
+from tests.pipeline.registered import NAME
 
 
 @pytest.fixture

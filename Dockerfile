@@ -3,7 +3,8 @@
 # The base is pinned by its tag alone: its digest could not be looked up. Add it where you build.
 FROM python:3.11.14-slim-bookworm AS build
 COPY requirements.lock /
-# Compiled, since nobody can write bytecode later.
+# Compiled, since nobody can write bytecode later. What has no wheel (antlr4-python3-runtime) pip
+# builds with the setuptools of the day, which no hash covers.
 RUN python -m venv /opt/venv \
  && /opt/venv/bin/pip install --no-cache-dir --require-hashes --compile -r /requirements.lock
 WORKDIR /opt/serving

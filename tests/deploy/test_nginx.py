@@ -12,6 +12,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import psutil
 import pytest
@@ -33,7 +34,7 @@ def variables(model_store) -> dict[str, str]:
     return {
         "SERVING_STORE": str(model_store),
         "SERVING_TRUSTED_PROXIES": "127.0.0.1",
-        "SERVING_CONCURRENCY": "1",
+        "SERVING_CONCURRENCY": "2",
     }
 
 
@@ -160,18 +161,23 @@ def test_its_connections_to_the_service_are_kept(running, front):
     assert ports() == first
 
 
-def test_a_slow_client_takes_no_place_of_the_service(front):
-    """There is one place, and without nginx it would be this client's until the deadline."""
+def test_slow_clients_take_no_place_of_the_service(front):
+    """There are two places, and without nginx they would be these clients' until the deadline."""
     context = ssl.create_default_context(cafile=str(front.certificate))
-    plain = socket.create_connection(("127.0.0.1", front.https), timeout=10)
-    with context.wrap_socket(plain, server_hostname="127.0.0.1") as slow:
-        body = json.dumps(ROW).encode()
-        slow.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n")
-        slow.sendall(b"Content-Length: %d\r\n\r\n" % len(body) + body[:5])
+    body = json.dumps(ROW).encode()
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    with ExitStack() as stack:
+        slow = []
+        for _ in range(2):
+            plain = socket.create_connection(("127.0.0.1", front.https), timeout=10)
+            wrapped = context.wrap_socket(plain, server_hostname="127.0.0.1")
+            slow.append(stack.enter_context(wrapped))
+            wrapped.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body[:5])
         for _ in range(3):
             assert front.post("/predict", json=ROW).status_code == 200
-        slow.sendall(body[5:])
-        assert slow.recv(100).startswith(b"HTTP/1.1 200 ")
+        for each in slow:
+            each.sendall(body[5:])
+            assert each.recv(100).startswith(b"HTTP/1.1 200 ")
 
 
 def test_the_probes_say_what_the_service_says(front, tmp_path):

@@ -117,18 +117,17 @@ def _set(store: LedgerStore, stage: str, wanted: str | None) -> bool:
     return registry.number_at(store.tracking, store.name, stage) == wanted
 
 
-def decided_by_hand(ledger: Ledger, version: str) -> Entry | None:
-    """Give the entry by which a person decided on production after this version was there.
+def decided_by_hand(ledger: Ledger, version: str, digest: str) -> Entry | None:
+    """Give the entry by which a person decided on production after this model was there.
 
-    An automatic promotion does not undo it; a version that came later is a new question.
+    An automatic promotion does not undo it; a model that came later is a new question. One that
+    was deleted and registered again, as another version, is the same one.
     """
     last = ledger.last_move(PRODUCTION)
-    if last is None or last.outcome != "moved" or last.target == version:
+    if last is None or last.outcome != "moved" or last.command == AUTOMATIC:
         return None
-    if last.command == AUTOMATIC:
-        return None
-    came = next((entry.number for entry in ledger.entries if entry.target == version), None)
-    return last if came is not None and came < last.number else None
+    ours = [e.number for e in ledger.entries if e.target == version or e.digest == digest]
+    return last if ours and ours[0] < last.number and last.target != version else None
 
 
 def _contended(store: LedgerStore, stage: str) -> PipelineError:

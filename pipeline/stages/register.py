@@ -130,27 +130,29 @@ def place(candidacy: Candidacy, *, promote: bool) -> Placed:
 
 def _promote(store: LedgerStore, candidacy: Candidacy) -> tuple[Judged, str]:
     """Move production to the version; give what its gates said, and what keeps it out."""
-    by_hand = decided_by_hand(store.read(), candidacy.version)
-    if by_hand is not None:
-        return candidacy.judged(by_hand.target), _decided(by_hand, candidacy.version)
     found: list[Judged] = []
 
     def decide(source: str | None) -> dict[str, Any]:
+        # Here, since somebody may decide while the gates are judged: then this is asked again.
+        ledger = store.read()
         found.append(candidacy.judged(source))
+        by_hand = decided_by_hand(ledger, candidacy.version, candidacy.scorer.digest)
+        if by_hand is not None:
+            raise _StoppedError(_decided(by_hand, candidacy.version))
         if not found[-1].passed:
-            raise _StoppedError
+            raise _StoppedError(GATE_FAILED)
         candidacy.check_whole(PRODUCTION)
         return moved(candidacy, found[-1])
 
     try:
         move(store, PRODUCTION, decide)
-    except _StoppedError:
-        return found[-1], GATE_FAILED
+    except _StoppedError as why_not:
+        return found[-1], str(why_not)
     return found[-1], ""
 
 
 class _StoppedError(Exception):
-    """A gate does not hold, which an automatic promotion only tells."""
+    """What keeps a version out of production, which an automatic promotion only tells."""
 
 
 def moved(candidacy: Candidacy, judged: Judged) -> dict[str, Any]:

@@ -275,11 +275,22 @@ def test_an_automatic_promotion_undoes_no_decision(
     store: LedgerStore, moves: list[tuple[str, str, str]], version: str, by_hand: bool
 ) -> None:
     list(entries_of(store, *moves))
-    found = decided_by_hand(store.read(), version)
+    found = decided_by_hand(store.read(), version, "of another model")
     assert (found is not None) == by_hand
 
 
 def test_a_move_outside_is_no_decision(store: LedgerStore) -> None:
     list(entries_of(store, ("register", "staging", "2"), ("promote", "production", "1")))
     by_hand(store, "3")
-    assert decided_by_hand(settle(store, "production"), "2") is None
+    assert decided_by_hand(settle(store, "production"), "2", "of 2") is None
+
+
+def test_a_model_that_was_registered_again_is_the_one_that_was_decided_on(
+    store: LedgerStore,
+) -> None:
+    move(store, "staging", to("2", command="register", digest="of 2"))
+    move(store, "production", to("1", command="rollback", digest="of 1"))
+    decision = store.read().last_move("production")
+    move(store, "staging", to("3", command="register", digest="of 2"))
+    assert decided_by_hand(store.read(), "3", "of 2") == decision
+    assert decided_by_hand(store.read(), "3", "of 3") is None

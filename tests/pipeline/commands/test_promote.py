@@ -2,12 +2,18 @@
 
 import dataclasses
 from itertools import count
+from pathlib import Path
 
 import pytest
 
+from pipeline import params as settings
+from pipeline import registry
+from pipeline.candidacy import Candidacy
 from pipeline.commands.promote import candidacy_of, promote
 from pipeline.ledgerstore import LedgerStore
 from pipeline.params import load
+from pipeline.promotion import move, standing
+from pipeline.stages.register import place
 from pipeline.tracking import open_tracking
 from pipeline.versions import find_version
 from serving.following.status import Kind
@@ -190,3 +196,29 @@ def test_what_was_forced_does_not_pass_for_standing_in_production_itself(
     client.delete_model_version(NAME, "1")
     assert "not all of its gates pass" in done("promote", "2", "--to", "production")
     assert synced().kind is Kind.REFUSED
+
+
+class Slow(Candidacy):
+    """Somebody promotes another version by hand while this one is tried."""
+
+    def check_whole(self, stage: str) -> None:
+        if stage == "production" and standing(self.store, stage) == "1":
+            by_hand = {"command": "promote", "outcome": "moved", "target": "3", "reason": "mine"}
+            move(self.store, stage, lambda _: by_hand)
+
+    @property
+    def store(self) -> LedgerStore:
+        return LedgerStore(self.tracking, self.name)
+
+
+def test_what_a_person_decides_while_the_gates_are_judged_is_not_undone(
+    project,
+):
+    with open_tracking(NAME) as tracking:
+        registry.set_stage(tracking, NAME, "production", "1")
+        params = settings.load(Path("params.yaml"))
+        found = candidacy_of(tracking, params, find_version(tracking, NAME, "2"))
+        placed = place(Slow(**vars(found)), promote=True)
+        assert registry.number_at(tracking, NAME, "production") == "3"
+    assert placed.stages == ["staging"]
+    assert "decided for version 3" in placed.why_not

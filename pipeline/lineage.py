@@ -87,7 +87,10 @@ def has_commit(commit: str) -> bool:
 
 def file_at(commit: str, path: str) -> bytes | None:
     """Give a file as it was at a commit, None where git does not have it."""
-    done = subprocess.run(["git", "show", f"{commit}:{path}"], capture_output=True, check=False)
+    try:
+        done = subprocess.run(["git", "show", f"{commit}:{path}"], capture_output=True, check=False)
+    except OSError:
+        return None
     return done.stdout if done.returncode == 0 else None
 
 

@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.errors import PipelineError
-from pipeline.lineage import Lock, git_commit, project_root
+from pipeline.lineage import Lock, file_at, git_commit, has_commit, project_root
 
 STAGES = {
     "preprocess": {
@@ -241,3 +241,9 @@ def test_outside_of_git_the_commit_is_unknown(tmp_path, monkeypatch):
     assert git_commit() == ("unknown", False)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert git_commit() == ("unknown", False)
+
+
+def test_without_git_nothing_is_found_at_a_commit(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert not has_commit("c0ffee")
+    assert file_at("c0ffee", "params.yaml") is None

@@ -17,7 +17,7 @@ from pipeline.errors import PipelineError
 from pipeline.gates import all_passed
 from pipeline.ledger import Entry
 from pipeline.ledgerstore import LedgerStore
-from pipeline.options import path_option
+from pipeline.options import path_option, reason_option
 from pipeline.params import Params, load
 from pipeline.promotion import PRODUCTION, STAGES, move, standing
 from pipeline.stages.evaluate import evaluate
@@ -131,14 +131,14 @@ def already(candidacy: Candidacy, stage: str, production: str | None) -> str:
 @click.command(help=__doc__, epilog=EXAMPLES)
 @click.argument("version")
 @click.option("--to", "stage", required=True, type=click.Choice(STAGES), help="The stage.")
-@click.option("--reason", default="", help="Why, for the ledger.")
+@reason_option()
 @click.option("--dry-run", is_flag=True, help="Show what the gates say; change nothing.")
 @click.option("--force", is_flag=True, help="Let it pass all the same; needs a --reason.")
 @path_option("--params", default="params.yaml")
 def command(
     version: str, stage: str, reason: str, dry_run: bool, force: bool, params: Path
 ) -> None:
-    if force and not reason.strip():
+    if force and not reason:
         raise click.UsageError("--force needs a --reason, which the receipt and the ledger keep.")
     settings = load(params)
     with open_tracking(settings.name, create=False) as tracking:

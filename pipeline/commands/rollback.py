@@ -14,7 +14,7 @@ from pipeline.candidacy import read_key
 from pipeline.errors import PipelineError
 from pipeline.ledger import Entry, Ledger
 from pipeline.ledgerstore import LedgerStore
-from pipeline.options import path_option
+from pipeline.options import path_option, reason_option
 from pipeline.params import load
 from pipeline.promotion import PRODUCTION, move
 from pipeline.tracking import open_tracking
@@ -86,7 +86,7 @@ def _never_there(wanted: str, source: str | None, versions: list[str]) -> str:
 
 @click.command(help=__doc__, epilog=EXAMPLES)
 @click.option("--to", "version", help="The version to go back to.  [default: the last good one]")
-@click.option("--reason", default="", help="Why, for the ledger.")
+@reason_option()
 @path_option("--params", default="params.yaml")
 def command(version: str | None, reason: str, params: Path) -> None:
     name = load(params).name

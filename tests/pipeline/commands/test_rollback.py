@@ -97,6 +97,14 @@ def test_the_history_says_who_moved_what_when_and_why(promoted, done, as_json, m
     assert "    ✓ max_brier: Brier score" in done("history", "--gates")
 
 
+def test_a_reason_is_one_line_whatever_is_in_it(done, as_json):
+    forged = 'he said "no"\n2026-03-01 09:30:00 production  1 → 9     \x1b[31mboss  \udcff 😀'
+    done("promote", "1", "--to", "production", "--reason", forged)
+    assert len(done("history").splitlines()) == 1
+    (line,) = as_json("history")["lines"]
+    assert line["reason"] == ('he said "no" 2026-03-01 09:30:00 production 1 → 9 [31mboss 😀')
+
+
 def test_the_history_at_a_time_says_where_the_stages_stood(promoted, as_json, done, run):
     times = [datetime.fromisoformat(line["time"]) for line in as_json("history")["lines"]]
     for time, version in zip(times, "132", strict=True):

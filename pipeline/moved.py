@@ -62,7 +62,9 @@ def find_move(location: str, database: Path | None) -> Move | None:
         return None
     path, now = Path(unquote(urlsplit(location).path)), project_root()
     here = now / ARTIFACTS / path.name
-    if path == here or path.parent.name != ARTIFACTS or not here.is_dir():
+    if path == here or path.parent.name != ARTIFACTS:
         return None
+    # A store of our own that names another folder came from there, with its files or without.
     own_store = database.resolve().parent == now
-    return Move(path.parent.parent, now, database) if own_store or not path.exists() else None
+    moved = own_store or (here.is_dir() and not path.exists())
+    return Move(path.parent.parent, now, database) if moved else None

@@ -208,6 +208,22 @@ def test_a_copy_of_a_project_does_not_write_into_the_first_one(
     assert sorted(project.folder.rglob("*")) == before
 
 
+def test_a_copy_of_the_store_alone_does_not_write_into_the_first_project(
+    promoted, project, run, monkeypatch, tmp_path
+):
+    ignored = shutil.ignore_patterns("mlruns")
+    shutil.copytree(project.folder, tmp_path / "copy", ignore=ignored)
+    before = sorted(project.folder.rglob("*"))
+    monkeypatch.chdir(tmp_path / "copy")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/copy/mlflow.db")
+    forget_addresses()
+    refused = run("promote", "1", "--to", "staging")
+    assert refused.code == 1
+    assert f"the project was moved or copied from {project.folder}" in refused.err
+    assert "cannot be downloaded" in run("doctor", "--fix").out
+    assert sorted(project.folder.rglob("*")) == before
+
+
 def test_packages_that_differ_from_the_lock_file_are_a_note(promoted, project, found):
     (project.folder / "requirements.lock").write_text(
         "click==0.1 \\\n    --hash=sha256:00\nnothing-like-it==1.0 ; sys_platform == 'win32' \\\n"

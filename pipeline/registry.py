@@ -71,7 +71,7 @@ def ensure_version(
     found = client.search_model_versions(f"name = '{name}' and tags.{DIGEST_TAG} = '{digest}'")
     if found:
         return str(min(int(version.version) for version in found)), False
-    model_id = _log_model(tracking, candidate, run_id)
+    model_id = _log_model(tracking, name, candidate, run_id)
     version = client.create_model_version(
         name,
         source=f"{LOGGED_MODEL}{model_id}",
@@ -249,12 +249,16 @@ def one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _log_model(tracking: Tracking, candidate: Candidate, run_id: str) -> str:
+def _log_model(tracking: Tracking, name: str, candidate: Candidate, run_id: str) -> str:
     """Upload the candidate as a logged model of the run; give the logged model's id."""
     client = tracking.client
     experiments = [tracking.experiment_id]
+    # Another machine may have made other bytes of the same run, which are a version.
+    versions = client.search_model_versions(f"name = '{name}'", max_results=MOST_VERSIONS)
+    kept = {str(version.source).removeprefix(LOGGED_MODEL) for version in versions}
     for leftover in client.search_logged_models(experiments, f"source_run_id = '{run_id}'"):
-        client.delete_logged_model(leftover.model_id)  # no version came of it
+        if leftover.model_id not in kept:
+            client.delete_logged_model(leftover.model_id)
     logged = client.create_logged_model(
         tracking.experiment_id, name="model", source_run_id=run_id, model_type="onnx"
     )

@@ -4,6 +4,7 @@ import dataclasses
 from itertools import count
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from pipeline import params as settings
@@ -17,6 +18,7 @@ from pipeline.stages.register import place
 from pipeline.tracking import open_tracking
 from pipeline.versions import find_version
 from serving.following.status import Kind
+from serving.scorer import Scorer
 from tests.pipeline.dying import Dying, KilledError
 from tests.pipeline.registered import NAME
 
@@ -222,3 +224,14 @@ def test_what_a_person_decides_while_the_gates_are_judged_is_not_undone(
         assert registry.number_at(tracking, NAME, "production") == "3"
     assert placed.stages == ["staging"]
     assert "decided for version 3" in placed.why_not
+
+
+def test_other_bytes_of_the_same_run_take_nothing_from_its_version(project, done, pima_resplit):
+    """Two machines share a registry: the same fingerprint need not give them the same bytes."""
+    scorer = Scorer.load(pima_resplit.model)
+    row = pd.DataFrame([scorer.contract.example()], dtype="float64")
+    candidate = registry.Candidate(pima_resplit.model, scorer, row)
+    with open_tracking(NAME) as tracking:
+        tracking.client.delete_model_version(NAME, "3")
+        registry.ensure_version(tracking, NAME, candidate, project.runs["1"], {})
+    assert "version 1 of" in done("promote", "1", "--to", "production")

@@ -70,6 +70,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 def page(context: BrowserContext, service: str) -> Page:
     page = context.new_page()
     page.goto(service)
+    expect(page.get_by_label("Age")).to_be_visible()  # made when the contract has come
     return page
 
 

@@ -48,7 +48,7 @@ def painted(tmp_path_factory: pytest.TempPathFactory) -> Project:
     params.update(name=NAME, data=data)
     params["grid_search"].update(grid_size=2, folds=3)
     params["evaluate"]["subgroups"] = {}
-    params["register"]["gates"].update(min_roc_auc=0.5, max_brier=0.3)
+    params["register"]["gates"].update(min_roc_auc=0.5, max_brier=0.3, max_calibration_error=0.3)
     with file.open("w") as written:
         yaml.dump(params, written)
     project.run("dvc", "repro")

@@ -19,9 +19,9 @@ def test_every_make_target_that_is_named_exists(doc: Path) -> None:
     assert named <= targets
 
 
-def test_the_readme_names_every_setting_of_the_service_and_its_default() -> None:
-    readme = (ROOT / "README.md").read_text()
-    rows = [line for line in readme.splitlines() if line.startswith("| `SERVING_")]
+def test_the_docs_name_every_setting_of_the_service_and_its_default() -> None:
+    docs = (ROOT / "docs/serving.md").read_text()
+    rows = [line for line in docs.splitlines() if line.startswith("| `SERVING_")]
     names = [name for row in rows for name in re.findall(r"`(SERVING_\w+)`", row)]
     fields = msgspec.structs.fields(Settings)
     assert names == [field.encode_name for field in fields]

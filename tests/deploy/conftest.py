@@ -31,7 +31,6 @@ pid {folder}/pid;
 error_log {folder}/error.log;
 events {{}}
 http {{
-    client_body_temp_path {folder}/temporary/body;
     proxy_temp_path {folder}/temporary/proxy;
     fastcgi_temp_path {folder}/temporary/fastcgi;
     uwsgi_temp_path {folder}/temporary/uwsgi;
@@ -95,6 +94,7 @@ def rendered(upstream: int, http: int, https: int, folder: Path) -> str:
         "listen [::]:443 ssl;": f"listen [::1]:{https} ssl;" if _has_ipv6() else "",
         "/etc/nginx/tls/": f"{folder}/",
         "/var/log/nginx/": f"{folder}/",
+        "/dev/shm/serving-nginx": f"{folder}/memory",
     }.items():
         assert old in text
         text = text.replace(old, new)

@@ -11,6 +11,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -132,7 +133,11 @@ def test_too_large_a_body_is_refused_in_the_service_s_words(running, front):
 
 
 def test_no_row_comes_to_lie_on_the_disk(front):
-    """With its folders for temporary files gone nginx fails where it would write one."""
+    """With its folders for temporary files gone nginx fails where it would write one.
+
+    There is one left, which is memory: /dev/shm in the file, where it has no other name.
+    """
+    assert value("client_body_temp_path").startswith("/dev/shm/")
     shutil.rmtree(front.folder / "temporary")
     rows = {"rows": [ROW] * DEFAULTS.max_rows}
     body = json.dumps(rows).encode().ljust(DEFAULTS.max_body)
@@ -141,6 +146,17 @@ def test_no_row_comes_to_lie_on_the_disk(front):
     assert len(answer.json()["predictions"]) == DEFAULTS.max_rows
     chunked = front.post("/predict", data=iter([body[:1000], body[1000:]]), headers=headers)
     assert chunked.content == answer.content
+    # A large answer to a client that does not read at once: it has to wait somewhere.
+    table = b"Glucose,Age,Smoker,note\n" + (b"148,50,1," + b"x" * 1500 + b"\n") * 10_000
+    context = ssl.create_default_context(cafile=str(front.certificate))
+    plain = socket.create_connection(("127.0.0.1", front.https), timeout=20)
+    with context.wrap_socket(plain, server_hostname="127.0.0.1") as slow:
+        slow.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n")
+        slow.sendall(b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(table) + table)
+        time.sleep(1.5)
+        received = b"".join(iter(lambda: slow.recv(65536), b""))
+    assert received.startswith(b"HTTP/1.1 200 ")
+    assert received.count(b"x" * 1500) == 10_000
     assert "temporary" not in (front.folder / "error.log").read_text()
 
 

@@ -29,7 +29,7 @@ from pipeline.tracking import Tracking
 from serving.contract import FloatMatrix
 from serving.receipt import Gate, Receipt, Verdict
 from serving.scorer import DIGEST_TAG, ModelError, Scorer
-from serving.signing import signing_key
+from serving.signing import sign, signing_key
 
 PRODUCTION_INPUT = "production"  # among a receipt's inputs: the digest of the model compared with
 MEASURED = 200  # answers to one row, whose median is the latency
@@ -104,6 +104,7 @@ class Candidacy:
             "digest": self.scorer.digest,
             "gates": judged.gates,
             "receipt": judged.receipt,
+            "signature": sign(self.key, judged.receipt, self.scorer.digest) if self.key else "",
             **more,
         }
 

@@ -27,7 +27,7 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     `outcome` is "moved", "refused" by a gate, or "outside" for a move that no command of ours
     made, found afterwards. `source` and `target` are versions, None for a stage that names none.
-    `digest` is the target's model's, `receipt` that of its receipt.
+    `digest` is the target's model's, `receipt` that of its receipt, which `signature` is of.
     """
 
     number: int
@@ -43,6 +43,7 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     forced: bool = False
     gates: tuple[Gate, ...] = ()
     receipt: str = ""
+    signature: str = ""
     previous: str = ""
 
     def to_text(self) -> str:
@@ -108,6 +109,14 @@ class Ledger:
             moves.pop()
         earlier = [e.target for e in moves if e.target not in (None, version)]
         return earlier[-1] if earlier else None
+
+    def passed(self, stage: str, version: str) -> Entry | None:
+        """Give the last entry by which a version came into a stage with all its gates passed."""
+        for entry in reversed(self.entries):
+            came = (entry.stage, entry.target, entry.outcome) == (stage, version, "moved")
+            if came and entry.receipt and all(gate.passed for gate in entry.gates):
+                return entry
+        return None
 
     def held(self, stage: str) -> list[str]:
         """Give the versions that a stage named, the latest first, each once."""

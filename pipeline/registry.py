@@ -185,25 +185,36 @@ def keep_receipt(
         path.parent.mkdir()
         path.write_bytes(content)
         tracking.client.log_model_artifacts(model_id, folder)
-    tags = {RECEIPT_TAG: digest, VERDICT_TAG: receipt.verdict}
-    if key is not None:
-        tags[SIGNATURE_TAG] = sign(key, digest, receipt.digest)
-    for tag, value in tags.items():
-        if version.tags.get(tag) != value:
-            tracking.client.set_model_version_tag(name, number, tag, value)
+    signature = "" if key is None else sign(key, digest, receipt.digest)
+    name_receipt(tracking, name, number, receipt, digest, signature)
     return digest
 
 
+def name_receipt(
+    tracking: Tracking, name: str, number: str, receipt: Receipt, digest: str, signature: str
+) -> None:
+    """Let a version's tags name one of the receipts among its artifacts."""
+    now = tags_of(tracking, name, number)
+    tags = {RECEIPT_TAG: digest, VERDICT_TAG: receipt.verdict, SIGNATURE_TAG: signature}
+    for tag, value in tags.items():
+        if value and now.get(tag) != value:
+            tracking.client.set_model_version_tag(name, number, tag, value)
+
+
 def receipt_of(
-    tracking: Tracking, name: str, number: str, key: bytes | None
+    tracking: Tracking,
+    name: str,
+    number: str,
+    key: bytes | None,
+    named: Mapping[str, str] | None = None,
 ) -> tuple[Receipt, str]:
     """Read a version's receipt and check it as the service would, whatever its verdict.
 
-    Gives its digest as well.
+    Gives its digest as well. `named` are tags that name another receipt than the version's own do.
 
     Raises ModelError where there is none, it was changed, or it is not signed with the key.
     """
-    tags = tags_of(tracking, name, number)
+    tags = {**tags_of(tracking, name, number), **(named or {})}
     digest = tags.get(RECEIPT_TAG, "")
     if not digest:
         raise ModelError("it has no receipt")

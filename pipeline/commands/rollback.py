@@ -18,7 +18,7 @@ from pipeline.options import path_option, reason_option
 from pipeline.params import load
 from pipeline.promotion import PRODUCTION, move
 from pipeline.tracking import open_tracking
-from serving.receipt import Receipt
+from serving.receipt import RECEIPT_TAG, SIGNATURE_TAG
 from serving.scorer import ModelError
 
 EXAMPLES = """\b
@@ -39,7 +39,8 @@ def roll_back(store: LedgerStore, wanted: str | None, reason: str) -> Entry:
     key = read_key()
 
     def decide(source: str | None) -> dict[str, Any]:
-        versions = earlier(store.read())
+        ledger = store.read()
+        versions = earlier(ledger)
         if wanted is not None and wanted not in versions:
             raise PipelineError(_never_there(wanted, source, versions))
         if not versions:
@@ -47,7 +48,7 @@ def roll_back(store: LedgerStore, wanted: str | None, reason: str) -> Entry:
         why_not: list[str] = []
         for version in [wanted] if wanted else versions:
             try:
-                receipt, digest = _fit(store, version, key)
+                came = _fit(store, ledger, version, key)
             except (ModelError, PipelineError) as error:
                 why_not.append(f"version {version}: {error}")
                 continue
@@ -55,9 +56,10 @@ def roll_back(store: LedgerStore, wanted: str | None, reason: str) -> Entry:
                 "command": "rollback",
                 "outcome": "moved",
                 "target": version,
-                "digest": receipt.digest,
-                "gates": receipt.gates,
-                "receipt": digest,
+                "digest": came.digest,
+                "gates": came.gates,
+                "receipt": came.receipt,
+                "signature": came.signature,
                 "reason": reason,
             }
         raise PipelineError(f"no version can be gone back to; {'; '.join(why_not)}")
@@ -65,13 +67,23 @@ def roll_back(store: LedgerStore, wanted: str | None, reason: str) -> Entry:
     return move(store, PRODUCTION, decide)
 
 
-def _fit(store: LedgerStore, version: str, key: bytes | None) -> tuple[Receipt, str]:
-    """Give the version's receipt with its digest; raises ModelError where it may not go back."""
-    receipt, digest = registry.receipt_of(store.tracking, store.name, version, key)
+def _fit(store: LedgerStore, ledger: Ledger, version: str, key: bytes | None) -> Entry:
+    """Give the entry by which a version stood in production, with its receipt named again.
+
+    It may have been judged anew since, against a better one, which says nothing of what it was.
+
+    Raises ModelError where it may not go back.
+    """
+    came = ledger.passed(PRODUCTION, version)
+    if came is None:
+        raise ModelError("its gates had not passed when it came there")
+    named = {RECEIPT_TAG: came.receipt, SIGNATURE_TAG: came.signature}
+    receipt, digest = registry.receipt_of(store.tracking, store.name, version, key, named)
     if receipt.verdict != "passed":
         raise ModelError(f"its gates had {receipt.verdict}")
     with registry.downloaded(store.tracking, store.name, version):
-        return receipt, digest
+        registry.name_receipt(store.tracking, store.name, version, receipt, digest, came.signature)
+    return came
 
 
 def _never_there(wanted: str, source: str | None, versions: list[str]) -> str:

@@ -42,7 +42,8 @@ class Terminal:
         self.type("set -m 2>/dev/null")  # jobs as in a terminal: `kill %1`
 
     def close(self) -> None:
-        """End the terminal with all that was started in it."""
+        """End the terminal with all that was started in it, each job being a group of its own."""
+        self.type("for job in $(jobs -p); do kill -KILL -- -$job; done")
         os.killpg(self._bash.pid, signal.SIGKILL)
         self._bash.wait()
         self._bash.stdout.close()
@@ -61,8 +62,8 @@ class Terminal:
         for shown, real in self.ports.items():
             command = command.replace(f":{shown}", f":{real}")
         before_it = self._listening()
-        if command.startswith("kill"):
-            command += "; wait 2>/dev/null"  # a reader is not as quick as to notice
+        if command.startswith("kill"):  # bash says what ended, now or with the next prompt
+            command = f"{{ {command}; wait; }} 2>/dev/null"
         self._bash.stdin.write(f"{command}\necho {DONE}\n")
         self._bash.stdin.flush()
         came = ""

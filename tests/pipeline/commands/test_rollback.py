@@ -132,3 +132,33 @@ def test_a_stage_of_another_name_has_a_history_as_well(done, client):
     assert f"no stage of {NAME} was ever moved" in done("history")
     client.set_registered_model_alias(NAME, "shadow", "1")
     assert "shadow" in done("history", "--stage", "shadow")
+
+
+def test_what_was_judged_worse_than_its_successor_can_still_be_gone_back_to(
+    project, run, done, stages, synced, client, monkeypatch
+):
+    """That receipt is of another question; the one that it stood with is named again."""
+    monkeypatch.setenv("REGISTRY_SIGNING_KEY", "a key that both ends share")
+    params = project.folder / "params.yaml"
+    good = params.read_text()
+    done("promote", "1", "--to", "production")
+    passed = client.get_model_version(NAME, "1").tags
+    done("promote", "2", "--to", "production")
+    params.write_text(good.replace("max_brier: 0.20", "max_brier: 0.01"))
+    assert run("promote", "1", "--to", "production").code == 1
+    assert client.get_model_version(NAME, "1").tags["gates"] == "failed"
+    done("rollback", "--reason", "at night")
+    assert stages() == {"production": "1"}
+    assert client.get_model_version(NAME, "1").tags == passed
+    assert synced().good
+
+
+def test_a_receipt_that_another_key_signed_is_not_gone_back_to(done, run, stages, monkeypatch):
+    monkeypatch.setenv("REGISTRY_SIGNING_KEY", "the key of those days")
+    for version in "12":
+        done("promote", version, "--to", "production")
+    monkeypatch.setenv("REGISTRY_SIGNING_KEY", "the key of these days")
+    refused = run("rollback")
+    assert refused.code == 1
+    assert "its signature was not made with" in refused.err
+    assert stages() == {"production": "2"}

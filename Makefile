@@ -43,8 +43,9 @@ ui: install ## start the MLflow UI
 	  *) mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --port 5000;; \
 	esac
 
-test: install-dev ## run the tests, two at once
-	python -m pytest -n 2 --dist worksteal
+# Three at once also on two cores: much of what they do is to wait.
+test: install-dev ## run the tests
+	python -m pytest -n 3 --dist worksteal
 
 check: install-dev ## format, lint and type checks
 	ruff format --check .

@@ -24,7 +24,7 @@ from serving.front import REQUEST_ID
 from serving.worker import HEAD, LATE
 from tests.conftest import ROOT, free_port
 from tests.deploy.conftest import Nginx, nginx
-from tests.running import ROW, Service, service
+from tests.running import ROW, Service, eventually, service
 
 CONF = (ROOT / "deploy/nginx.conf").read_text()
 DEFAULTS = Settings(model="-")
@@ -261,6 +261,8 @@ def test_a_request_has_one_id_in_both_logs_and_no_query_is_in_either(running, fr
     replaced = front.get("/contract", headers={"X-Request-ID": "a b"}).headers["X-Request-ID"]
     ids = ["abc-1", given, replaced]
     assert [line["request_id"] for line in _asked(running, "/contract")] == ids
+    # nginx writes its line when the client has the answer.
+    eventually(lambda: len(front.log.read_text().splitlines()) == len(ids))
     lines = [json.loads(line) for line in front.log.read_text().splitlines()]
     assert [line["request_id"] for line in lines] == ids
     assert {line["status"] for line in lines} == {200}

@@ -16,7 +16,7 @@ seed = 1
 max-failures = 20
 
 [generation]
-max-examples = 30
+max-examples = 15
 deterministic = true
 database = "none"
 

@@ -13,6 +13,8 @@ from tests.conftest import free_port
 
 DONE = "what-was-typed-is-done"
 PATIENCE = 60  # seconds for a service to listen
+# What bash says of a job, sooner or later: `[1]+  Terminated   python -m serving`.
+JOB = re.compile(r"^\[\d+\][+-]? .*\n", re.MULTILINE)
 FLAGS = ELLIPSIS | NORMALIZE_WHITESPACE
 
 
@@ -62,8 +64,8 @@ class Terminal:
         for shown, real in self.ports.items():
             command = command.replace(f":{shown}", f":{real}")
         before_it = self._listening()
-        if command.startswith("kill"):  # bash says what ended, now or with the next prompt
-            command = f"{{ {command}; wait; }} 2>/dev/null"
+        if command.startswith("kill"):
+            command += "; wait"
         self._bash.stdin.write(f"{command}\necho {DONE}\n")
         self._bash.stdin.flush()
         came = ""
@@ -76,7 +78,7 @@ class Terminal:
             self._wait_for_another(before_it)
         for shown, real in self.ports.items():
             came = came.replace(f":{real}", f":{shown}")
-        return came
+        return JOB.sub("", came)
 
     def _listening(self) -> set[str]:
         return {port for port in self.ports.values() if answers(port)}

@@ -28,10 +28,15 @@ def sqlite_uri(empty_store: Path) -> str:
     return f"sqlite:///{empty_store}"
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture
 def uri(request: pytest.FixtureRequest) -> str:
-    fixture = "sqlite_uri" if request.param == "sqlite" else "tracking_server"
-    return str(request.getfixturevalue(fixture))
+    """Give a sqlite file, or the server where the test asks for both."""
+    on_a_server = getattr(request, "param", "sqlite") == "postgresql"
+    return str(request.getfixturevalue("tracking_server" if on_a_server else "sqlite_uri"))
+
+
+# What rests on how a database settles who was first, and what an interruption leaves in it.
+ON_BOTH = pytest.mark.parametrize("uri", ["sqlite", "postgresql"], indirect=True)
 
 
 def connect(uri: str, experiment: str = "moves") -> Tracking:
@@ -79,6 +84,7 @@ def test_a_move_is_in_the_ledger_and_in_the_registry(store: LedgerStore) -> None
     assert "@" in entry.actor
 
 
+@ON_BOTH
 def test_the_ledger_is_the_same_for_whoever_shares_the_registry(
     store: LedgerStore, uri: str
 ) -> None:
@@ -122,6 +128,7 @@ def test_a_stage_that_stood_before_there_was_a_ledger_is_its_first_entry(uri: st
     assert told(store) == [("outside", None, "1"), ("moved", "1", "2")]
 
 
+@ON_BOTH
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_a_move_that_is_killed_at_any_step_is_made_good_by_the_next(
     store: LedgerStore, after: bool
@@ -160,6 +167,7 @@ def test_an_interrupted_move_to_a_version_that_was_deleted_blocks_nothing(
     assert at(store) == "3"
 
 
+@ON_BOTH
 def test_of_two_at_once_both_are_written_and_the_stage_is_where_the_last_says(
     store: LedgerStore, uri: str
 ) -> None:
@@ -192,6 +200,7 @@ def test_of_two_at_once_both_are_written_and_the_stage_is_where_the_last_says(
     assert ledger.faults == ()
 
 
+@ON_BOTH
 def test_who_is_overtaken_decides_on_what_is_there_now(store: LedgerStore) -> None:
     move(store, "production", to("1"))
     seen: list[str | None] = []
@@ -207,6 +216,7 @@ def test_who_is_overtaken_decides_on_what_is_there_now(store: LedgerStore) -> No
     assert told(store)[1:] == [("moved", "1", "2"), ("moved", "2", "3")]
 
 
+@ON_BOTH
 def test_an_entry_is_never_written_over(store: LedgerStore) -> None:
     before = store.read()
     store.append(before, stage="production", source=None, **to("1")(None))
@@ -225,6 +235,7 @@ def test_who_is_slow_does_not_have_the_last_word(store: LedgerStore) -> None:
     assert at(store) == "3"
 
 
+@ON_BOTH
 def test_a_deleted_ledger_is_restored_by_the_next_entry(store: LedgerStore) -> None:
     move(store, "production", to("1"))
     client = store.tracking.client

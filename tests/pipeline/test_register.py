@@ -52,26 +52,3 @@ def test_an_incumbent_that_cannot_be_opened_keeps_the_candidate_out(finished: Pr
     output = finished.run("dvc", "exp", "run", "-S", "grid_search.grid_size=2").stdout
     assert "✗ max_roc_auc_drop: cannot be compared with version 1 in production: " in output
     assert open_store(finished.store).versions() == {"1": {"production"}, "2": {"staging"}}
-
-
-def test_what_a_person_decided_is_not_undone_by_the_next_repro(finished: Project) -> None:
-    finished.run("dvc", "exp", "run", "-S", "grid_search.grid_size=2")
-    store = open_store(finished.store)
-    assert store.versions() == {"1": set(), "2": {"staging", "production"}}
-    finished.run("python", "-m", "pipeline", "rollback", "--reason", "wrong at night")
-    output = finished.run("dvc", "repro").stdout
-    assert "not promoted: " in output
-    assert "decided for version 1" in output
-    assert "by `rollback` (wrong at night)" in output
-    assert "`python -m pipeline promote 2 --to production` decides anew" in output
-    assert store.versions() == {"1": {"production"}, "2": {"staging"}}
-
-
-def test_a_stage_that_was_moved_by_hand_is_put_back_and_told(finished: Project) -> None:
-    finished.run("dvc", "exp", "run", "-S", "grid_search.grid_size=2")
-    store = open_store(finished.store)
-    store.client.set_registered_model_alias(NAME, "production", "1")
-    finished.run("dvc", "repro")
-    assert store.versions() == {"1": set(), "2": {"staging", "production"}}
-    told = finished.run("python", "-m", "pipeline", "history", "--stage", "production").stdout
-    assert "moved outside" in told

@@ -1,7 +1,10 @@
+import subprocess
 import sys
 
 import pytest
 
+from pipeline import run
+from pipeline.__main__ import main
 from pipeline.run import dvc_command
 
 DVC = [sys.executable, "-m", "dvc"]
@@ -22,3 +25,11 @@ DVC = [sys.executable, "-m", "dvc"]
 )
 def test_settings_make_an_experiment_and_empty_ones_are_none(settings, command):
     assert dvc_command(settings) == [*DVC, *command]
+
+
+def test_train_n_is_an_experiment_with_that_grid(monkeypatch):
+    asked = []
+    done = subprocess.CompletedProcess([], 3)
+    monkeypatch.setattr(run.subprocess, "run", lambda command, **_: asked.append(command) or done)
+    assert main(["train", "4"]) == 3
+    assert asked == [[*DVC, "exp", "run", "-S", "grid_search.grid_size=4"]]

@@ -235,3 +235,39 @@ def test_other_bytes_of_the_same_run_take_nothing_from_its_version(project, done
         tracking.client.delete_model_version(NAME, "3")
         registry.ensure_version(tracking, NAME, candidate, project.runs["1"], {})
     assert "version 1 of" in done("promote", "1", "--to", "production")
+
+
+@pytest.fixture
+def again(project):
+    """Let a version come out of `dvc repro` once more; give where it stands, and why not."""
+
+    def one(version):
+        params = load(project.folder / "params.yaml")
+        with open_tracking(NAME) as tracking:
+            found = find_version(tracking, NAME, version)
+            return place(candidacy_of(tracking, params, found), promote=True)
+
+    return one
+
+
+def test_what_a_person_decided_is_not_undone_by_the_next_repro(again, done, stages):
+    for version in "12":
+        assert again(version).why_not == ""
+    done("rollback", "--reason", "wrong at night")
+    placed = again("2")
+    assert placed.stages == ["staging"]
+    assert "decided for version 1" in placed.why_not
+    assert "by `rollback` (wrong at night)" in placed.why_not
+    assert "`python -m pipeline promote 2 --to production` decides anew" in placed.why_not
+    assert stages() == {"production": "1", "staging": "2"}
+
+
+def test_a_stage_that_was_moved_by_hand_is_put_back_by_the_next_repro_and_told(
+    again, client, done, stages
+):
+    for version in "12":
+        again(version)
+    client.set_registered_model_alias(NAME, "production", "1")
+    assert again("2").why_not == ""
+    assert stages() == {"production": "2", "staging": "2"}
+    assert "moved outside" in done("history", "--stage", "production")

@@ -59,7 +59,7 @@ class Demands(msgspec.Struct, frozen=True):
     allow_forced: bool = False
     key: bytes | None = None
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         """Name the demands without giving the key away."""
         key = sha256(self.key).hexdigest()[:8] if self.key else "none"
         return f"gates={self.gates} allow_forced={self.allow_forced} key={key}"

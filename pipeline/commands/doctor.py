@@ -10,6 +10,7 @@ Ends with 1 where a fault is left.
 
 import sys
 from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -18,6 +19,7 @@ import msgspec
 from pipeline.diagnosis import Finding, examine
 from pipeline.options import path_option
 from pipeline.params import load
+from pipeline.tracking import open_tracking
 
 EXAMPLES = """\b
 Examples:
@@ -28,11 +30,14 @@ Examples:
 ROUNDS = 5  # one cure can bring to light what it hid
 
 
-def mend(findings: Iterable[Finding]) -> bool:
+def mend(findings: Iterable[Finding], name: str) -> bool:
     """Mend what can be; say whether anything was."""
-    fixes = [finding.fix for finding in findings if finding.fix is not None]
-    for fix in fixes:
-        print(f"mended: {fix()}", file=sys.stderr)
+    fixes = [finding for finding in findings if finding.fix is not None]
+    for finding in fixes:
+        # A store that names another folder cannot be opened before it is corrected.
+        store = nullcontext() if finding.area == "paths" else open_tracking(name, create=False)
+        with store:
+            print(f"mended: {finding.fix()}", file=sys.stderr)  # type: ignore[misc]
     return bool(fixes)
 
 
@@ -67,7 +72,7 @@ def command(fix: bool, as_json: bool, params: Path) -> int:
     settings = load(params)
     findings = list(examine(settings))
     for _ in range(ROUNDS if fix else 0):
-        if not mend(findings):
+        if not mend(findings, settings.name):
             break
         findings = list(examine(settings))
     data = msgspec.json.encode(as_data(findings))

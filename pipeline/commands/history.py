@@ -154,7 +154,7 @@ def command(
     stage: str | None, moment: str | None, gates: bool, as_json: bool, params: Path
 ) -> None:
     name = load(params).name
-    at = parse_time(moment) if moment else None
+    at = None if moment is None else parse_time(moment)
     with open_tracking(name, create=False) as tracking:
         ledger = LedgerStore(tracking, name).read()
         stages = [stage] if stage else list(dict.fromkeys([*STAGES, *ledger.stages()]))

@@ -169,7 +169,7 @@ def _decided(entry: Entry, version: str) -> str:
 
 
 def run(params_file: Path, result: Result, lock_file: Path) -> None:
-    params = load(params_file)
+    params, key = load(params_file), read_key()
     lock = Lock.read(lock_file, PRODUCING_STAGES)
     result.check_unchanged(lock)
     scorer = Scorer.load(result.model)
@@ -202,7 +202,7 @@ def run(params_file: Path, result: Result, lock_file: Path) -> None:
             onnx_difference=_read_json(result.winner)["onnx_difference"],
             bounds=params.register.gates,
             confidence=params.evaluate.confidence,
-            key=read_key(),
+            key=key,
         )
         placed = place(candidacy, promote=params.register.auto_promote)
         attach_card(tracking, params.name, version, params.card)

@@ -267,6 +267,10 @@ const megabytes = (bytes) => `${NUMBER.format(bytes / 2 ** 20)} MiB`;
 
 async function scoreFile(file) {
   forgetFile();
+  if (description === null) {
+    find("many-error").textContent = "The model is not known yet: try again in a moment.";
+    return;
+  }
   if (file.size > description.max_body) {
     find("many-error").textContent =
       `${file.name} has ${megabytes(file.size)}; at most ${megabytes(description.max_body)} are taken.`;

@@ -5,7 +5,7 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import rankdata
+import pandas as pd
 
 from pipeline.metrics import Array, Labels
 
@@ -52,11 +52,16 @@ def paired_roc_auc_difference(
     return PairedDifference(difference, low, high, _two_sided(difference, sqrt(variance)))
 
 
+def _midranks(scores: Array) -> Array:
+    # Not scipy.stats' rankdata: to import it takes longer than all the rest of `register`'s gates.
+    return pd.Series(scores).rank().to_numpy()
+
+
 def _pairs_won(y: Labels, scores: Array) -> tuple[Array, Array]:
     """Give, for each positive and for each negative, its pairs that are ranked right; ties half."""
-    rank, positive = rankdata(scores), y == 1
-    below = rank[positive] - rankdata(scores[positive])
-    above = np.sum(positive) - (rank[~positive] - rankdata(scores[~positive]))
+    rank, positive = _midranks(scores), y == 1
+    below = rank[positive] - _midranks(scores[positive])
+    above = np.sum(positive) - (rank[~positive] - _midranks(scores[~positive]))
     return below, above
 
 

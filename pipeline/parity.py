@@ -1,16 +1,20 @@
 """The parity gate: prove that the exported model answers as scikit-learn's does."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from sklearn.pipeline import Pipeline
 
 from pipeline.errors import PipelineError
 from serving.contract import Contract, Feature, FloatMatrix
 from serving.scorer import Scorer
 
+if TYPE_CHECKING:  # `register` wants the tolerance, and not the second that scikit-learn takes
+    from sklearn.pipeline import Pipeline
+
 TOLERANCE = 1e-5
 
 
-def check_parity(estimator: Pipeline, scorer: Scorer, X: FloatMatrix) -> float:
+def check_parity(estimator: "Pipeline", scorer: Scorer, X: FloatMatrix) -> float:
     """Hold the exported model against scikit-learn's: training rows, missing values, extremes.
 
     Returns the largest difference between two probabilities. Raises PipelineError where it is

@@ -12,6 +12,7 @@ from pipeline.errors import PipelineError
 from pipeline.params import CardTexts
 from pipeline.tracking import Tracking
 from pipeline.versions import Version, find_version
+from serving.contract import Contract
 from serving.scorer import ModelError
 
 MARKDOWN_FILE, PAGE_FILE = "model_card.md", "model_card.html"
@@ -20,28 +21,40 @@ DESCRIPTION_LENGTH = 5000  # characters that the registry's column takes (MLflow
 
 
 def facts_of(
-    tracking: Tracking, version: Version, texts: CardTexts
+    tracking: Tracking, version: Version, texts: CardTexts, contract: Contract | None = None
 ) -> tuple[Facts, dict[str, bytes]]:
     """Gather what a version's card tells, and its run's plots as PNG."""
-    try:
-        with registry.downloaded(tracking, version.name, version.number) as scorer:
-            contract = scorer.contract
-    except ModelError as error:
-        raise PipelineError(f"{version} has no card: {error}") from error
+    contract = contract or _contract_of(tracking, version)
     files = _artifacts(tracking, version.run_id, PLOTS)
     tables = {name: _table(files.get(f"{name}.csv")) for name in ("calibration", "subgroups")}
     images = {Path(name).stem: file for name, file in files.items() if name.endswith(".png")}
     return Facts(version, contract, texts, **tables), images
 
 
-def attach_card(tracking: Tracking, name: str, version: str, texts: CardTexts) -> bool:
+def _contract_of(tracking: Tracking, version: Version) -> Contract:
+    try:
+        with registry.downloaded(tracking, version.name, version.number) as scorer:
+            return scorer.contract
+    except ModelError as error:
+        raise PipelineError(f"{version} has no card: {error}") from error
+
+
+def attach_card(
+    tracking: Tracking,
+    name: str,
+    version: str,
+    texts: CardTexts,
+    contract: Contract | None = None,
+) -> bool:
     """Keep the card with the version's run and describe the version by it; say whether it changed.
+
+    Where the version's contract is at hand it need not be downloaded for it.
 
     What is there already with the same content is not written again. A description that a person
     wrote is left.
     """
     found = find_version(tracking, name, version)
-    facts, images = facts_of(tracking, found, texts)
+    facts, images = facts_of(tracking, found, texts, contract)
     cards = {MARKDOWN_FILE: markdown(facts), PAGE_FILE: page(facts, images)}
     there = _artifacts(tracking, found.run_id, *cards)
     changed = {file: text for file, text in cards.items() if there.get(file) != text.encode()}

@@ -115,12 +115,13 @@ class Placed:
 def place(candidacy: Candidacy, *, promote: bool) -> Placed:
     """Put the version in `staging`, and in `production` where it may go there."""
     store = LedgerStore(candidacy.tracking, candidacy.name)
-    judged = candidacy.judged(standing(store, PRODUCTION))
+    production = standing(store, PRODUCTION)
+    judged = candidacy.judged(production)
     if standing(store, STAGING) != candidacy.version:
         candidacy.check_whole(STAGING)
         move(store, STAGING, lambda _: moved(candidacy, judged))
     why_not = ""
-    if standing(store, PRODUCTION) != candidacy.version:
+    if production != candidacy.version:
         judged, why_not = _promote(store, candidacy) if promote else (judged, SWITCHED_OFF)
     elif not judged.passed:
         why_not = f"{GATE_FAILED} (but still in production)"
@@ -205,7 +206,7 @@ def run(params_file: Path, result: Result, lock_file: Path) -> None:
             key=key,
         )
         placed = place(candidacy, promote=params.register.auto_promote)
-        attach_card(tracking, params.name, version, params.card)
+        attach_card(tracking, params.name, version, params.card, scorer.contract)
     print(f"run {run_id} is {'new' if new_run else 'there already'}, at {tracking.shown_uri}")
     print(report(params, metrics, version, new_version, placed))
 

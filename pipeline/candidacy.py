@@ -82,12 +82,16 @@ class Candidacy:
         forced_by, reason = (actor(), force) if force else ("", "")
         if stands and before is not None and before.verdict == "forced":
             forced_by, reason = before.forced_by, before.reason
-        if all_passed(gates):
-            receipt = self._new_receipt(inputs, gates, "passed")
-        elif reason:
-            receipt = self._new_receipt(inputs, gates, "forced", forced_by, reason)
-        else:
-            receipt = self._new_receipt(inputs, gates, "failed")
+        verdict: Verdict = "passed" if all_passed(gates) else "forced" if reason else "failed"
+        receipt = Receipt(
+            model=self.name,
+            digest=self.scorer.digest,
+            inputs=inputs,
+            gates=gates,
+            verdict=verdict,
+            forced_by=forced_by if verdict == "forced" else "",
+            reason=reason if verdict == "forced" else "",
+        )
         digest = registry.keep_receipt(self.tracking, self.name, self.version, receipt, self.key)
         return Judged(gates, digest)
 
@@ -134,24 +138,6 @@ class Candidacy:
         ledger = LedgerStore(self.tracking, self.name).read()
         replaced = ledger.replaced(PRODUCTION, self.version)
         return replaced if replaced in registry.numbers(self.tracking, self.name) else None
-
-    def _new_receipt(
-        self,
-        inputs: dict[str, str],
-        gates: tuple[Gate, ...],
-        verdict: Verdict,
-        forced_by: str = "",
-        reason: str = "",
-    ) -> Receipt:
-        return Receipt(
-            model=self.name,
-            digest=self.scorer.digest,
-            inputs=inputs,
-            gates=gates,
-            verdict=verdict,
-            forced_by=forced_by,
-            reason=reason,
-        )
 
     def _receipt(self) -> tuple[Receipt | None, str]:
         """Give the receipt that the version has; one that is damaged or not signed is made anew."""

@@ -19,7 +19,7 @@ from pipeline.ledger import Ledger
 from pipeline.ledgerstore import LedgerStore
 from pipeline.lineage import file_at, has_commit, project_root
 from pipeline.params import Params
-from pipeline.promotion import PRODUCTION, settle
+from pipeline.promotion import PRODUCTION, standing
 from pipeline.testrows import is_kept
 from pipeline.tracking import Tracking, open_tracking, project_move
 from serving.scorer import DIGEST_TAG, ModelError
@@ -124,8 +124,7 @@ def _ledger(store: LedgerStore, ledger: Ledger) -> Iterator[Finding]:
 def _stages(store: LedgerStore, ledger: Ledger) -> Iterator[Finding]:
     every = {*ledger.stages(), *registry.stages(store.tracking, store.name)}
     for stage in sorted(every):
-        last = ledger.last_move(stage)
-        expected, actual = last.target if last else None, _now(store, stage)
+        expected, actual = ledger.standing(stage), _now(store, stage)
         if ledger.unfinished(stage):
             sentence = f"the move of {stage} to {_said(expected)} was interrupted"
             yield Finding("stages", "fault", sentence, partial(_settle, store, stage))
@@ -142,8 +141,7 @@ def _now(store: LedgerStore, stage: str) -> str | None:
 
 
 def _settle(store: LedgerStore, stage: str) -> str:
-    last = settle(store, stage).last_move(stage)
-    return f"{stage} is at {_said(last.target if last else None)}, and the ledger says so"
+    return f"{stage} is at {_said(standing(store, stage))}, and the ledger says so"
 
 
 def _said(version: str | None) -> str:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import msgspec
+
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file beside its place and rename it into it, making the folder where needed."""
@@ -12,3 +14,8 @@ def write_whole(path: Path, content: bytes) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def json_text(data: object) -> str:
+    """Write data as JSON for people too: indented, with a line's end."""
+    return msgspec.json.format(msgspec.json.encode(data), indent=2).decode() + "\n"

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import click
-import msgspec
 
 from pipeline.errors import PipelineError
-from pipeline.files import write_whole
+from pipeline.files import json_text, write_whole
 from pipeline.findings import Found, checked, look, shown
 from pipeline.options import path_option
 from pipeline.params import document_of, parse, read_text
@@ -131,7 +130,7 @@ def command(
         write_whole(params, settings.text.encode())
         print(f"{params}: name and data are written", file=sys.stderr)
     if as_json:
-        print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        print(json_text(found), end="")
     elif dry_run:
         print(settings.new)
     if found.problems:

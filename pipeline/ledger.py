@@ -91,6 +91,11 @@ class Ledger:
                 return entry
         return None
 
+    def standing(self, stage: str) -> str | None:
+        """Give the version that a stage names by the ledger."""
+        last = self.last_move(stage)
+        return last.target if last else None
+
     def unfinished(self, stage: str) -> list[Entry]:
         """Give the moves that were written down, and perhaps never made."""
         return [

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from pipeline.estimate import Estimate, estimate
+from pipeline.files import json_text
 from pipeline.options import path_option
 from pipeline.params import Params, load
 from pipeline.progress import duration
@@ -183,6 +184,6 @@ def command(
     print("timing some units …", file=sys.stderr)
     found = figures(search, rows or len(search.problem.y), seconds)
     if as_json:
-        print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        print(json_text(found), end="")
     else:
         print(shown(found))

@@ -33,8 +33,7 @@ def move(store: LedgerStore, stage: str, decide: Decide) -> Entry:
     """
     for _ in range(ATTEMPTS):
         ledger = settle(store, stage)
-        now = ledger.last_move(stage)
-        source = now.target if now else None
+        source = ledger.standing(stage)
         try:
             entry = store.append(ledger, stage=stage, source=source, **decide(source))
         except OvertakenError:
@@ -47,8 +46,7 @@ def move(store: LedgerStore, stage: str, decide: Decide) -> Entry:
 
 def standing(store: LedgerStore, stage: str) -> str | None:
     """Give the version that a stage names, once what was interrupted is carried out."""
-    last = settle(store, stage).last_move(stage)
-    return last.target if last else None
+    return settle(store, stage).standing(stage)
 
 
 def settle(store: LedgerStore, stage: str) -> Ledger:
@@ -62,8 +60,7 @@ def settle(store: LedgerStore, stage: str) -> Ledger:
             finish(store, stage)
             continue
         actual = registry.number_at(store.tracking, store.name, stage)
-        last = ledger.last_move(stage)
-        expected = last.target if last else None
+        expected = ledger.standing(stage)
         if actual == expected:
             return ledger
         try:
@@ -90,11 +87,9 @@ def finish(store: LedgerStore, stage: str) -> None:
     """
     for _ in range(ATTEMPTS):
         ledger = store.read()
-        last = ledger.last_move(stage)
-        wanted = last.target if last else None
-        if not _set(store, stage, wanted):
+        if not _set(store, stage, ledger.standing(stage)):
             continue
-        if store.read().last_move(stage) == last:
+        if store.read().last_move(stage) == ledger.last_move(stage):
             for entry in ledger.unfinished(stage):
                 store.mark_done(entry)
             return

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
 from pipeline import registry
 from pipeline.comparison import Scored, Verdict, compare, differing, side_by_side
 from pipeline.errors import PipelineError
-from pipeline.files import write_whole
+from pipeline.files import json_text, write_whole
 from pipeline.options import path_option
 from pipeline.params import Params, load
 from pipeline.table import read_split
@@ -183,6 +182,6 @@ def command(a: str, b: str, params: Path, as_json: bool, html: Path | None) -> N
         write_whole(html, found.page(settings.evaluate.bins).encode())
         print(f"the page is {html}", file=sys.stderr)
     if as_json:
-        print(msgspec.json.format(msgspec.json.encode(found.data()), indent=2).decode())
+        print(json_text(found.data()), end="")
     else:
         print(found.text())

@@ -14,9 +14,9 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import click
-import msgspec
 
 from pipeline.diagnosis import Finding, examine
+from pipeline.files import json_text
 from pipeline.options import path_option
 from pipeline.params import load
 from pipeline.tracking import open_tracking
@@ -75,6 +75,5 @@ def command(fix: bool, as_json: bool, params: Path) -> int:
         if not mend(findings, settings.name):
             break
         findings = list(examine(settings))
-    data = msgspec.json.encode(as_data(findings))
-    print(msgspec.json.format(data, indent=2).decode() if as_json else shown(findings))
+    print(json_text(as_data(findings)) if as_json else f"{shown(findings)}\n", end="")
     return int(any(finding.severity == "fault" for finding in findings))

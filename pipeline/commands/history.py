@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from pipeline.errors import PipelineError
+from pipeline.files import json_text
 from pipeline.ledger import Entry, Ledger, summary
 from pipeline.ledgerstore import LedgerStore
 from pipeline.options import path_option
@@ -71,8 +72,7 @@ def history(ledger: Ledger, stages: dict[str, str | None]) -> tuple[Line, ...]:
     """
     lines = [_line(entry) for entry in ledger.entries if entry.stage in stages]
     for stage, version in stages.items():
-        last = ledger.last_move(stage)
-        expected = last.target if last else None
+        expected = ledger.standing(stage)
         if version != expected and not ledger.unfinished(stage):
             lines.append(Line(stage, OUTSIDE, expected, version, reason="found now"))
     return tuple(lines)
@@ -165,7 +165,7 @@ def command(
     else:
         found = History(name, history(ledger, now), ledger.faults)
         text = shown(found, with_gates=gates)
-    print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() if as_json else text)
+    print(json_text(found) if as_json else f"{text}\n", end="")
 
 
 def _standing(found: Standing) -> str:

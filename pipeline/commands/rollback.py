@@ -30,8 +30,8 @@ Examples:
 
 def earlier(ledger: Ledger) -> list[str]:
     """Give the versions that stood in production before the one that does, the latest first."""
-    now = ledger.last_move(PRODUCTION)
-    return [version for version in ledger.held(PRODUCTION) if now and version != now.target]
+    now = ledger.standing(PRODUCTION)
+    return [version for version in ledger.held(PRODUCTION) if version != now]
 
 
 def roll_back(store: LedgerStore, wanted: str | None, reason: str) -> Entry:

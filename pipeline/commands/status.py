@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from pipeline.advice import Advice, advice
+from pipeline.files import json_text
 from pipeline.options import path_option
 from pipeline.overview import LastRun, Overview, StageLine, VersionLine, ask_service, overview
 from pipeline.params import load
@@ -104,6 +105,6 @@ def command(service: str | None, as_json: bool, params: Path) -> None:
     wanting = list(advice(found))
     if as_json:
         data = {**msgspec.to_builtins(found), "advice": msgspec.to_builtins(wanting)}
-        print(msgspec.json.format(msgspec.json.encode(data), indent=2).decode())
+        print(json_text(data), end="")
     else:
         print(shown(found, wanting))

@@ -6,12 +6,11 @@ Reads the test split and the model's folder. Writes the metrics and the tables b
 from pathlib import Path
 
 import click
-import msgspec
 import numpy as np
 import pandas as pd
 
 from pipeline import metrics as measures
-from pipeline.files import write_whole
+from pipeline.files import json_text, write_whole
 from pipeline.options import path_option
 from pipeline.params import Evaluate, Params, load
 from pipeline.subgroups import subgroup_gap, subgroup_table
@@ -62,7 +61,7 @@ def run(params: Params, test: Path, model: Path, metrics: Path, plots: Path) -> 
     figures, tables = evaluate(table, scorer, params.evaluate, params.seed)
     for name, rows in tables.items():
         write_whole(plots / f"{name}.csv", rows.to_csv(index=False).encode())
-    write_whole(metrics, msgspec.json.format(msgspec.json.encode(figures), indent=2) + b"\n")
+    write_whole(metrics, json_text(figures).encode())
     print(
         f"on {figures['rows']} test rows: ROC AUC {figures['roc_auc']:.4f} "
         f"({params.evaluate.confidence:.0%} interval {figures['roc_auc_low']:.4f} "

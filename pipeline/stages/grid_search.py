@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from pipeline.errors import PipelineError
-from pipeline.files import write_whole
+from pipeline.files import json_text, write_whole
 from pipeline.lineage import project_root
 from pipeline.metrics import roc_auc
 from pipeline.options import path_option
@@ -106,7 +106,7 @@ def run(
     )
     write_whole(written.cv_results, cv_results)
     write_whole(written.learning_curve, learning_curve)
-    write_whole(written.winner, msgspec.json.format(msgspec.json.encode(figures), indent=2) + b"\n")
+    write_whole(written.winner, json_text(figures).encode())
     # Only now: what was searched is kept until all that follows from it is there.
     checkpoint.remove()
     print(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import requests
@@ -133,15 +133,24 @@ def eventually(condition: Callable[[], Any], within: float = 15.0) -> Any:
     return found
 
 
+class Told(NamedTuple):
+    """One answer: when it was asked for (`time.monotonic`), and what it was."""
+
+    asked: float
+    version: str
+    probability: float
+
+
 @dataclass
 class Load:
     """Clients that ask without a break, each on a connection kept alive; what they were told."""
 
-    answers: list[tuple[str, float]] = field(default_factory=list)
+    answers: list[Told] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
-    def versions(self) -> set[str]:
-        return {version for version, _ in self.answers}
+    def versions(self, since: float = 0.0) -> set[str]:
+        """Give the versions that answered what was asked from then on."""
+        return {answer.version for answer in self.answers if answer.asked >= since}
 
     def check(self, biases: dict[str, float]) -> None:
         """Hold every answer to its version: the probability is that version's own."""
@@ -150,7 +159,7 @@ class Load:
         wrong = [
             answer
             for answer in self.answers
-            if answer[1] != pytest.approx(expected[answer[0]], rel=1e-9)
+            if answer.probability != pytest.approx(expected[answer.version], rel=1e-9)
         ]
         assert wrong == []
 
@@ -163,12 +172,14 @@ def load(running: Service, clients: int = 6) -> Iterator[Load]:
     def ask() -> None:
         with requests.Session() as session:
             while not done.is_set():
+                asked = time.monotonic()
                 try:
                     response = session.post(f"{running.url}/predict", json=ROW, timeout=10)
                     body = response.json()
                     version = response.headers["X-Model-Version"]
                     assert body["model"]["version"] == version
-                    found.answers.append((version, body["predictions"][0]["probability"]))
+                    probability = body["predictions"][0]["probability"]
+                    found.answers.append(Told(asked, version, probability))
                 except Exception as error:
                     found.failures.append(f"{type(error).__name__}: {error}")
 

@@ -14,7 +14,8 @@ import pandas as pd
 
 from pipeline.errors import PipelineError
 from pipeline.params import Data, data_contract, is_index_name
-from serving.contract import Contract, Feature, FloatMatrix, no_category, violations
+from serving.contract import Contract, Feature, FloatMatrix
+from serving.rules import no_category, violations
 
 ABSENT = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 BOOLEANS = {"true": "1", "false": "0"}

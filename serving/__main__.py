@@ -21,9 +21,9 @@ from serving.config import (
     read_settings,
     registry_variables,
 )
-from serving.contract import InvalidRowsError
 from serving.errors import NoModelError, ServingError, invalid_rows
 from serving.keys import KeysError, Role, new_key, read_keys, write_keys
+from serving.rules import InvalidRowsError
 from serving.scorer import ModelError
 
 EXAMPLES = """\b

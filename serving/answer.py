@@ -11,9 +11,9 @@ import msgspec
 
 from serving import store
 from serving.config import Settings
-from serving.contract import training_warnings
 from serving.errors import InvalidBodyError, NoModelError
 from serving.formats.reader import Reader, Rows
+from serving.rules import training_warnings
 from serving.scorer import Scorer
 from serving.store import Version
 

@@ -11,7 +11,7 @@ import msgspec
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
-from serving.contract import Violation
+from serving.rules import Violation
 
 LISTED = 10  # errors in one answer; a table full of them helps nobody
 RETRY_AFTER = 5  # seconds

@@ -13,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from serving.contract import Contract, FloatMatrix, InvalidRowsError, to_matrix
+from serving.contract import Contract, FloatMatrix
+from serving.rows import to_matrix
+from serving.rules import InvalidRowsError
 
 MODEL_FILE = "model.onnx"
 CONTRACT_FILE = "contract.json"

@@ -5,9 +5,10 @@ from typing import Any
 
 from flask import Response, request
 
-from serving.contract import Contract, InvalidRowsError
+from serving.contract import Contract
 from serving.errors import InvalidBodyError, MalformedBodyError, error_answer
 from serving.formats.reader import Rows
+from serving.rules import InvalidRowsError
 
 
 def checked(contract: Contract, rows: Sequence[Mapping[str, Any]], *, coded: bool = False) -> Rows:

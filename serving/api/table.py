@@ -5,10 +5,11 @@ from flask import Response, request
 from serving.answer import Served
 from serving.api import score_and_count, scored_response, state
 from serving.body import read_body
-from serving.contract import Contract, InvalidRowsError
+from serving.contract import Contract
 from serving.errors import InvalidBodyError, UnsupportedTypeError, invalid_rows
 from serving.formats.csvtable import Table, answer_columns, read_table, to_csv, to_rows
 from serving.formats.reader import Rows
+from serving.rules import InvalidRowsError
 
 CSV = "text/csv"
 

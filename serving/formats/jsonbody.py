@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import msgspec
 
 from serving.answer import Served
-from serving.contract import InvalidRowsError
 from serving.errors import (
     FieldError,
     InvalidBodyError,
@@ -20,6 +19,7 @@ from serving.errors import (
     pointer,
 )
 from serving.formats.reader import Rows
+from serving.rules import InvalidRowsError
 
 
 class Asked(NamedTuple):

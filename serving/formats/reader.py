@@ -13,7 +13,9 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 import numpy as np
 
-from serving.contract import Contract, Feature, FloatMatrix, Unseen, allows, encode_rows
+from serving.contract import Contract, Feature, FloatMatrix
+from serving.rows import Unseen, encode_rows
+from serving.rules import allows
 
 BATCH_START = b'{"rows"'
 # A repeated key shows as a colon too many, not so where names have colons themselves; the others

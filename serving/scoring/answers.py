@@ -9,16 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from serving.contract import (
-    Contract,
-    FloatMatrix,
-    InvalidRowsError,
-    Violation,
-    bounds,
-    to_matrix,
-    training_warnings,
-    violations,
-)
+from serving.contract import Contract, FloatMatrix
+from serving.rows import to_matrix
+from serving.rules import InvalidRowsError, Violation, bounds, training_warnings, violations
 from serving.scorer import Answers
 from serving.scoring.columns import cell, decoded, to_values
 

@@ -11,8 +11,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from serving.contract import Contract, Feature, FloatMatrix, Unseen
+from serving.contract import Contract, Feature, FloatMatrix
 from serving.formats.cells import ABSENT, Cell, read_cell
+from serving.rows import Unseen
 
 FloatColumn = npt.NDArray[np.float64]
 ABSENT_WORDS = pa.array(sorted(ABSENT))

@@ -21,8 +21,8 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from pipeline.params import data_contract, load
-from serving.contract import to_matrix
 from serving.keys import Role, new_key
+from serving.rows import to_matrix
 from tests.conftest import ROOT, free_port
 from tests.e2e.running import keep
 from tests.running import Service, eventually, service

@@ -29,6 +29,7 @@ HELLO = "serving/hello.py"
 WHAT_PIPELINE_SHARES = {
     "serving.contract",
     "serving.receipt",
+    "serving.rules",
     "serving.scorer",
     "serving.signing",
 }

@@ -76,10 +76,9 @@ def test_an_alert_asks_for_metrics_and_labels_that_there_are(samples):
 @pytest.fixture(scope="module")
 def saved(trained: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project whose result is registered and promoted, backed up as the page says."""
-    project = trained.copy(tmp_path_factory.mktemp("saved") / "project")
     if shutil.which("sqlite3") is None:
         pytest.skip("there is no sqlite3 here: apt-get install sqlite3")
-    project.run("dvc", "repro")
+    project = trained.copy_with_store(tmp_path_factory.mktemp("saved") / "project")
     backup, _ = commands("Back up and restore")
     project.run("bash", "-euc", backup)
     return project

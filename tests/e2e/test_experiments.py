@@ -18,17 +18,18 @@ def grids(project: Project) -> dict[str, str]:
     return {run.info.run_name: run.data.params["grid_search.grid_size"] for run in runs}
 
 
-def test_experiments_land_in_the_one_store_under_their_names(project: Project) -> None:
-    project.run("dvc", "exp", "run", "--name", "here", "-S", "grid_search.grid_size=4")
+def test_experiments_land_in_the_one_store_under_their_names_and_compare(project: Project) -> None:
+    project.run("dvc", "exp", "run", "--name", "here", "-S", "grid_search.grid_size=2")
     project.run("dvc", "exp", "run", "--queue", "--name", "queued", "-S", "grid_search.grid_size=3")
     project.run("dvc", "queue", "start")
     wait_for_queue(project)
     found = grids(project)
-    assert found == {"here": "4", "queued": "3"}
+    assert found == {"here": "2", "queued": "3"}
     assert [path.parent for path in project.path.rglob("mlflow.db")] == [project.path]
     store = open_store(project.store)
     (queued,) = [run for run in store.results() if run.info.run_name == "queued"]
     assert len(store.candidates(queued)) == 9
+    check_that_metrics_and_plots_compare(project, "here")
 
 
 def wait_for_queue(project: Project, tasks: int = 1) -> None:
@@ -39,14 +40,13 @@ def wait_for_queue(project: Project, tasks: int = 1) -> None:
         time.sleep(1)
 
 
-def test_metrics_and_plots_of_two_experiments_compare(project: Project) -> None:
-    project.run("dvc", "exp", "run", "--name", "small", "-S", "grid_search.grid_size=2")
+def check_that_metrics_and_plots_compare(project: Project, experiment: str) -> None:
     shown = project.run("dvc", "metrics", "show").stdout
     assert "roc_auc_low" in shown
     assert "cv_roc_auc_median" in shown
-    difference = project.run("dvc", "metrics", "diff", "HEAD", "small").stdout
+    difference = project.run("dvc", "metrics", "diff", "HEAD", experiment).stdout
     assert "artifacts/winner.json" in difference
-    plots = project.run("dvc", "plots", "diff", "HEAD", "small", "--json").stdout
+    plots = project.run("dvc", "plots", "diff", "HEAD", experiment, "--json").stdout
     for title in ("ROC", "Precision and recall", "Calibration", "Confusion", "Search"):
         assert f'"{title}' in plots
     assert '"errors"' not in plots
@@ -78,8 +78,10 @@ def test_mlflow_runs_the_project_with_a_grid_of_its_own(project: Project) -> Non
     assert run.data.tags.get("mlflow.project.entryPoint") is None  # not MLflow's own run
 
 
-def test_mlflow_runs_the_project_as_it_stands(project: Project) -> None:
-    project.run("mlflow", "run", ".", "--env-manager", "local")
-    (run,) = open_store(project.store).results()
+def test_mlflow_runs_the_project_as_it_stands(finished: Project) -> None:
+    output = finished.run("mlflow", "run", ".", "--env-manager", "local").stdout
+    assert "Stage 'grid_search' didn't change" in output
+    assert "Running stage 'register'" in output
+    (run,) = open_store(finished.store).results()
     assert run.data.params["grid_search.grid_size"] == "10"
-    assert project.run("git", "status", "--porcelain").stdout == ""
+    assert finished.run("git", "status", "--porcelain").stdout == ""

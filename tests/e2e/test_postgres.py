@@ -6,11 +6,14 @@ from tests.e2e.conftest import NAME, open_store
 ROW = ["6", "148", "72", "35", "0", "33.6", "0.627", "50"]
 
 
-def test_the_whole_pipeline_on_a_server_with_postgresql(
+def test_from_scratch_on_a_server_with_postgresql_the_bytes_are_the_same(
     project: Project, tracking_server: str
 ) -> None:
     team = project.on(tracking_server)
+    model, lock = team.path / "artifacts/model/model.onnx", team.path / "dvc.lock"
+    before = model.read_bytes(), lock.read_text()
     team.run("dvc", "repro", "--force")
+    assert (model.read_bytes(), lock.read_text()) == before
     assert not (team.path / "mlflow.db").exists()
     store = open_store(tracking_server)
     (run,) = store.results()

@@ -102,14 +102,6 @@ def test_a_deleted_store_is_all_back_without_a_search(project: Project) -> None:
     assert store.versions() == {"1": {"staging", "production"}}
 
 
-def test_forced_from_scratch_the_bytes_are_the_same(project: Project) -> None:
-    model = project.path / "artifacts/model/model.onnx"
-    before, lock = model.read_bytes(), (project.path / "dvc.lock").read_text()
-    project.run("dvc", "repro", "--force")
-    assert model.read_bytes() == before
-    assert (project.path / "dvc.lock").read_text() == lock
-
-
 def test_a_cached_search_is_linked_and_not_logged_twice(finished: Project) -> None:
     store = open_store(finished.store)
     (first,) = store.results()
@@ -123,12 +115,11 @@ def test_a_cached_search_is_linked_and_not_logged_twice(finished: Project) -> No
     assert list(store.versions()) == ["1"]  # the same model
 
 
-def test_an_interrupted_registration_is_killed_and_done_anew(project: Project) -> None:
-    project.run("dvc", "repro")
-    store = open_store(project.store)
+def test_an_interrupted_registration_is_killed_and_done_anew(finished: Project) -> None:
+    store = open_store(finished.store)
     (run,) = store.results()
     store.client.update_run(run.info.run_id, status="RUNNING")
-    project.run("dvc", "repro")
+    finished.run("dvc", "repro")
     assert [r.info.run_id for r in store.results("KILLED")] == [run.info.run_id]
     (again,) = store.results()
     assert again.data.tags["search.run_id"] == again.info.run_id

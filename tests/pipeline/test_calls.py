@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from pipeline.calls import URL, calls
-from serving.contract import Contract, Feature, to_matrix
+from serving.contract import Contract, Feature
+from serving.rows import to_matrix
 
 CONTRACT = Contract(
     target="y",

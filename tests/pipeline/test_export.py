@@ -12,7 +12,8 @@ from hypothesis.extra import numpy as hnp
 from pipeline.export import export
 from pipeline.model import build_estimator
 from pipeline.search.problem import Nystroem
-from serving.contract import Contract, Feature, to_matrix
+from serving.contract import Contract, Feature
+from serving.rows import to_matrix
 from serving.scorer import Scorer
 
 NAN = np.nan

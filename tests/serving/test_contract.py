@@ -7,16 +7,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from serving.contract import (
-    Contract,
-    Feature,
-    InvalidRowsError,
-    Unseen,
-    encode_rows,
-    to_matrix,
-    training_warnings,
-    violations,
-)
+from serving.contract import Contract, Feature
+from serving.rows import Unseen, encode_rows, to_matrix
+from serving.rules import InvalidRowsError, training_warnings, violations
 
 GOOD = {"Glucose": 148, "Age": 50, "Smoker": True}
 

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serving.contract import Contract, Feature, training_warnings
-from serving.contract import to_matrix as matrix_of
+from serving.contract import Contract, Feature
 from serving.formats.jsonbody import check_count, decode, split_rows
 from serving.formats.reader import Reader, Rows
+from serving.rows import to_matrix as matrix_of
+from serving.rules import training_warnings
 from tests.serving.small_model import SMOKING, WITH_ANY_WORD, WITH_WORDS, with_features
 
 MOST = 3

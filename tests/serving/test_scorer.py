@@ -8,7 +8,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from serving.contract import to_matrix
+from serving.rows import to_matrix
 from serving.scorer import ModelError, Scorer
 from tests.serving.small_model import ROWS, THRESHOLD, expected_probability, graph
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pyarrow as pa
 
-from serving.contract import InvalidRowsError, to_matrix
+from serving.rows import to_matrix
+from serving.rules import InvalidRowsError
 from serving.scoring.answers import TOO_EXTREME, Part, finish, prepare
 from tests.serving.small_model import WITH_ANY_WORD
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from serving.contract import Contract, Feature, Unseen
+from serving.contract import Contract, Feature
 from serving.formats.cells import ABSENT, read_cell
+from serving.rows import Unseen
 from serving.scoring.columns import decoded, is_readable, to_values
 
 WORDS = st.one_of(

@@ -86,7 +86,8 @@ class Live:
 
     @property
     def has_work(self) -> bool:
-        return bool(self._pending) or self._finish is not None
+        """Say whether something is to be logged: at first, that there is a search."""
+        return not self._run_id or bool(self._pending) or self._finish is not None
 
     def add(self, message: Scored | Finish) -> None:
         """Take what is to be logged; ranks are known from the finish on."""

@@ -4,7 +4,6 @@ MLflow keeps the address of each run's and each model's files as it was when the
 (mlflow#3144), and would go on writing there. In a sqlite store the addresses can be corrected.
 """
 
-import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
@@ -35,8 +34,9 @@ class Move:
     def correct(self) -> Path:
         """Write the folder's place into all addresses; give the copy that was made before."""
         backup = self.database.with_name(f"{self.database.name}.before-move")
-        shutil.copyfile(self.database, backup)
         with closing(sqlite3.connect(self.database)) as connection, connection:
+            with closing(sqlite3.connect(backup)) as copy:
+                connection.backup(copy)
             for table, column in COLUMNS:
                 for old, new in self._addresses():
                     connection.execute(

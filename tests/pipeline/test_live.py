@@ -21,7 +21,7 @@ from pipeline import live
 from pipeline.live import Live
 from pipeline.reporting import Begin, End, Finish, Scored, report_search
 from pipeline.runs import record_failure
-from tests.running import hear_ctrl_c
+from tests.running import eventually, hear_ctrl_c
 
 CV_RESULTS = (
     b"param_C,param_gamma,split0_test_score,split1_test_score,mean_test_score,median_test_score,"
@@ -113,14 +113,6 @@ def candidates(status: str = "FINISHED") -> dict[tuple[float, float], Run]:
     }
 
 
-def eventually(condition: Callable[[], Any], within: float = 30) -> Any:
-    deadline = time.monotonic() + within
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "what was waited for did not happen"
-        time.sleep(0.1)
-    return found
-
-
 def children(process: "subprocess.Popen[str]") -> list[int]:
     listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
     return [int(word) for word in listed.split()]
@@ -136,6 +128,16 @@ def finish(process: "subprocess.Popen[str]", folder: Path) -> str:
 def the_search() -> Run:
     (run,) = runs("search")
     return run
+
+
+def test_a_search_is_seen_before_its_first_candidate_is_scored(stage, folder):
+    process = stage(told=0)
+    (running,) = eventually(lambda: runs("search"))
+    assert running.info.status == "RUNNING"
+    assert runs("candidate") == []
+    finish(process, folder)
+    assert len(candidates()) == 3
+    assert [run.info.run_id for run in runs("search")] == [running.info.run_id]
 
 
 def test_candidates_are_seen_while_the_search_runs_and_ranked_at_its_end(stage, folder):

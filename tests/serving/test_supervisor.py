@@ -10,6 +10,7 @@ import pytest
 
 from serving.following import supervisor
 from serving.following.supervisor import LONGEST_PAUSE, SHORT_LIFE, Supervisor, attach
+from tests.running import eventually
 
 FOLLOWER = """
 import os, signal, sys, time
@@ -38,13 +39,6 @@ class Follower:
     def wait_for(self, word: str, count: int) -> list[int]:
         eventually(lambda: len(self.notes(word)) >= count)
         return self.notes(word)
-
-
-def eventually(condition) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline, "what was waited for did not happen"
-        time.sleep(0.01)
 
 
 def is_gone(pid: int) -> bool:

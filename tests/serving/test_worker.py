@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,13 +19,9 @@ from gunicorn.http import errors
 from werkzeug.http import HTTP_STATUS_CODES
 
 from serving.worker import PATIENCE, RUNNING, Worker
+from tests.running import eventually
 
-
-def wait_for(condition) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
+soon = partial(eventually, every=0.001)
 
 
 class Queue(Worker):
@@ -79,12 +76,12 @@ def ask(queue: Queue, count: int) -> tuple[list[Asking], list[Asking]]:
 def test_turns_come_in_the_order_in_which_they_were_asked_for_and_few_at_a_time(queue):
     asking, begun = ask(queue, 10)
     for number, each in enumerate(asking):
-        wait_for(lambda number=number: len(begun) == min(number + RUNNING, 10))
+        soon(lambda number=number: len(begun) == min(number + RUNNING, 10))
         time.sleep(0.002)
         assert len(begun) == min(number + RUNNING, 10)
         each.may_end.set()
         # Of the last two both have begun: let to end together, either could be first.
-        wait_for(lambda number=number: len(queue.finished) == number + 1)
+        soon(lambda number=number: len(queue.finished) == number + 1)
     # The first ones begin together.
     assert set(begun[:RUNNING]) == set(asking[:RUNNING])
     assert begun[RUNNING:] == asking[RUNNING:]
@@ -93,16 +90,16 @@ def test_turns_come_in_the_order_in_which_they_were_asked_for_and_few_at_a_time(
 
 def test_who_has_waited_long_enough_is_let_in_beside_those_who_hold_a_turn(queue):
     asking, begun = ask(queue, 5)
-    wait_for(lambda: len(begun) == RUNNING)
+    soon(lambda: len(begun) == RUNNING)
     queue._let_in_the_impatient(time.monotonic())
     time.sleep(0.005)
     assert len(begun) == RUNNING, "nobody has waited for long"
     time.sleep(PATIENCE)
     queue._let_in_the_impatient(time.monotonic())
-    wait_for(lambda: len(begun) == 5)
+    soon(lambda: len(begun) == 5)
     for each in asking:
         each.may_end.set()
-    wait_for(lambda: len(queue.finished) == 5)
+    soon(lambda: len(queue.finished) == 5)
     assert queue._turns == RUNNING, "who had no turn gives none back"
 
 
@@ -112,8 +109,8 @@ def test_a_connection_that_fails_unforeseen_takes_no_turn_with_it(queue, caplog)
 
     for _ in range(2 * RUNNING):
         queue._dispatch(fail)
-    wait_for(lambda: len(queue.finished) == 2 * RUNNING)
-    wait_for(lambda: queue._turns == RUNNING)
+    soon(lambda: len(queue.finished) == 2 * RUNNING)
+    soon(lambda: queue._turns == RUNNING)
     assert queue.finished == [(fail, False)] * 2 * RUNNING
     assert caplog.text.count("RuntimeError: the reason") == 2 * RUNNING
 
@@ -151,8 +148,8 @@ def test_under_stress_every_connection_is_answered_once_and_no_turn_is_lost(queu
         thread.start()
     for thread in threads:
         thread.join(30)
-    wait_for(lambda: len(queue.finished) == 4000)
-    wait_for(lambda: queue._turns == RUNNING)
+    soon(lambda: len(queue.finished) == 4000)
+    soon(lambda: queue._turns == RUNNING)
     assert {id(conn) for conn, _ in queue.finished} == {id(each) for each in asking}
     assert most == RUNNING
 

@@ -32,7 +32,7 @@ from pipeline.candidates import (
 )
 from pipeline.errors import PipelineError
 from pipeline.lineage import git_commit
-from pipeline.locks import Ownership, workspace
+from pipeline.locks import WORKSPACE_TAG, Ownership, workspace
 from pipeline.reporting import Begin, End, Finish, Message, Scored
 from pipeline.runs import (
     CANDIDATES_TAG,
@@ -47,7 +47,6 @@ from pipeline.tracking import (
     FAILURE_TAG,
     KIND_TAG,
     PROCESS_TAG,
-    WORKSPACE_TAG,
     Tracking,
     open_tracking,
     run_name,

@@ -13,12 +13,16 @@ from pipeline.errors import PipelineError
 from pipeline.lineage import project_root
 
 LOCK_WAIT = 600  # seconds
+WORKSPACE_TAG = "workspace"  # of a run: the project that may go on with it, or end it
 SHORT_WAIT = 1  # seconds, in which a batch of candidates is logged
 
 
-def workspace() -> str:
-    """Name this project on this machine; experiments in temporary copies are of the project."""
-    return f"{socket.gethostname()}:{project_root()}"
+def workspace(root: Path | None = None) -> str:
+    """Name a project on this machine, this one if no folder is given.
+
+    Experiments in temporary copies are of the project.
+    """
+    return f"{socket.gethostname()}:{root or project_root()}"
 
 
 @contextmanager

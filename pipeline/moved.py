@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from pipeline.lineage import project_root
+from pipeline.locks import WORKSPACE_TAG, workspace
 
 ARTIFACTS = "mlruns"
 # Where MLflow 3 keeps addresses: table and column.
@@ -44,6 +45,12 @@ class Move:
                         f"WHERE substr({column}, 1, ?) = ?",
                         (new, len(old) + 1, len(old), old),
                     )
+            # Else what was interrupted before would stay RUNNING: it is nobody's to go on with.
+            ours = f":{self.before}"
+            connection.execute(
+                "UPDATE tags SET value = ? WHERE key = ? AND substr(value, ?) = ?",
+                (workspace(self.now), WORKSPACE_TAG, -len(ours), ours),
+            )
         return backup
 
     def _addresses(self) -> list[tuple[str, str]]:

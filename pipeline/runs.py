@@ -11,12 +11,11 @@ import pandas as pd
 from mlflow.entities import Dataset, DatasetInput, InputTag, Run
 
 from pipeline.candidates import complete, from_results
-from pipeline.locks import Ownership, workspace
+from pipeline.locks import WORKSPACE_TAG, Ownership, workspace
 from pipeline.tracking import (
     FAILURE_TAG,
     KIND_TAG,
     PROCESS_TAG,
-    WORKSPACE_TAG,
     Tracking,
     agrees,
     open_tracking,

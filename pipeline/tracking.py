@@ -25,12 +25,11 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from pipeline.errors import PipelineError, StoreUnreachableError
 from pipeline.lineage import project_root
-from pipeline.locks import exclusive, workspace
+from pipeline.locks import WORKSPACE_TAG, exclusive, workspace
 from pipeline.moved import Move, find_move
 
 # Sets results apart in the UI from the candidates, of which each brings a hundred.
 KIND_TAG = "kind"
-WORKSPACE_TAG = "workspace"
 # The stage's process that a run is of; ids that the system gives come again.
 PROCESS_TAG = "process"
 FAILURE_TAG = "failed.reason"

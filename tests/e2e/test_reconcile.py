@@ -115,12 +115,12 @@ def test_a_cached_search_is_linked_and_not_logged_twice(finished: Project) -> No
     assert list(store.versions()) == ["1"]  # the same model
 
 
-def test_an_interrupted_registration_is_killed_and_done_anew(project: Project) -> None:
-    project.run("dvc", "repro")
-    store = open_store(project.store)
+def test_an_interrupted_registration_is_killed_and_done_anew(finished: Project) -> None:
+    # In a project that was moved meanwhile, too: `finished` is a copy.
+    store = open_store(finished.store)
     (run,) = store.results()
     store.client.update_run(run.info.run_id, status="RUNNING")
-    project.run("dvc", "repro")
+    finished.run("dvc", "repro")
     assert [r.info.run_id for r in store.results("KILLED")] == [run.info.run_id]
     (again,) = store.results()
     assert again.data.tags["search.run_id"] == again.info.run_id

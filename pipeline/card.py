@@ -33,7 +33,7 @@ SHARES = {  # of which counts each is a share
     "recall": (("true_positives",), ("false_negatives",)),
     "specificity": (("true_negatives",), ("false_positives",)),
 }
-PLAIN = ("average_precision", "brier", "log_loss", "expected_calibration_error", "subgroup_gap")
+PLAIN = ("average_precision", "brier", "log_loss", "expected_calibration_error")
 UNKNOWN_LICENSE = "unknown"
 
 

@@ -106,6 +106,12 @@ def test_each_subgroup_is_a_row(facts):
     )
 
 
+def test_the_gap_between_subgroups_is_told_where_there_are_some(facts):
+    gap = facts.version.metrics["test_subgroup_gap"]
+    assert f"the ROC AUC differs by {gap:.4f} at most" in body(facts)
+    assert "differs by" not in body(replace(facts, subgroups=None))
+
+
 def test_a_subgroup_without_a_roc_auc_has_none(facts):
     table = facts.subgroups.assign(roc_auc=float("nan"))
     assert re.search(r"\| Age < 30 \| \d+ \| \d+ \|  \| 0\.", body(replace(facts, subgroups=table)))

@@ -296,13 +296,13 @@ def test_halving_says_on_how_many_rows_a_candidate_was_scored(folder):
 
 
 def test_a_report_never_waits_for_its_process(folder, monkeypatch):
-    monkeypatch.setattr("pipeline.reporting.LIVE", "import time; time.sleep(2)")
+    monkeypatch.setattr("pipeline.reporting.LIVE", "import time; time.sleep(5)")
     with report_search() as report:
         report.begin("trial", KEY, {}, 1)
         started = time.monotonic()
         for number in range(20_000):
             report.candidate(float(number), 0.5, (0.5,) * 10, 0.1, 0.1, {})
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 3
 
 
 def test_the_words_are_json_lines(folder, monkeypatch):

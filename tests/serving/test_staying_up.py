@@ -23,8 +23,8 @@ LIMIT = 100_000
 
 
 @pytest.fixture
-def running(stored, settings, tmp_path) -> Iterator[Service]:
-    variables = {
+def limits(stored, settings) -> dict[str, str]:
+    return {
         "SERVING_STORE": str(settings.store),
         "SERVING_MAX_BODY": str(LIMIT),
         "SERVING_MAX_ROWS": "1000",
@@ -32,7 +32,11 @@ def running(stored, settings, tmp_path) -> Iterator[Service]:
         "SERVING_DEADLINE": "2",
         "SERVING_GRACE": "10",
     }
-    with service(tmp_path, **variables) as found:
+
+
+@pytest.fixture
+def running(limits, tmp_path) -> Iterator[Service]:
+    with service(tmp_path, **limits) as found:
         yield found
 
 
@@ -139,25 +143,32 @@ def test_an_answer_that_comes_before_the_body_was_read_leaves_the_connection_usa
         assert time.monotonic() - started < 2
 
 
-def test_slow_clients_take_their_places_and_no_more(running):
+@pytest.fixture
+def patient(limits, tmp_path) -> Iterator[Service]:
+    """A service that gives its clients longer than a busy machine lets a test wait."""
+    with service(tmp_path, **limits | {"SERVING_DEADLINE": "6"}) as found:
+        yield found
+
+
+def test_slow_clients_take_their_places_and_no_more(patient):
     """Four places for predictions, twelve clients that dawdle, forty that say nothing."""
-    silent = [Raw(running) for _ in range(40)]
-    half = [Raw(running).send(b"POST /predict HT") for _ in range(4)]
-    slow = [Raw(running).head(500).send(b'{"Age"') for _ in range(8)]
+    silent = [Raw(patient) for _ in range(40)]
+    half = [Raw(patient).send(b"POST /predict HT") for _ in range(4)]
+    slow = [Raw(patient).head(500).send(b'{"Age"') for _ in range(8)]
     time.sleep(1)
-    busy = running.predict()
+    busy = patient.predict()
     assert busy.status_code == 503
     assert busy.headers["Retry-After"] == "1"
-    assert busy.elapsed.total_seconds() < 0.5
+    assert busy.elapsed.total_seconds() < 2
     for path in ("/livez", "/readyz", "/metrics"):
-        response = running.get(path)
+        response = patient.get(path)
         assert response.status_code == 200
-        assert response.elapsed.total_seconds() < 0.5
+        assert response.elapsed.total_seconds() < 2
     # Those with a place are told that they were too slow, those without one were refused at once.
     told = sorted(client.answer()[0] for client in slow)
     assert told == [408] * 4 + [503] * 4
     assert all(client.is_closed() for client in [*half, *silent])
-    assert running.predict().status_code == 200
+    assert patient.predict().status_code == 200
 
 
 def test_clients_that_never_finish_what_they_say_take_no_thread(running):
@@ -170,7 +181,7 @@ def test_clients_that_never_finish_what_they_say_take_no_thread(running):
         Raw(running).send(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\nGET /livez HT")
     for _ in range(10):
         for path in ("/livez", "/metrics"):
-            assert running.get(path).elapsed.total_seconds() < 1
+            assert running.get(path).elapsed.total_seconds() < 2
         assert running.predict().status_code == 200
         time.sleep(0.2)
     # Their time is up after five seconds, and they are let go.
@@ -222,8 +233,8 @@ def test_sigterm_lets_what_is_under_way_finish_and_takes_no_more(running):
     assert under_way.answer()[0] == 200
     assert under_way.is_closed()
     stopped = time.monotonic()
-    assert running.process.wait(5) == 0
-    assert time.monotonic() - stopped < 3
+    assert running.process.wait(20) == 0
+    assert time.monotonic() - stopped < 8, "it waited for its grace to end"
 
 
 def test_a_restart_under_load_answers_all_that_it_accepted(stored, settings, tmp_path):

@@ -184,6 +184,7 @@ def server() -> Iterator[None]:
 def _settings(folder: str, uri: str) -> Iterator[None]:
     before = dict(os.environ)
     os.environ |= {"DVC_ROOT": folder, "MLFLOW_TRACKING_URI": uri}
+    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # a line for each candidate
     mlflow.set_tracking_uri(uri)
     try:
         yield

@@ -263,7 +263,7 @@ def recovered(
         MLFLOW_TRACKING_URI=registry.uri,
         SERVING_CORS_ORIGINS=f"http://127.0.0.1:{pages}",
     ) as running:
-        eventually(lambda: running.version()["sync"])
+        eventually(lambda: running.version()["sync"], within=30)
         clients = {name: start(name, running.url, ROW) for name in HERE}
         eventually(lambda: sent_away(running) >= len(HERE))
         registry.register(folder / "made", digest)

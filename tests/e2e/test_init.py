@@ -38,7 +38,7 @@ def answers(running: Service, rows: list[dict[str, object]]) -> Callable[[], lis
 def serve(project: Project, name: str, rows: list[dict[str, object]]) -> list[int]:
     """Start the service in the project's folder, and give the labels of some rows."""
     with service(project.path, SERVING_MODEL=name, MLFLOW_TRACKING_URI=project.store) as running:
-        return eventually(answers(running, rows))
+        return eventually(answers(running, rows), within=60)
 
 
 def test_a_table_from_elsewhere_is_learned_and_served(fresh: Project, tmp_path: Path) -> None:

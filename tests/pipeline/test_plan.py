@@ -52,7 +52,7 @@ def test_a_million_rows_are_planned_from_a_few_hundred(capsys):
     small = planned(capsys, "-S", setting)
     large = planned(capsys, "-S", setting, "--rows", "1000000")
     assert large["rows"] == 1_000_000
-    assert large["search_seconds"] > 100 * small["search_seconds"]
+    assert large["search_seconds"] > 500 * small["search_seconds"]
     assert large["memory_bytes"] > 3 * 10**9
     assert large["layout"].startswith("an approximate kernel map")
 

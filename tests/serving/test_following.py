@@ -307,7 +307,7 @@ class mlflow_server:  # noqa: N801 (used as a context manager's name)
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        eventually(self._is_up)
+        eventually(self._is_up, within=60)
 
     def stop(self) -> None:
         if self._process is not None:

@@ -159,11 +159,11 @@ def test_slow_clients_take_their_places_and_no_more(patient):
     busy = patient.predict()
     assert busy.status_code == 503
     assert busy.headers["Retry-After"] == "1"
-    assert busy.elapsed.total_seconds() < 2
+    assert busy.elapsed.total_seconds() < 0.5
     for path in ("/livez", "/readyz", "/metrics"):
         response = patient.get(path)
         assert response.status_code == 200
-        assert response.elapsed.total_seconds() < 2
+        assert response.elapsed.total_seconds() < 0.5
     # Those with a place are told that they were too slow, those without one were refused at once.
     told = sorted(client.answer()[0] for client in slow)
     assert told == [408] * 4 + [503] * 4
@@ -181,7 +181,7 @@ def test_clients_that_never_finish_what_they_say_take_no_thread(running):
         Raw(running).send(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\nGET /livez HT")
     for _ in range(10):
         for path in ("/livez", "/metrics"):
-            assert running.get(path).elapsed.total_seconds() < 2
+            assert running.get(path).elapsed.total_seconds() < 1
         assert running.predict().status_code == 200
         time.sleep(0.2)
     # Their time is up after five seconds, and they are let go.
@@ -216,7 +216,7 @@ def test_a_client_that_does_not_read_its_answer_is_given_up(stored, settings, tm
         threading.Thread(target=lambda: client.head(len(body)).send(body), daemon=True).start()
         time.sleep(0.3)  # it has the only place now; asking sooner could take that from it
         eventually(lambda: running.predict().status_code == 503)
-        eventually(lambda: running.predict().status_code == 200)
+        eventually(lambda: running.predict().status_code == 200, within=25)
 
 
 def test_sigterm_lets_what_is_under_way_finish_and_takes_no_more(running):
@@ -233,8 +233,8 @@ def test_sigterm_lets_what_is_under_way_finish_and_takes_no_more(running):
     assert under_way.answer()[0] == 200
     assert under_way.is_closed()
     stopped = time.monotonic()
-    assert running.process.wait(20) == 0
-    assert time.monotonic() - stopped < 8, "it waited for its grace to end"
+    assert running.process.wait(5) == 0
+    assert time.monotonic() - stopped < 3
 
 
 def test_a_restart_under_load_answers_all_that_it_accepted(stored, settings, tmp_path):
@@ -322,7 +322,7 @@ def test_with_keys_every_route_lets_in_whom_it_should(stored, settings, tmp_path
         headers = {"X-API-Key": secrets["predict"]}
         assert running.predict(headers=headers).status_code == 200
         write_keys(path, keys[1:])
-        eventually(lambda: running.predict(headers=headers).status_code == 401, within=5)
+        eventually(lambda: running.predict(headers=headers).status_code == 401, within=2)
         log = running.log.read_text()
     assert '"key":"a-predict"' in log
     assert not any(secret in log for secret in secrets.values())

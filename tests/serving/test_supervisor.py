@@ -37,7 +37,7 @@ class Follower:
         return [int(pid) for noted, pid in lines if noted == word]
 
     def wait_for(self, word: str, count: int) -> list[int]:
-        eventually(lambda: len(self.notes(word)) >= count)
+        eventually(lambda: len(self.notes(word)) >= count, within=10, every=0.01)
         return self.notes(word)
 
 
@@ -100,7 +100,7 @@ def test_a_follower_is_stopped_and_there_may_be_none(supervising, follower):
     supervising.keep_alive()
     (pid,) = follower.wait_for("started", 1)
     supervising.stop()
-    eventually(lambda: is_gone(pid))
+    eventually(lambda: is_gone(pid), within=10)
     supervising.stop()
     supervising.ask()
 

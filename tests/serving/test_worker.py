@@ -21,7 +21,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 from serving.worker import PATIENCE, RUNNING, Worker
 from tests.running import eventually
 
-soon = partial(eventually, every=0.001)
+soon = partial(eventually, within=10, every=0.001)
 
 
 class Queue(Worker):

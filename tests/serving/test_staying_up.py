@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from serving.keys import Role, new_key, write_keys
-from tests.conftest import ROOT
+from tests.conftest import ROOT, free_port
 from tests.running import ROW, Service, eventually, service
 
 JSON = {"Content-Type": "application/json"}
@@ -353,6 +353,7 @@ def test_the_log_is_json_and_holds_no_value_of_a_row(running):
 
 def run_serving(cwd, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "SERVING_MODEL": "heart"}
+    environment["SERVING_PORT"] = str(free_port())  # the default one may be somebody's
     return subprocess.run(
         [sys.executable, "-m", "serving"],
         cwd=cwd,

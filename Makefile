@@ -51,6 +51,7 @@ check: install-dev ## format, lint and type checks
 	ruff format --check .
 	ruff check .
 	mypy
+	lint-imports --no-logo
 	hadolint Dockerfile
 	check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
 

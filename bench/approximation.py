@@ -21,13 +21,13 @@ from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
 
 from bench.tables import SEED, SearchTable, made_up
-from pipeline.model import build_svm, build_transformer
 from pipeline.search import local
 from pipeline.search.grid import grid, grid_candidates, results_table
 from pipeline.search.memory import make_plan
 from pipeline.search.problem import Nystroem
 from pipeline.search.strategy import Watch, exhaustive, scores_of
 from pipeline.search.units import Unit
+from pipeline.training.estimator import build_svm, build_transformer
 
 ROWS = 100_000
 SAMPLE, UNSEEN = 5_000, 20_000

@@ -59,7 +59,7 @@ def launches(folder: Path) -> dict[str, Launch]:
 
 def _threads_and_keepalive(folder: Path) -> list[str]:
     """Give gunicorn's options for them, as the service has them."""
-    show = "gunicorn -c serving/gunicorn.conf.py --print-config serving.wsgi:app"
+    show = "gunicorn -c serving/server/gunicorn.conf.py --print-config serving.web.wsgi:app"
     lines = [line.partition("=") for line in run(folder, *show.split()).splitlines()]
     settings = {name.strip(): value.strip() for name, _, value in lines}
     return ["--threads", settings["threads"], "--keep-alive", settings["keepalive"]]

@@ -12,12 +12,13 @@ from typing import Any
 import msgspec
 
 from bench.tables import ROOT, SEED, SearchTable, made_up, pima
-from pipeline.params import GridSearch, load
-from pipeline.plan import figures
+from pipeline.params import GridSearch
+from pipeline.params_file import load
 from pipeline.progress import duration
 from pipeline.search.grid import grid, grid_candidates
 from pipeline.search.strategy import Watch
-from pipeline.training import Search, approximation, runner
+from pipeline.training.plan import figures
+from pipeline.training.tuning import Search, approximation, runner
 
 SECONDS = 20
 CASES: list[tuple[str, Any, dict[str, Any]]] = [

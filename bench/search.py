@@ -22,11 +22,11 @@ from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC
 
 from bench.tables import ROOT, SearchTable, made_up, pima
-from pipeline.model import build_transformer
 from pipeline.search import local
 from pipeline.search.grid import grid, grid_candidates
 from pipeline.search.memory import make_plan
 from pipeline.search.strategy import Watch, exhaustive, scores_of
+from pipeline.training.estimator import build_transformer
 
 ROUNDS = 5
 Way = Callable[[], Any]

@@ -7,11 +7,12 @@ from typing import Any
 import psutil
 from sklearn.datasets import make_classification
 
-from pipeline.model import build_transformer, stratified_folds
-from pipeline.params import load
+from pipeline.data.split import split
+from pipeline.data.table import read_source
+from pipeline.params_file import load
 from pipeline.search.problem import Nystroem, Problem, folds_of
-from pipeline.table import read_source, split
-from serving.contract import Contract, Feature
+from pipeline.training.estimator import build_transformer, stratified_folds
+from serving.model.contract import Contract, Feature
 
 SEED = 42
 ROOT = Path(__file__).parent.parent

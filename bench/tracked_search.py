@@ -35,12 +35,12 @@ from sklearn.svm import SVC
 from bench.search import GAMMA, C
 from bench.servers import free_port
 from bench.tables import SearchTable, made_up, pima
-from pipeline.model import build_transformer
-from pipeline.reporting import report_search
 from pipeline.search import local
 from pipeline.search.grid import grid_candidates, results_table
 from pipeline.search.memory import make_plan
 from pipeline.search.strategy import Result, Watch, exhaustive, scores_of
+from pipeline.tracking.reporter import report_search
+from pipeline.training.estimator import build_transformer
 
 READY_S = 60
 IMPORTED_S = 6  # after which the process that tracks has imported MLflow

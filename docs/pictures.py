@@ -22,9 +22,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from playwright.sync_api import Page, sync_playwright
 
-from pipeline.model import build_svm, build_transformer
-from pipeline.plots import draw_search
-from serving.contract import Contract
+from pipeline.reports.run_plots import draw_search
+from pipeline.training.estimator import build_svm, build_transformer
+from serving.model.contract import Contract
 
 IMAGES = Path(__file__).parent / "img"
 TWO = ["Glucose", "BMI"]

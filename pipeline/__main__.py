@@ -17,11 +17,11 @@ from pipeline.errors import PipelineError, StoreUnreachableError
 STAGES = ("preprocess", "grid_search", "evaluate", "register")
 ASKED = ("status", "compare", "card", "promote", "rollback", "history", "doctor")
 COMMANDS = {
-    "init": "pipeline.init",
+    "init": "pipeline.commands.init",
     **{name: f"pipeline.stages.{name}" for name in STAGES},
-    "run": "pipeline.run",
-    "train": "pipeline.train",
-    "plan": "pipeline.plan",
+    "run": "pipeline.commands.run",
+    "train": "pipeline.commands.train",
+    "plan": "pipeline.commands.plan",
     **{name: f"pipeline.commands.{name}" for name in ASKED},
 }
 # Kept from reporting home and from waiting for minutes; the user's own settings come first.
@@ -99,10 +99,11 @@ def _failed(
 
 
 def _record_failure(stage: str, status: str, reason: str, details: str) -> None:
-    from pipeline.lineage import project_root
-    from pipeline.params import Params, flatten, load
-    from pipeline.reporting import process_id
-    from pipeline.runs import record_failure
+    from pipeline.files import project_root
+    from pipeline.params import Params, flatten
+    from pipeline.params_file import load
+    from pipeline.tracking.messages import process_id
+    from pipeline.tracking.result_runs import record_failure
 
     params: Params | None = None
     with suppress(PipelineError):

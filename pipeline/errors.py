@@ -7,3 +7,7 @@ class PipelineError(Exception):
 
 class StoreUnreachableError(PipelineError):
     """The tracking store cannot be used, so that a failure cannot be recorded there either."""
+
+
+def one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

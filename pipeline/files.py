@@ -1,5 +1,6 @@
 """Writing files so that none is ever half-written."""
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -19,3 +20,8 @@ def write_whole(path: Path, content: bytes) -> None:
 def json_text(data: object) -> str:
     """Write data as JSON for people too: indented, with a line's end."""
     return msgspec.json.format(msgspec.json.encode(data), indent=2).decode() + "\n"
+
+
+def project_root() -> Path:
+    """Give the project's folder, also from within the temporary copy that runs an experiment."""
+    return Path(os.environ.get("DVC_ROOT") or Path.cwd()).resolve()

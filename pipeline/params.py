@@ -1,24 +1,21 @@
 """params.yaml -> frozen, strict settings; a key that is not known fails here, by its path."""
 
-import re
 import sys
-from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-from pipeline.errors import PipelineError
-from serving.contract import Contract, Feature
 
 Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
+
 LARGEST = sys.float_info.max
+
 LARGEST_GRID = 1000  # candidates on an axis
+
 Finite = Annotated[float, msgspec.Meta(ge=-LARGEST, le=LARGEST)]
+
 CutPoints = tuple[Finite, ...]
+
 Positive = Annotated[float, msgspec.Meta(gt=0, le=LARGEST)]
 
 
@@ -187,87 +184,6 @@ class Params(Settings, frozen=True, kw_only=True):
                 raise ValueError(f"evaluate.subgroups.{name} is no feature under data.features")
 
 
-def load(path: Path, changes: Sequence[str] = ()) -> Params:
-    """Read params.yaml, with `changes` such as `grid_search.grid_size=4` in force.
-
-    Raises PipelineError that names the file and the key for what is not readable, not known,
-    or not a value that the key takes.
-    """
-    return parse(read_text(path), path, changes)
-
-
-def read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise PipelineError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise PipelineError(f"{path} is not valid YAML: {_yaml_problem(error)}") from error
-
-
-def parse(text: str, path: Path, changes: Sequence[str] = ()) -> Params:
-    """Make settings of what stands, or is to stand, in the file."""
-    document = document_of(text, path)
-    for change in changes:
-        _change(document, change)
-    try:
-        return msgspec.convert(document, Params)
-    except msgspec.ValidationError as error:
-        message = str(error).replace(" - at `key` in `$.", " as a name: quote it - at `$.")
-        what, _, where = message.partition(" - at `$.")
-        place = where.rstrip("`") or "the top level"
-        if "[...]" in place:
-            place = place.replace("[...]", f".{_refused_key(document, place)}")
-        if re.search(r"\.categories\[\d+\]$", place):
-            what += ": quote it"
-        raise PipelineError(f"{path}, {place}: {what}") from error
-
-
-def document_of(text: str, path: Path, typ: Literal["safe", "rt"] = "safe") -> Any:
-    """Read the file's text as YAML; with `rt` the document knows where its keys stand."""
-    try:
-        return YAML(typ=typ, pure=True).load(text)
-    except YAMLError as error:
-        raise PipelineError(f"{path} is not valid YAML: {_yaml_problem(error)}") from error
-
-
-def _change(document: Any, change: str) -> None:
-    """Set one value of the document by its path."""
-    key, separator, value = change.partition("=")
-    *sections, name = key.strip().split(".")
-    if not separator:
-        raise PipelineError(f"{change!r} is no setting: write KEY=VALUE")
-    try:
-        for section in sections:
-            document = document[section]
-        document[name] = YAML(typ="safe", pure=True).load(value)
-    except (KeyError, TypeError, YAMLError) as error:
-        raise PipelineError(f"{change!r} names no setting of params.yaml") from error
-
-
-def _yaml_problem(error: Exception) -> str:
-    """Shorten the parser's message to what is wrong and the line."""
-    if isinstance(error, MarkedYAMLError) and error.problem and error.problem_mark:
-        return f"{error.problem}, in line {error.problem_mark.line + 1}"
-    return " ".join(str(error).split())
-
-
-def _refused_key(document: Any, place: str) -> str:
-    """Name the first feature whose settings are refused, which msgspec does not."""
-    if place.startswith("evaluate"):
-        kind: Any = CutPoints
-        given = document["evaluate"]["subgroups"]
-    else:
-        kind = FeatureSpec | None
-        given = document["data"]["features"]
-    for name, value in given.items():
-        try:
-            msgspec.convert(value, kind)
-        except msgspec.ValidationError:
-            return str(name)
-    raise AssertionError("msgspec refused a feature that it accepts alone")
-
-
 def flatten(params: Params) -> dict[str, str]:
     """Give the settings as `section.key: value`, as the tracking store shows and compares them."""
     flat: dict[str, str] = {}
@@ -288,39 +204,6 @@ def flatten(params: Params) -> dict[str, str]:
     return flat
 
 
-def data_contract(data: Data, classes: tuple[str | int, str | int]) -> Contract:
-    """Derive the data contract, as yet without the ranges seen in training and the threshold."""
-    return Contract(
-        target=data.target,
-        classes=classes,
-        features=tuple(
-            _feature(name, spec or FeatureSpec()) for name, spec in data.features.items()
-        ),
-    )
-
-
 def is_index_name(column: str) -> bool:
     """Say whether a column's name is what `to_csv` and `read_csv` make of an unnamed index."""
     return not column.strip() or column.startswith("Unnamed: ")
-
-
-def _feature(name: str, spec: FeatureSpec) -> Feature:
-    low, high = spec.limits or (None, None)
-    return Feature(
-        name=name,
-        type=spec.type,
-        unit=spec.unit,
-        description=spec.description,
-        nullable=_is_nullable(spec),
-        missing_values=spec.missing_values,
-        minimum=low,
-        maximum=high,
-        categories=spec.categories,
-        unseen=spec.unseen,
-    )
-
-
-def _is_nullable(spec: FeatureSpec) -> bool:
-    if spec.nullable is None:
-        return bool(spec.missing_values) or spec.unseen == "missing"
-    return spec.nullable

@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_origin
 
 import msgspec
 
-from serving.signing import signing_key
+from serving.receipts.signing import signing_key
 
 PREFIX = "SERVING_"
 PARAMS_FILE = "params.yaml"

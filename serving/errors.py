@@ -5,18 +5,17 @@ On routes of our own an error is RFC 9457 problem details; `/invocations` answer
 """
 
 from collections.abc import Iterable, Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import msgspec
-from werkzeug.exceptions import HTTPException
-from werkzeug.http import HTTP_STATUS_CODES
 
-from serving.rules import Violation
+from serving.model.validation import Violation
 
 LISTED = 10  # errors in one answer; a table full of them helps nobody
+
 RETRY_AFTER = 5  # seconds
+
 JSON = "application/json"
-PROBLEM_JSON = "application/problem+json"
 
 Headers = list[tuple[str, str]]
 
@@ -27,37 +26,12 @@ DETAILS = {
     500: "The service failed to answer this request; its log says why.",
 }
 
-# MLflow's names for what it answers with these (mlflow/protos/databricks.proto).
-MLFLOW_CODES = {
-    401: "UNAUTHENTICATED",
-    403: "PERMISSION_DENIED",
-    404: "ENDPOINT_NOT_FOUND",
-    503: "TEMPORARILY_UNAVAILABLE",
-}
-
 
 class FieldError(msgspec.Struct, frozen=True):
     """One field's error, with a JSON pointer (RFC 6901) into the body of the request."""
 
     pointer: str
     detail: str
-
-
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    type: str = "about:blank"
-    title: str
-    status: int
-    detail: str
-    errors: Sequence[FieldError] | msgspec.UnsetType = msgspec.UNSET
-
-
-class MlflowError(msgspec.Struct, frozen=True):
-    error_code: str
-    message: str
-
-
-class InferenceError(msgspec.Struct, frozen=True):
-    error: str
 
 
 class ServingError(Exception):
@@ -132,12 +106,6 @@ class NoModelError(ServingError):
         )
 
 
-class ErrorAnswer(NamedTuple):
-    status: int
-    headers: Headers
-    body: bytes
-
-
 def invalid_rows(violations: Sequence[Violation], *, batch: bool) -> InvalidBodyError:
     """Say what breaks the contract, in a body that is a batch `{"rows": [...]}` or one row."""
     first, count = violations[0], len(violations)
@@ -153,46 +121,3 @@ def invalid_rows(violations: Sequence[Violation], *, batch: bool) -> InvalidBody
 def pointer(steps: Iterable[str | int]) -> str:
     """Write a JSON pointer: RFC 6901."""
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
-
-
-def error_answer(path: str, error: ServingError) -> ErrorAnswer:
-    """Give an error of ours the shape of the protocol that `path` belongs to."""
-    headers = list(error.headers.items())
-    return plain_answer(path, error.status, error.detail, headers, error.errors)
-
-
-def http_error_answer(path: str, error: HTTPException) -> ErrorAnswer:
-    """Do the same for Flask's own errors, and for an exception of ours (500, logged by Flask)."""
-    status = error.code or 500
-    detail = DETAILS.get(status) or error.description or HTTP_STATUS_CODES[status]
-    kept = [(key, value) for key, value in error.get_headers() if key.lower() != "content-type"]
-    return plain_answer(path, status, detail, kept)
-
-
-def plain_answer(
-    path: str,
-    status: int,
-    detail: str,
-    headers: Iterable[tuple[str, str]] = (),
-    errors: Sequence[FieldError] = (),
-) -> ErrorAnswer:
-    """Say a status and a sentence in the shape of the protocol that `path` belongs to."""
-    shape: msgspec.Struct
-    mimetype = JSON
-    if path == "/invocations":
-        shape = MlflowError(MLFLOW_CODES.get(status, _mlflow_code(status)), detail)
-    elif path == "/v2" or path.startswith("/v2/"):
-        shape = InferenceError(detail)
-    else:
-        mimetype = PROBLEM_JSON
-        shape = Problem(
-            title=HTTP_STATUS_CODES[status],
-            status=status,
-            detail=detail,
-            errors=errors or msgspec.UNSET,
-        )
-    return ErrorAnswer(status, [*headers, ("Content-Type", mimetype)], msgspec.json.encode(shape))
-
-
-def _mlflow_code(status: int) -> str:
-    return "BAD_REQUEST" if status < 500 else "INTERNAL_ERROR"

@@ -16,7 +16,7 @@ import pytest
 import requests
 from filelock import FileLock
 
-from pipeline.moved import Move
+from pipeline.tracking.relocation import Move
 
 ROOT = Path(__file__).resolve().parent.parent
 QUIET = {

@@ -65,7 +65,7 @@ class Service:
 
     def follower(self) -> int | None:
         return next(
-            (pid for pid, c in self.children().items() if "serving.following.follow" in c), None
+            (pid for pid, c in self.children().items() if "serving.following.follower" in c), None
         )
 
     def workers(self) -> list[int]:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import click
 
-from pipeline.card import markdown, page
-from pipeline.cards import facts_of
 from pipeline.files import write_whole
 from pipeline.options import path_option
-from pipeline.params import load
-from pipeline.tracking import open_tracking
-from pipeline.versions import find_version
+from pipeline.params_file import load
+from pipeline.registry.references import find_version
+from pipeline.reports.card_publisher import facts_of
+from pipeline.reports.model_card import markdown, page
+from pipeline.tracking.store import open_tracking
 
 EXAMPLES = """\b
 Examples:

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import click
 
-from pipeline.diagnosis import Finding, examine
 from pipeline.files import json_text
+from pipeline.health.checks import Finding, examine
 from pipeline.options import path_option
-from pipeline.params import load
-from pipeline.tracking import open_tracking
+from pipeline.params_file import load
+from pipeline.tracking.store import open_tracking
 
 EXAMPLES = """\b
 Examples:

@@ -14,14 +14,14 @@ import msgspec
 
 from pipeline.errors import PipelineError
 from pipeline.files import json_text
-from pipeline.ledger import Entry, Ledger, summary
-from pipeline.ledgerstore import LedgerStore
 from pipeline.options import path_option
-from pipeline.params import load
-from pipeline.promotion import STAGES
-from pipeline.registry import number_at
-from pipeline.tracking import open_tracking
-from serving.receipt import Gate
+from pipeline.params_file import load
+from pipeline.promotion.transitions import STAGES
+from pipeline.registry.ledger import Entry, Ledger, summary
+from pipeline.registry.ledger_store import LedgerStore
+from pipeline.registry.stages import number_at
+from pipeline.tracking.store import open_tracking
+from serving.receipts.receipt import Gate
 
 EXAMPLES = """\b
 Examples:

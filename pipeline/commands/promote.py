@@ -7,26 +7,21 @@ takes any version that is whole, `production` one that passed every gate.
 """
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from pipeline import registry
-from pipeline.candidacy import Candidacy, read_key
 from pipeline.errors import PipelineError
-from pipeline.gates import all_passed
-from pipeline.ledger import Entry
-from pipeline.ledgerstore import LedgerStore
 from pipeline.options import path_option, reason_option
-from pipeline.params import Params, load
-from pipeline.promotion import PRODUCTION, STAGES, move, standing
-from pipeline.stages.evaluate import evaluate
-from pipeline.table import read_split
-from pipeline.testrows import find_test_rows
-from pipeline.tracking import Tracking, open_tracking
-from pipeline.versions import Version, find_version
-from serving.receipt import Gate
-from serving.scorer import ModelError
+from pipeline.params_file import load
+from pipeline.promotion.by_hand import candidacy_of, promote, show
+from pipeline.promotion.challenger import Candidacy
+from pipeline.promotion.gates import all_passed
+from pipeline.promotion.transitions import PRODUCTION, STAGES, standing
+from pipeline.registry import stages
+from pipeline.registry.ledger import Entry
+from pipeline.registry.ledger_store import LedgerStore
+from pipeline.registry.references import find_version
+from pipeline.tracking.store import open_tracking
 
 EXAMPLES = """\b
 Examples:
@@ -34,66 +29,6 @@ Examples:
   python -m pipeline promote staging --to production --dry-run
   python -m pipeline promote 4 --to production --force --reason "the old form is gone"
 """
-
-
-def candidacy_of(tracking: Tracking, params: Params, version: Version) -> Candidacy:
-    """Score a version on its test rows; raises PipelineError where it or they cannot be had."""
-    if "test" not in version.datasets or "onnx_difference" not in version.metrics:
-        raise PipelineError(
-            f"run {version.run_id} of {version} does not say what it was tested on: "
-            "run `dvc repro` at its commit"
-        )
-    digest = version.datasets["test"].digest
-    rows = find_test_rows(digest)
-    try:
-        with registry.downloaded(tracking, version.name, version.number) as scorer:
-            test = read_split(rows, scorer.contract)
-            metrics, _ = evaluate(test, scorer, params.evaluate, params.seed)
-    except ModelError as error:
-        raise PipelineError(f"{version} of {version.name} is not whole: {error}") from error
-    return Candidacy(
-        tracking=tracking,
-        name=version.name,
-        version=version.number,
-        scorer=scorer,
-        test=test,
-        test_digest=digest,
-        metrics=metrics,
-        onnx_difference=version.metrics["onnx_difference"],
-        bounds=params.register.gates,
-        confidence=params.evaluate.confidence,
-        key=read_key(),
-    )
-
-
-def promote(
-    store: LedgerStore, candidacy: Candidacy, stage: str, reason: str, force: bool
-) -> Entry:
-    """Judge the version and move the stage, or write down why not; give the ledger's entry."""
-
-    def decide(_: str | None) -> dict[str, Any]:
-        judged = candidacy.judged(
-            registry.number_at(store.tracking, store.name, PRODUCTION),
-            force=reason if force else "",
-        )
-        show(judged.gates)
-        allowed = judged.passed or force or stage != PRODUCTION
-        if allowed:
-            candidacy.check_whole(stage)
-        return candidacy.entry(
-            judged,
-            command="promote",
-            outcome="moved" if allowed else "refused",
-            reason=reason,
-            forced=force and not judged.passed,
-        )
-
-    return move(store, stage, decide)
-
-
-def show(gates: tuple[Gate, ...]) -> None:
-    for gate in gates:
-        print(f"  {gate}")
 
 
 def told(entry: Entry, name: str, now: str | None) -> str:
@@ -114,7 +49,7 @@ def told(entry: Entry, name: str, now: str | None) -> str:
 
 def dry(candidacy: Candidacy, stage: str, force: bool) -> str:
     """Show what the gates say, and say what would become of it."""
-    production = registry.number_at(candidacy.tracking, candidacy.name, PRODUCTION)
+    production = stages.number_at(candidacy.tracking, candidacy.name, PRODUCTION)
     gates = candidacy.gates_against(production)
     show(gates)
     would = "would" if all_passed(gates) or force or stage != PRODUCTION else "would not"

@@ -10,12 +10,19 @@ from pathlib import Path
 import click
 import msgspec
 
-from pipeline.advice import Advice, advice
 from pipeline.files import json_text
+from pipeline.health.advice import Advice, advice
+from pipeline.health.overview import (
+    LastRun,
+    Overview,
+    StageLine,
+    VersionLine,
+    ask_service,
+    overview,
+)
 from pipeline.options import path_option
-from pipeline.overview import LastRun, Overview, StageLine, VersionLine, ask_service, overview
-from pipeline.params import load
-from pipeline.tracking import exists, open_tracking
+from pipeline.params_file import load
+from pipeline.tracking.store import exists, open_tracking
 
 EXAMPLES = """\b
 Examples:

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.kernel_approximation import Nystroem as KernelMap
 
-from pipeline.metrics import roc_auc
-from pipeline.search import libsvm, primal
+from pipeline.evaluation.metrics import roc_auc
+from pipeline.search import libsvm, linear_svm
 from pipeline.search.kernel import Buffers, Distances, distances, rbf
 from pipeline.search.memory import Layout, Plan
 from pipeline.search.problem import Nystroem, Prepared
@@ -88,6 +88,6 @@ def _approximate(fold: Prepared, unit: Unit, approximation: Nystroem) -> Decisio
         n_components=min(approximation.components, len(fold.A)),
         random_state=approximation.seed,
     ).fit(fold.A)
-    Z, Z_test = (primal.with_ones(mapping.transform(rows)) for rows in (fold.A, fold.B))
-    for w in primal.path(Z, 2 * fold.y_training - 1, unit.C):
+    Z, Z_test = (linear_svm.with_ones(mapping.transform(rows)) for rows in (fold.A, fold.B))
+    for w in linear_svm.path(Z, 2 * fold.y_training - 1, unit.C):
         yield Z_test @ w

@@ -14,48 +14,28 @@ import click
 import msgspec
 import numpy as np
 
+from pipeline.data.table import Table, read_split
 from pipeline.errors import PipelineError
-from pipeline.files import json_text, write_whole
-from pipeline.lineage import project_root
-from pipeline.metrics import roc_auc
+from pipeline.evaluation.metrics import roc_auc
+from pipeline.export.golden import golden_predictions
+from pipeline.files import json_text, project_root, write_whole
 from pipeline.options import path_option
-from pipeline.params import Params, flatten, load
+from pipeline.params import Params, flatten
+from pipeline.params_file import load
 from pipeline.progress import Progress
-from pipeline.reporting import SearchReport, report_search
-from pipeline.table import Table, read_split
-from serving.contract import Contract, FloatMatrix
-from serving.scorer import CONTRACT_FILE, GOLDEN_FILE, MODEL_FILE, Golden, Prediction, Scorer
+from pipeline.tracking.reporter import SearchReport, report_search
+from serving.model.contract import Contract
+from serving.model.scorer import CONTRACT_FILE, GOLDEN_FILE, MODEL_FILE, Scorer
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from pipeline.search.checkpoint import Checkpoint
     from pipeline.search.strategy import Result
-    from pipeline.training import Refit, Search
+    from pipeline.training.refit import Refit
+    from pipeline.training.tuning import Search
 
-GOLDEN_ROWS = 16
 CHECKPOINTS = Path(".dvc/tmp/search")
-
-
-def golden_predictions(scorer: Scorer, X: FloatMatrix) -> Golden:
-    """Give rows spread over the model's probabilities with its answers, and one of all missing."""
-    order = np.argsort(scorer.score(X)[1], kind="stable")
-    spread = np.unique(np.linspace(0, len(order) - 1, GOLDEN_ROWS - 1).astype(int))
-    rows = X[order[spread]]
-    features = scorer.contract.features
-    unknown = np.where([f.nullable for f in features], np.nan, rows[0])
-    rows = np.vstack([rows, unknown])
-    labels, probabilities = scorer.score(rows)
-    return Golden(
-        rows=[
-            {f.name: f.decode(value) for f, value in zip(features, row, strict=True)}
-            for row in rows.tolist()
-        ],
-        predictions=[
-            Prediction(label=label, probability=probability)
-            for label, probability in zip(labels.tolist(), probabilities.tolist(), strict=True)
-        ],
-    )
 
 
 def summary(winner: "pd.Series[Any]", **more: float) -> dict[str, float]:
@@ -81,23 +61,25 @@ def run(
     params: Params, training: Path, contract: Path, written: Written, report: SearchReport
 ) -> None:
     # Here, since scikit-learn takes a second in which the report's process imports MLflow.
-    from pipeline import training as train
     from pipeline.search.checkpoint import Checkpoint
+    from pipeline.training import tuning
+    from pipeline.training.learning_curve import winners_learning_curve
+    from pipeline.training.refit import refit as fit_again
 
     settings = params.grid_search
     table = _training_table(training, contract, settings.folds)
-    search = train.Search.of(table, settings, params.seed)
+    search = tuning.Search.of(table, settings, params.seed)
     checkpoint = Checkpoint(project_root() / CHECKPOINTS, search.key)
     report.begin(params.name, search.key, _tracked(params), len(search.candidates))
     candidates = search.table(_search(search, checkpoint, report))
     best = candidates.iloc[0]
-    curve = train.winners_learning_curve(search, table, best)
+    curve = winners_learning_curve(search, table, best)
     cv_results, learning_curve = (
         frame.to_csv(index=False).encode() for frame in (candidates, curve)
     )
     report.finish(cv_results, learning_curve, settings.rank_by)
     print("grid search: fitting the winner on all rows, with calibration", file=sys.stderr)
-    refit = train.refit(search, table, best)
+    refit = fit_again(search, table, best)
     figures = summary(
         best,
         threshold=refit.threshold,
@@ -118,8 +100,8 @@ def run(
 
 def _write_model(table: Table, refit: "Refit", folder: Path) -> float:
     """Export the model, write its folder, and give how far it is from scikit-learn's at most."""
-    from pipeline.export import export
-    from pipeline.parity import check_parity
+    from pipeline.export.onnx_model import export
+    from pipeline.export.parity import check_parity
 
     contract = msgspec.structs.replace(table.contract, threshold=refit.threshold)
     contract_json = contract.to_json()
@@ -135,7 +117,7 @@ def _write_model(table: Table, refit: "Refit", folder: Path) -> float:
 def _search(search: "Search", checkpoint: "Checkpoint", report: SearchReport) -> "list[Result]":
     """Run the search, and tell the progress bar and the tracking of each candidate."""
     from pipeline.search.strategy import Watch
-    from pipeline.training import run_search
+    from pipeline.training.tuning import run_search
 
     score = f"{search.settings.rank_by} ROC AUC"
     with Progress(search.evaluations, score) as progress:

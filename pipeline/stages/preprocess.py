@@ -11,12 +11,14 @@ import click
 import msgspec
 import numpy as np
 
+from pipeline.data.split import split
+from pipeline.data.table import Table, read_source
 from pipeline.errors import PipelineError
 from pipeline.files import write_whole
 from pipeline.options import path_option
-from pipeline.params import Params, load
-from pipeline.table import Table, read_source, split
-from serving.contract import Contract, Feature
+from pipeline.params import Params
+from pipeline.params_file import load
+from serving.model.contract import Contract, Feature
 
 
 def with_training_ranges(table: Table) -> Contract:

@@ -12,38 +12,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import click
 import msgspec
 import pandas as pd
 
-from pipeline import plots, registry
-from pipeline.candidacy import Candidacy, Judged, read_key
-from pipeline.cards import attach_card
-from pipeline.ledger import Entry
-from pipeline.ledgerstore import LedgerStore
-from pipeline.lineage import Lock, git_commit
+from pipeline.data.table import read_split
+from pipeline.lineage.dvc_lock import Lock
+from pipeline.lineage.git import git_commit
 from pipeline.options import path_option
-from pipeline.params import Params, flatten, load
-from pipeline.promotion import (
-    AUTOMATIC,
-    PRODUCTION,
-    STAGES,
-    STAGING,
-    decided_by_hand,
-    move,
-    standing,
-)
-from pipeline.runs import FINGERPRINT_TAG, DatasetRecord, RunRecord, ensure_run
-from pipeline.table import read_split
-from pipeline.tracking import open_tracking, run_name
-from serving.receipt import Gate
-from serving.scorer import DIGEST_TAG, Scorer
+from pipeline.params import Params, flatten
+from pipeline.params_file import load
+from pipeline.promotion.automatic import Placed, place
+from pipeline.promotion.challenger import Candidacy
+from pipeline.registry import versions
+from pipeline.registry.receipts import read_key
+from pipeline.reports import run_plots
+from pipeline.reports.card_publisher import attach_card
+from pipeline.tracking.experiment import run_name
+from pipeline.tracking.result_runs import FINGERPRINT_TAG, DatasetRecord, RunRecord, ensure_run
+from pipeline.tracking.store import open_tracking
+from serving.model.scorer import DIGEST_TAG, Scorer
 
 PRODUCING_STAGES = ["preprocess", "grid_search", "evaluate"]
-SWITCHED_OFF = "not promoted: register.auto_promote is off in params.yaml"
-GATE_FAILED = "not promoted: a gate does not hold"
 
 
 @dataclass(frozen=True)
@@ -96,77 +87,11 @@ def run_record(
 def write_artifacts(folder: Path, result: Result, rank_by: str, sources: Sequence[Path]) -> None:
     # In a process of its own, since a second of drawing would hold up the logging meanwhile.
     searched = [str(result.cv_results), str(result.learning_curve), rank_by]
-    drawing = [sys.executable, "-m", plots.__name__, str(folder / "plots"), *searched]
+    drawing = [sys.executable, "-m", run_plots.__name__, str(folder / "plots"), *searched]
     subprocess.run([*drawing, str(result.plots)], check=True)
     written = (result.metrics, result.winner, result.cv_results, result.learning_curve)
     for path in (*written, *sources):
         shutil.copyfile(path, folder / path.name)
-
-
-@dataclass(frozen=True)
-class Placed:
-    """Where a version stands after its gates were judged, and why not in production."""
-
-    gates: tuple[Gate, ...]
-    stages: list[str]
-    why_not: str = ""
-
-
-def place(candidacy: Candidacy, *, promote: bool) -> Placed:
-    """Put the version in `staging`, and in `production` where it may go there."""
-    store = LedgerStore(candidacy.tracking, candidacy.name)
-    production = standing(store, PRODUCTION)
-    judged = candidacy.judged(production)
-    if standing(store, STAGING) != candidacy.version:
-        candidacy.check_whole(STAGING)
-        move(store, STAGING, lambda _: moved(candidacy, judged))
-    why_not = ""
-    if production != candidacy.version:
-        judged, why_not = _promote(store, candidacy) if promote else (judged, SWITCHED_OFF)
-    elif not judged.passed:
-        why_not = f"{GATE_FAILED} (but still in production)"
-    stages = [stage for stage in STAGES if standing(store, stage) == candidacy.version]
-    return Placed(judged.gates, stages, why_not)
-
-
-def _promote(store: LedgerStore, candidacy: Candidacy) -> tuple[Judged, str]:
-    """Move production to the version; give what its gates said, and what keeps it out."""
-    found: list[Judged] = []
-
-    def decide(source: str | None) -> dict[str, Any]:
-        # Here, since somebody may decide while the gates are judged: then this is asked again.
-        ledger = store.read()
-        found.append(candidacy.judged(source))
-        by_hand = decided_by_hand(ledger, candidacy.version, candidacy.scorer.digest)
-        if by_hand is not None:
-            raise _StoppedError(_decided(by_hand, candidacy.version))
-        if not found[-1].passed:
-            raise _StoppedError(GATE_FAILED)
-        candidacy.check_whole(PRODUCTION)
-        return moved(candidacy, found[-1])
-
-    try:
-        move(store, PRODUCTION, decide)
-    except _StoppedError as why_not:
-        return found[-1], str(why_not)
-    return found[-1], ""
-
-
-class _StoppedError(Exception):
-    """What keeps a version out of production, which an automatic promotion only tells."""
-
-
-def moved(candidacy: Candidacy, judged: Judged) -> dict[str, Any]:
-    return candidacy.entry(judged, command=AUTOMATIC, outcome="moved")
-
-
-def _decided(entry: Entry, version: str) -> str:
-    because = f" ({entry.reason})" if entry.reason else ""
-    return (
-        f"not promoted: {entry.actor} decided for version {entry.target} on {entry.time:%Y-%m-%d} "
-        f"by `{entry.command}`{because}; `python -m pipeline promote {version} --to production` "
-        "decides anew"
-    )
 
 
 def run(params_file: Path, result: Result, lock_file: Path) -> None:
@@ -178,7 +103,7 @@ def run(params_file: Path, result: Result, lock_file: Path) -> None:
     test = read_split(result.test, scorer.contract)
     record = run_record(params, result, lock, scorer, metrics)
     tags = {**record.tags, FINGERPRINT_TAG: record.fingerprint}
-    candidate = registry.Candidate(
+    candidate = versions.Candidate(
         result.model, scorer, pd.DataFrame(test.X[:1], columns=scorer.contract.names)
     )
     with open_tracking(params.name) as tracking:
@@ -189,7 +114,7 @@ def run(params_file: Path, result: Result, lock_file: Path) -> None:
                 folder, result, params.grid_search.rank_by, [params_file, lock_file]
             ),
         )
-        version, new_version = registry.ensure_version(
+        version, new_version = versions.ensure_version(
             tracking, params.name, candidate, run_id, tags
         )
         candidacy = Candidacy(

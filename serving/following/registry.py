@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from serving.config import without_password
 from serving.errors import NoModelError
-from serving.receipt import RECEIPT_TAG, SIGNATURE_TAG, path_of
-from serving.scorer import DIGEST_TAG
-from serving.store import Facts, Version
+from serving.model.scorer import DIGEST_TAG
+from serving.receipts.receipt import RECEIPT_TAG, SIGNATURE_TAG, path_of
+from serving.store.versions import Facts, Version
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion

@@ -17,16 +17,9 @@ from typing import NamedTuple
 import msgspec
 from filelock import FileLock
 
-from serving import store
-from serving.config import (
-    ConfigError,
-    Settings,
-    read_settings,
-    read_signing_key,
-    without_password,
-)
+from serving.config import ConfigError, Settings, read_settings, read_signing_key, without_password
 from serving.errors import NoModelError
-from serving.following import registry, status
+from serving.following import registry
 from serving.following.registry import (
     DEFAULT_URI,
     MLFLOW_SETTINGS,
@@ -34,10 +27,11 @@ from serving.following.registry import (
     Registry,
     UnreachableError,
 )
-from serving.following.status import REMEMBERED, SUCCESSES, Kind, Refusal, Status
-from serving.receipt import Demands, check_receipt, check_tags, digest_of
-from serving.scorer import ModelError, Scorer
-from serving.store import Version
+from serving.model.scorer import ModelError, Scorer
+from serving.receipts.receipt import Demands, check_receipt, check_tags, digest_of
+from serving.store import sync_status, versions
+from serving.store.sync_status import REMEMBERED, SUCCESSES, Kind, Refusal, Status
+from serving.store.versions import Version
 
 LOCK_PATIENCE = 60.0  # seconds
 
@@ -65,10 +59,10 @@ def sync(settings: Settings, uri: str, *, retry: bool = False) -> Outcome:
     is not tried again while the registry says the same of it, except with `retry`.
     """
     demands = Demands(settings.require_gates, settings.allow_forced, read_signing_key())
-    before = status.read(settings.store)
+    before = sync_status.read(settings.store)
     outcome = _outcome(settings, demands, uri, None if retry else before)
     try:
-        status.write(settings.store, _note(outcome, before))
+        sync_status.write(settings.store, _note(outcome, before))
     except OSError as error:
         return Outcome(Kind.STORE_FAILED, f"The store cannot be used: {error}.")
     return outcome
@@ -117,10 +111,10 @@ def _follow(
         receipt = _checked_receipt(folder, demands, source, found)
         folder.mkdir(parents=True, exist_ok=True)
         # `python -m serving predict` may bring a version to the same store at the same time.
-        with FileLock(folder / store.LOCK_FILE, timeout=LOCK_PATIENCE):
+        with FileLock(folder / versions.LOCK_FILE, timeout=LOCK_PATIENCE):
             outcome = _bring(folder, source, found)
             if receipt:
-                store.keep_receipt(folder, wanted.digest, receipt)
+                versions.keep_receipt(folder, wanted.digest, receipt)
             return outcome
     except ModelError as error:
         refusal = Refusal(wanted.version, wanted.digest, str(error), time.time(), claims)
@@ -136,7 +130,7 @@ def _checked_receipt(folder: Path, demands: Demands, source: Registry, found: Fo
     if not receipt_digest:
         return b""
     wanted = found.version
-    content = store.receipt(folder, wanted.digest)
+    content = versions.receipt(folder, wanted.digest)
     if digest_of(content) != receipt_digest:
         content = source.receipt(wanted, receipt_digest)
     check_receipt(content, found.tags, model=wanted.name, demands=demands)
@@ -145,25 +139,25 @@ def _checked_receipt(folder: Path, demands: Demands, source: Registry, found: Fo
 
 def _bring(folder: Path, source: Registry, found: Found) -> Outcome:
     wanted = found.version
-    here = _is_good(store.version_dir(folder, wanted.digest), wanted.digest)
+    here = _is_good(versions.version_dir(folder, wanted.digest), wanted.digest)
     now = _current(folder)
     if here and now is not None and now.is_same(wanted):
         return Outcome(Kind.UNCHANGED, f"{wanted} is in force already.", wanted)
     wanted = msgspec.structs.replace(wanted, facts=source.facts(found))
     if not here:
         _fetch(folder, source, wanted)
-    store.switch(folder, wanted)
-    store.prune(folder, wanted)
+    versions.switch(folder, wanted)
+    versions.prune(folder, wanted)
     how = "was in the store" if here else "was downloaded"
     return Outcome(Kind.UPDATED, f"{wanted} {how} and is now in force.", wanted)
 
 
 def _fetch(folder: Path, source: Registry, wanted: Version) -> None:
     """Download a version beside those in the store, verify it, and move it in."""
-    with TemporaryDirectory(dir=folder, prefix=store.DOWNLOAD_PREFIX) as temporary:
+    with TemporaryDirectory(dir=folder, prefix=versions.DOWNLOAD_PREFIX) as temporary:
         files = source.download(wanted, Path(temporary))
         Scorer.load(files, wanted.digest)
-        store.adopt(folder, files, wanted)
+        versions.adopt(folder, files, wanted)
 
 
 def _is_good(directory: Path, digest: str) -> bool:
@@ -176,7 +170,7 @@ def _is_good(directory: Path, digest: str) -> bool:
 
 def _current(folder: Path) -> Version | None:
     try:
-        return store.current(folder)
+        return versions.current(folder)
     except ModelError:  # a damaged pointer is replaced
         return None
 

@@ -15,8 +15,8 @@ from typing import Annotated, Any
 import msgspec
 import numpy as np
 
-from serving.contract import Contract
 from serving.errors import MalformedBodyError
+from serving.model.contract import Contract
 
 # The datatypes that hold numbers, each as numpy calls its little-endian bytes.
 DATATYPES = {

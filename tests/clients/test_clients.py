@@ -20,9 +20,10 @@ from typing import Any, NamedTuple
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from pipeline.params import data_contract, load
-from serving.keys import Role, new_key
-from serving.rows import to_matrix
+from pipeline.data.contract import data_contract
+from pipeline.params_file import load
+from serving.model.rows import to_matrix
+from serving.web.keys import Role, new_key
 from tests.conftest import ROOT, free_port
 from tests.e2e.running import keep
 from tests.running import Service, eventually, service

@@ -33,8 +33,11 @@ def code_behind(module: str) -> set[str]:
     return {file for file in seen if (ROOT / file).read_text()}
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_lists_all_the_code_that_it_imports(stage: str) -> None:
+CACHED_STAGES = [stage for stage in STAGES if stage != "register"]
+
+
+@pytest.mark.parametrize("stage", CACHED_STAGES)
+def test_a_cached_stage_lists_all_the_code_that_it_imports(stage: str) -> None:
     deps = read_yaml("dvc.yaml")["stages"][stage]["deps"]
     listed = {dep for dep in deps if dep.endswith(".py")}
     for folder in (ROOT / dep for dep in deps if (ROOT / dep / "__init__.py").is_file()):

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import requests
 
-from serving import store
-from serving.store import Version
+from serving.store import versions
+from serving.store.versions import Version
 from tests.conftest import ROOT, free_port
 from tests.running import eventually
 from tests.serving.small_model import CONTRACT, NAME, write
@@ -44,8 +44,8 @@ http {{
 def model_store(tmp_path: Path) -> Path:
     """A service's store with a version in force."""
     version = Version(NAME, "1", "production", write(tmp_path / "made", CONTRACT))
-    store.adopt(tmp_path / "store", tmp_path / "made", version)
-    store.switch(tmp_path / "store", version)
+    versions.adopt(tmp_path / "store", tmp_path / "made", version)
+    versions.switch(tmp_path / "store", version)
     return tmp_path / "store"
 
 

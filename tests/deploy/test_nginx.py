@@ -20,8 +20,8 @@ import pytest
 import requests
 
 from serving.config import Settings
-from serving.front import REQUEST_ID
-from serving.worker import HEAD, LATE
+from serving.server.worker import HEAD, LATE
+from serving.web.middleware import REQUEST_ID
 from tests.conftest import ROOT, free_port
 from tests.deploy.conftest import Nginx, nginx
 from tests.running import ROW, Service, eventually, service
@@ -75,7 +75,7 @@ def test_its_limits_are_the_defaults_of_the_service():
 
 def test_it_lets_go_of_an_idle_connection_before_the_service_does():
     """Else a request may meet a connection that is just being closed."""
-    script = "import runpy; print(runpy.run_path('serving/gunicorn.conf.py')['keepalive'])"
+    script = "import runpy; print(runpy.run_path('serving/server/gunicorn.conf.py')['keepalive'])"
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert seconds("keepalive_timeout") < int(done.stdout)

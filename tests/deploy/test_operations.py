@@ -10,10 +10,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from ruamel.yaml import YAML
 
-from serving.api.operations import SyncCollector
-from serving.following.status import Status
-from serving.metrics import Metrics, PredictionsNote, RequestNote
-from serving.store import Version
+from serving.store.sync_status import Status
+from serving.store.versions import Version
+from serving.web.api.operations import SyncCollector
+from serving.web.metrics import Metrics, PredictionsNote, RequestNote
 from tests.conftest import ROOT, Project
 from tests.e2e.conftest import open_store
 

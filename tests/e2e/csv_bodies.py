@@ -10,7 +10,7 @@ import os
 import schemathesis
 from hypothesis import strategies as st
 
-from serving.contract import Feature
+from serving.model.contract import Feature
 from tests.e2e.running import CONTRACTS
 
 CONTRACT = CONTRACTS[os.environ["CSV_BODIES_OF"]]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from serving import store
-from serving.contract import Contract
-from serving.store import Version
+from serving.model.contract import Contract
+from serving.store import versions
+from serving.store.versions import Version
 from tests.running import service
 from tests.serving.small_model import NAME, SMOKING, with_features, write
 
@@ -31,8 +31,8 @@ CONTRACTS = {"numbers": CONTRACT, "categories": CATEGORIES}
 def keep(contract: Contract, folder: Path) -> Path:
     """Put the small model with this contract of three features into a store, and give that."""
     version = Version(NAME, "1", "production", write(folder / "made", contract))
-    store.adopt(folder / "store", folder / "made", version)
-    store.switch(folder / "store", version)
+    versions.adopt(folder / "store", folder / "made", version)
+    versions.switch(folder / "store", version)
     return folder / "store"
 
 

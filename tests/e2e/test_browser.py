@@ -13,7 +13,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
-from serving.keys import Role, new_key
+from serving.web.keys import Role, new_key
 from tests.e2e.running import CONTRACT, SMOKER, keep, running
 from tests.serving.small_model import THRESHOLD, with_features
 

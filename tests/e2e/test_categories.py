@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from serving.answer import load_served
-from serving.app import create_app
 from serving.config import read_settings
-from serving.following.status import Kind
 from serving.following.sync import sync
-from serving.metrics import Metrics
-from serving.state import State
+from serving.predictor import load_served
+from serving.store.sync_status import Kind
+from serving.web.app import create_app
+from serving.web.metrics import Metrics
+from serving.web.worker_state import State
 from tests.conftest import Project, copy_of_repository
 
 NAME = "paint"

@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 from flask.testing import FlaskClient
 
-from serving.answer import load_served
-from serving.app import create_app
 from serving.config import Settings, read_settings
-from serving.following.status import Kind
 from serving.following.sync import sync
-from serving.metrics import Metrics
-from serving.scorer import Scorer
-from serving.state import State
+from serving.model.scorer import Scorer
+from serving.predictor import load_served
+from serving.store.sync_status import Kind
+from serving.web.app import create_app
+from serving.web.metrics import Metrics
+from serving.web.worker_state import State
 from tests.conftest import ROOT, Project
 from tests.e2e.conftest import NAME
 

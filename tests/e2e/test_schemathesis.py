@@ -20,8 +20,8 @@ max-examples = 15
 deterministic = true
 database = "none"
 
-# Of a media type with a generator of its own it takes no examples; tests/serving/test_openapi.py
-# sends them all.
+# Of a media type with a generator of its own it takes no examples;
+# tests/serving/web/openapi/test_document.py sends them all.
 [phases]
 examples.enabled = false
 stateful.enabled = false

@@ -13,10 +13,11 @@ from hypothesis import settings
 from sklearn.datasets import load_breast_cancer
 from sklearn.pipeline import Pipeline
 
-from pipeline.model import build_estimator
-from pipeline.params import Params, load
+from pipeline.params import Params
+from pipeline.params_file import load
 from pipeline.stages import evaluate, grid_search, preprocess
-from serving.contract import Contract, Feature, FloatMatrix
+from pipeline.training.estimator import build_estimator
+from serving.model.contract import Contract, Feature, FloatMatrix
 
 ROOT = Path(__file__).parents[2]
 # The same examples every time, however busy the machine is.

@@ -10,12 +10,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipeline import registry
 from pipeline.params import flatten
-from pipeline.plots import draw_evaluation
-from pipeline.runs import DatasetRecord, RunRecord, ensure_run
-from pipeline.tracking import open_tracking, project_move
-from serving.scorer import DIGEST_TAG, Scorer
+from pipeline.registry import stages, versions
+from pipeline.reports.run_plots import draw_evaluation
+from pipeline.tracking.result_runs import DatasetRecord, RunRecord, ensure_run
+from pipeline.tracking.store import open_tracking, project_move
+from serving.model.scorer import DIGEST_TAG, Scorer
 from tests.conftest import forget_addresses
 from tests.pipeline.conftest import ROOT, Result
 
@@ -48,7 +48,7 @@ class Registered:
         """Log a result and register its model; give the version."""
         scorer = Scorer.load(result.model)
         row = pd.DataFrame([scorer.contract.example()], dtype="float64")
-        candidate = registry.Candidate(result.model, scorer, row)
+        candidate = versions.Candidate(result.model, scorer, row)
         record = _record(result, run_name, scorer, fingerprint)
 
         def write(folder: Path) -> None:
@@ -56,7 +56,7 @@ class Registered:
 
         with open_tracking(NAME) as tracking:
             run_id, _ = ensure_run(tracking, record, write)
-            version, _ = registry.ensure_version(tracking, NAME, candidate, run_id, record.tags)
+            version, _ = versions.ensure_version(tracking, NAME, candidate, run_id, record.tags)
         self.runs[version] = run_id
         return version
 
@@ -73,7 +73,7 @@ class Registered:
 
     def stage(self, stage: str, version: str) -> None:
         with open_tracking(NAME) as tracking:
-            registry.set_stage(tracking, NAME, stage, version)
+            stages.set_stage(tracking, NAME, stage, version)
 
 
 def new_project(folder: Path, empty_store: Path) -> Registered:

@@ -3,8 +3,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from pipeline.data.contract import data_contract
 from pipeline.errors import PipelineError
-from pipeline.params import PLACE, GridSearch, data_contract, flatten, load
+from pipeline.params import PLACE, GridSearch, flatten
+from pipeline.params_file import load
 
 TEXT = (Path(__file__).parents[2] / "params.yaml").read_text()
 

@@ -11,17 +11,17 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from serving import store
-from serving.answer import Served, load_served
-from serving.app import create_app
 from serving.config import Settings
-from serving.contract import Contract
-from serving.metrics import Metrics
-from serving.receipt import RECEIPT_TAG, SIGNATURE_TAG, Gate, Receipt, digest_of, path_of
-from serving.scorer import DIGEST_TAG
-from serving.signing import sign
-from serving.state import State
-from serving.store import Version
+from serving.model.contract import Contract
+from serving.model.scorer import DIGEST_TAG
+from serving.predictor import Served, load_served
+from serving.receipts.receipt import RECEIPT_TAG, SIGNATURE_TAG, Gate, Receipt, digest_of, path_of
+from serving.receipts.signing import sign
+from serving.store import versions
+from serving.store.versions import Version
+from serving.web.app import create_app
+from serving.web.metrics import Metrics
+from serving.web.worker_state import State
 from tests.serving.small_model import CONTRACT, NAME, write
 
 MakeModel = Callable[..., str]
@@ -48,8 +48,8 @@ def stored(settings: Settings, make_model: MakeModel, tmp_path: Path) -> Version
     """Put a version in the store, and in force."""
     digest = make_model(tmp_path / "made")
     version = Version(NAME, "1", "production", digest)
-    store.adopt(settings.store, tmp_path / "made", version)
-    store.switch(settings.store, version)
+    versions.adopt(settings.store, tmp_path / "made", version)
+    versions.switch(settings.store, version)
     return version
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from serving.contract import Contract, Feature
-from serving.scorer import CONTRACT_DIGEST_KEY, Prediction
+from serving.model.contract import Contract, Feature
+from serving.model.scorer import CONTRACT_DIGEST_KEY, Prediction
 
 NAME = "heart"
 THRESHOLD = 0.4

@@ -8,8 +8,8 @@ import pytest
 from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 
-from serving.answer import answer
-from serving.formats.schemas import value_schema
+from serving.predictor import answer
+from serving.web.openapi.schemas import value_schema
 from tests.serving.small_model import (
     NAME,
     WITH_ANY_WORD,

@@ -4,13 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.config import (
-    ConfigError,
-    Settings,
-    check_exposure,
-    read_settings,
-    registry_variables,
-)
+from serving.config import ConfigError, Settings, check_exposure, read_settings, registry_variables
 
 MODEL = {"SERVING_MODEL": "heart"}
 

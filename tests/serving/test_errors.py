@@ -6,13 +6,8 @@ from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.http import HTTP_STATUS_CODES
 
 from serving import errors
-from serving.errors import (
-    ServingError,
-    error_answer,
-    http_error_answer,
-    plain_answer,
-    pointer,
-)
+from serving.errors import ServingError, pointer
+from serving.web.problems import error_answer, http_error_answer, plain_answer
 
 ROW = {"Glucose": 148, "Age": 50, "Smoker": 1}
 REQUESTS = {

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from pipeline.__main__ import main
-from pipeline.tracking import open_tracking
+from pipeline.tracking.store import open_tracking
 from serving.config import Settings
 from serving.following.sync import sync
 from tests.pipeline.registered import NAME, keep_in_cache, new_project

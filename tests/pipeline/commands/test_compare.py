@@ -7,8 +7,8 @@ import shutil
 import pytest
 
 from pipeline.__main__ import main
-from pipeline.table import read_split
-from serving.scorer import Scorer
+from pipeline.data.table import read_split
+from serving.model.scorer import Scorer
 from tests.pipeline.pages import Page
 from tests.pipeline.registered import keep_in_cache, new_project
 

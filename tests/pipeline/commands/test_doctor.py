@@ -7,7 +7,7 @@ from hashlib import md5
 
 import pytest
 
-from pipeline.ledgerstore import LEDGER_TAG
+from pipeline.registry.ledger_store import LEDGER_TAG
 from tests.conftest import forget_addresses
 from tests.pipeline.registered import NAME
 

@@ -5,8 +5,8 @@ from datetime import datetime
 
 import pytest
 
-from pipeline.tracking import open_tracking
-from serving.following.status import Kind
+from pipeline.tracking.store import open_tracking
+from serving.store.sync_status import Kind
 from tests.conftest import ROOT
 from tests.pipeline.registered import NAME, Registered
 

@@ -7,18 +7,18 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipeline import params as settings
-from pipeline import registry
-from pipeline.candidacy import Candidacy
-from pipeline.commands.promote import candidacy_of, promote
-from pipeline.ledgerstore import LedgerStore
-from pipeline.params import load
-from pipeline.promotion import move, standing
-from pipeline.stages.register import place
-from pipeline.tracking import open_tracking
-from pipeline.versions import find_version
-from serving.following.status import Kind
-from serving.scorer import Scorer
+from pipeline import params_file as settings
+from pipeline.params_file import load
+from pipeline.promotion.automatic import place
+from pipeline.promotion.by_hand import candidacy_of, promote
+from pipeline.promotion.challenger import Candidacy
+from pipeline.promotion.transitions import move, standing
+from pipeline.registry import stages, versions
+from pipeline.registry.ledger_store import LedgerStore
+from pipeline.registry.references import find_version
+from pipeline.tracking.store import open_tracking
+from serving.model.scorer import Scorer
+from serving.store.sync_status import Kind
 from tests.pipeline.dying import Dying, KilledError
 from tests.pipeline.registered import NAME
 
@@ -217,11 +217,11 @@ def test_what_a_person_decides_while_the_gates_are_judged_is_not_undone(
     project,
 ):
     with open_tracking(NAME) as tracking:
-        registry.set_stage(tracking, NAME, "production", "1")
+        stages.set_stage(tracking, NAME, "production", "1")
         params = settings.load(Path("params.yaml"))
         found = candidacy_of(tracking, params, find_version(tracking, NAME, "2"))
         placed = place(Slow(**vars(found)), promote=True)
-        assert registry.number_at(tracking, NAME, "production") == "3"
+        assert stages.number_at(tracking, NAME, "production") == "3"
     assert placed.stages == ["staging"]
     assert "decided for version 3" in placed.why_not
 
@@ -230,10 +230,10 @@ def test_other_bytes_of_the_same_run_take_nothing_from_its_version(project, done
     """Two machines share a registry: the same fingerprint need not give them the same bytes."""
     scorer = Scorer.load(pima_resplit.model)
     row = pd.DataFrame([scorer.contract.example()], dtype="float64")
-    candidate = registry.Candidate(pima_resplit.model, scorer, row)
+    candidate = versions.Candidate(pima_resplit.model, scorer, row)
     with open_tracking(NAME) as tracking:
         tracking.client.delete_model_version(NAME, "3")
-        registry.ensure_version(tracking, NAME, candidate, project.runs["1"], {})
+        versions.ensure_version(tracking, NAME, candidate, project.runs["1"], {})
     assert "version 1 of" in done("promote", "1", "--to", "production")
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from serving.following.status import Kind
+from serving.store.sync_status import Kind
 from tests.pipeline.registered import NAME
 
 

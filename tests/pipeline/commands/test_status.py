@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from pipeline.overview import ask_service
-from serving.keys import Role, new_key, write_keys
+from pipeline.health.overview import ask_service
+from serving.web.keys import Role, new_key, write_keys
 from tests.pipeline.registered import NAME
 from tests.running import eventually, service
 

@@ -11,14 +11,14 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC
 
-from pipeline.model import build_transformer, stratified_folds
+from pipeline.data.table import read_split
 from pipeline.search import local
 from pipeline.search.grid import grid_candidates
 from pipeline.search.memory import make_plan
 from pipeline.search.problem import Nystroem, Problem, folds_of
 from pipeline.search.strategy import Result, Watch, exhaustive, scores_of
-from pipeline.table import read_split
-from serving.contract import Contract, Feature
+from pipeline.training.estimator import build_transformer, stratified_folds
+from serving.model.contract import Contract, Feature
 
 PLENTY = 10**9
 

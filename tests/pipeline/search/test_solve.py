@@ -4,7 +4,7 @@ from sklearn.kernel_approximation import Nystroem as KernelMap
 from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC, LinearSVC
 
-from pipeline.metrics import roc_auc
+from pipeline.evaluation.metrics import roc_auc
 from pipeline.search import libsvm
 from pipeline.search.grid import grid
 from pipeline.search.kernel import distances

@@ -5,9 +5,9 @@ from sklearn.model_selection import HalvingGridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC
 
-from pipeline.model import build_transformer, stratified_folds
 from pipeline.search.grid import grid, grid_candidates
 from pipeline.search.strategy import Halving, Watch, exhaustive, halving, schedule
+from pipeline.training.estimator import build_transformer, stratified_folds
 from tests.pipeline.search.conftest import Searched, features, fold_scores, run_with
 
 AXES = grid(0.03, 70, 4), grid(0.003, 0.7, 3)

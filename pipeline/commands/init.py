@@ -1,0 +1,140 @@
+"""Look at a table and write the section `data` of params.yaml, and `name`, for it.
+
+The rest of params.yaml stays as it is. Whatever is found is told, with the reason, and is to be
+checked: a table's numbers do not say what they mean. Units, descriptions and limits are left to
+fill in; they are kept where the same file is looked at again.
+"""
+
+import re
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from pipeline.errors import PipelineError
+from pipeline.files import json_text, write_whole
+from pipeline.options import path_option
+from pipeline.params_file import document_of, parse, read_text
+from pipeline.profiling.findings import Found, checked, look, shown
+from pipeline.profiling.params_section import data_section, replaced, with_name
+
+EXAMPLES = """\b
+Examples:
+  python -m pipeline init data/churn.csv --target Churn
+  python -m pipeline init data/churn.csv --target Churn --positive-class Yes --dry-run
+"""
+
+
+# What the model card says is of the table before; its own defaults admit that nothing is known.
+NO_WORDS = "card: {} # what the model card is to say: intended_use, limits, license, contact"
+
+
+def _name_of(file: Path) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", file.stem).strip("-._") or "model"
+
+
+def place_of(file: Path, project: Path) -> str:
+    """Give the path for data.file: from the project's folder, or absolute where it is elsewhere.
+
+    An experiment of DVC runs in a folder of its own, from which `../table.csv` leads nowhere.
+    """
+    absolute, folder = file.parent.resolve() / file.name, project.resolve()
+    inside = absolute.is_relative_to(folder)
+    return (absolute.relative_to(folder) if inside else absolute).as_posix()
+
+
+def _refuse_output(place: str, project: Path) -> None:
+    """Raise for a table that stands where the pipeline writes one of its own."""
+    wiring = project / "dvc.yaml"
+    stages = document_of(read_text(wiring), wiring)["stages"] if wiring.is_file() else {}
+    if place in [out for stage in stages.values() for out in stage.get("outs", ())]:
+        raise PipelineError(f"{place} is where the pipeline writes: give the table another name")
+
+
+class Settings(NamedTuple):
+    """The text of params.yaml for a table, and what of it is new."""
+
+    text: str
+    new: str
+
+
+def settings_for(found: Found, params: Path, name: str | None) -> Settings:
+    """Write the table's sections into the text of params.yaml.
+
+    What is said elsewhere of columns that this table does not have, and of another table, is
+    taken out.
+    """
+    text = read_text(params)
+    document = document_of(text, params, "rt")
+    try:
+        places = {key: document.lc.key(key)[0] for key in document}
+        places |= {
+            f"evaluate.{key}": document["evaluate"].lc.key(key)[0] for key in document["evaluate"]
+        }
+        old_name, old = document["name"], document["data"]
+    except (AttributeError, KeyError, TypeError) as error:
+        raise PipelineError(f"{params} has no name and no section data to replace") from error
+    file = place_of(Path(found.file), params.parent)
+    _refuse_output(file, params.parent)
+    again = isinstance(old, dict) and old.get("file") == file
+    name = name or (str(old_name) if again else _name_of(Path(found.file)))
+    new = {
+        "name": with_name(text.split("\n")[places["name"]], name),
+        "data": data_section(
+            file,
+            found.target,
+            found.positive_class,
+            found.profile,
+            (old.get("features") or {}) if again else {},
+        ),
+    }
+    shown = "\n".join(new.values())
+    if {*(document["evaluate"].get("subgroups") or {})} - {*found.profile.features}:
+        new["evaluate.subgroups"] = "  subgroups: {}"
+    if "card" in document and not again:
+        new["card"] = NO_WORDS
+    return Settings(replaced(text, places, new), shown)
+
+
+@click.command(help=__doc__, epilog=EXAMPLES)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--target", required=True, metavar="COLUMN", help="The column to predict.")
+@click.option(
+    "--positive-class",
+    "positive",
+    metavar="VALUE",
+    help="The target's value whose probability is predicted.  "
+    "[default: the one that says yes, such as 1; else the rarer]",
+)
+@click.option("--name", help="Of experiment and model.  [default: from the file's name]")
+@path_option("--params", default="params.yaml")
+@click.option("--dry-run", is_flag=True, help="Print what would be written; write nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+def command(
+    file: Path,
+    target: str,
+    positive: str | None,
+    name: str | None,
+    params: Path,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    if not file.is_file():
+        raise PipelineError(f"{file} is no file")
+    found = look(file, target.strip(), positive)
+    settings = settings_for(found, params, name)
+    found = checked(found, file, parse(settings.text, params))
+    print(shown(found), file=sys.stderr)
+    if not dry_run:
+        write_whole(params, settings.text.encode())
+        print(f"{params}: name and data are written", file=sys.stderr)
+    if as_json:
+        print(json_text(found), end="")
+    elif dry_run:
+        print(settings.new)
+    if found.problems:
+        problems = "\n".join(found.problems)
+        raise PipelineError(f"these cells are to be corrected before `dvc repro`:\n{problems}")
+    if not dry_run:
+        print("fill in units, descriptions and limits there, then type: dvc repro", file=sys.stderr)

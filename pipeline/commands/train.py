@@ -1,0 +1,18 @@
+"""Search an N×N grid, refit the best, evaluate and register it.
+
+Short for `python -m pipeline run -S grid_search.grid_size=N`, and so for `dvc exp run` with that
+setting: N stands in params.yaml afterwards, and the run in MLflow has the experiment's name.
+
+Example: python -m pipeline train 10
+"""
+
+import click
+
+from pipeline.commands.run import run
+from pipeline.params import LARGEST_GRID
+
+
+@click.command(help=__doc__)
+@click.argument("size", metavar="N", type=click.IntRange(1, LARGEST_GRID))
+def command(size: int) -> int:
+    return run((f"grid_search.grid_size={size}",))

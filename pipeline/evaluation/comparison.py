@@ -1,0 +1,123 @@
+"""Two scored models -> what differs between them, and whether it is more than chance."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipeline.evaluation.delong import PairedDifference, paired_roc_auc_difference
+from pipeline.evaluation.metrics import Array, Labels
+
+Positions = npt.NDArray[np.int64]
+DIFFERENT = "{} and {} were tested on different rows"
+NO_PAIR = "so nothing is said of their difference"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A model's answers on its own test rows.
+
+    `cells` has the features and the target as they were written `[rows, columns]`, `probability`
+    that of the positive class; `outcome` names the target and its classes.
+    """
+
+    cells: pd.DataFrame
+    y: Labels
+    probability: Array
+    outcome: tuple[object, ...]
+    digest: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The paired difference of two models, or None; a sentence on it; on how many rows."""
+
+    sentence: str
+    rows: int = 0
+    difference: PairedDifference | None = None
+
+
+def compare(a: Scored, b: Scored, names: tuple[str, str], confidence: float) -> Verdict:
+    """Compare two models on rows that neither was trained on.
+
+    Those are the test rows, where both have the same. Else they are the rows that both tests have:
+    the rest of one's test may be what the other was trained on, which would flatter it.
+    """
+    if a.outcome != b.outcome:
+        return Verdict(f"{names[0]} and {names[1]} predict different things, {NO_PAIR}")
+    same = a.digest == b.digest
+    every = np.arange(len(a.y))
+    of_a, of_b = (every, every) if same else common_rows(a.cells, b.cells)
+    y = a.y[of_a]
+    if len(np.unique(y)) < 2:
+        return Verdict(
+            f"{DIFFERENT.format(*names)}, and the {len(y)} that both tests have do not hold both "
+            f"classes, {NO_PAIR}"
+        )
+    found = paired_roc_auc_difference(
+        y, a.probability[of_a], b.probability[of_b], confidence=confidence
+    )
+    where = f"on the same {len(y)} test rows"
+    if not same:
+        where = (
+            f"{DIFFERENT.format(*names)}, so that their figures do not compare. On the {len(y)} "
+            "rows that both tests have, and that neither was trained on"
+        )
+    return Verdict(_sentence(found, names, where, confidence), len(y), found)
+
+
+def common_rows(a: pd.DataFrame, b: pd.DataFrame) -> tuple[Positions, Positions]:
+    """Give the positions `[rows]` in a and b of the rows that are in both.
+
+    They are told by all columns that both have. What stands twice in a table is left out: it could
+    not be said which is which.
+    """
+    columns = [name for name in a.columns if name in b.columns]
+    left, right = (
+        table[columns]
+        .reset_index(drop=True)
+        .rename_axis("position")
+        .reset_index()
+        .drop_duplicates(columns, keep=False)
+        for table in (a, b)
+    )
+    both = left.merge(right, on=columns, suffixes=("_a", "_b"))
+    return both["position_a"].to_numpy(), both["position_b"].to_numpy()
+
+
+def differing(
+    a: Mapping[str, str], b: Mapping[str, str]
+) -> dict[str, tuple[str | None, str | None]]:
+    """Give the entries that are not the same in both, with None where one lacks it."""
+    names = [*a, *(name for name in b if name not in a)]
+    return {name: (a.get(name), b.get(name)) for name in names if a.get(name) != b.get(name)}
+
+
+def side_by_side(
+    a: Mapping[str, float], b: Mapping[str, float]
+) -> dict[str, tuple[float | None, float | None]]:
+    """Give all figures of both: those of the test first."""
+    names: Sequence[str] = sorted({*a, *b}, key=lambda name: (not name.startswith("test_"), name))
+    return {name: (a.get(name), b.get(name)) for name in names}
+
+
+def _sentence(
+    found: PairedDifference, names: tuple[str, str], where: str, confidence: float
+) -> str:
+    """Say which is better, with the interval of the better one's lead."""
+    ahead = found.difference >= 0
+    better, worse = names if ahead else names[::-1]
+    low, high = (found.low, found.high) if ahead else (-found.high, -found.low)
+    interval = f"{confidence:.0%} interval {low:+.4f} to {high:+.4f}, p = {_p(found.p)}"
+    if found.difference == 0:
+        return f"{where}, {better} and {worse} have the same ROC AUC ({interval})"
+    clear = found.p < 1 - confidence
+    chance = "more than chance readily gives" if clear else "which may be chance alone"
+    lead = f"{abs(found.difference):.4f} higher than that of {worse} ({interval})"
+    return f"{where}, the ROC AUC of {better} is {lead}, {chance}"
+
+
+def _p(p: float) -> str:
+    return f"{p:.2g}" if p >= 0.0001 else "below 0.0001"

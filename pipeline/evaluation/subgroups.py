@@ -1,0 +1,132 @@
+"""What the model is worth on each part of the test rows: answers in, a row for each group out."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipeline.errors import PipelineError
+from pipeline.evaluation.metrics import Array, Labels, brier, roc_auc
+from serving.model.contract import Contract, Feature, FloatMatrix
+
+COLUMNS = [
+    "feature",
+    "group",
+    "rows",
+    "positives",
+    "roc_auc",
+    "brier",
+    "observed",
+    "predicted",
+]
+# Of ten rows of each class, a ROC AUC of 0.8 has a standard error of 0.1 (Hanley and McNeil 1982):
+# with fewer, chance alone makes a gap that looks like a finding.
+ROWS_OF_EACH_CLASS = 10
+MOST_VALUES = 20
+Mask = npt.NDArray[np.bool_]
+
+
+def subgroup_table(
+    X: FloatMatrix,
+    y: Labels,
+    probability: Array,
+    contract: Contract,
+    cuts: Mapping[str, Sequence[float]],
+) -> pd.DataFrame:
+    """Give a row for each group of each feature named in `cuts` that has rows.
+
+    `observed` is the share of positives, `predicted` the mean probability; the ROC AUC is NaN for
+    a group that lacks a class.
+
+    Raises PipelineError for a feature that is not the contract's, or has too many values to make
+    a group of each.
+    """
+    rows = [
+        {"feature": name, "group": group, **_figures(y[mask], probability[mask])}
+        for name, points in cuts.items()
+        for group, mask in groups(
+            _feature(contract, name), X[:, contract.names.index(name)], points
+        )
+        if mask.any()
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def subgroup_gap(table: pd.DataFrame) -> float:
+    """Give the largest difference of ROC AUC between two groups of one feature.
+
+    Only groups with enough rows of each class count; 0 where no two of a feature have them.
+    """
+    fewest = np.minimum(table["positives"], table["rows"] - table["positives"])
+    areas = table[fewest >= ROWS_OF_EACH_CLASS].groupby("feature")["roc_auc"]
+    return float((areas.max() - areas.min()).max()) if len(areas) else 0.0
+
+
+def groups(
+    feature: Feature, x: npt.NDArray[np.float64], points: Sequence[float]
+) -> Iterator[tuple[str, Mask]]:
+    """Give each group's name and rows: between cut points, or of one value where there are none.
+
+    Rows whose value is not known are a group of their own, the last.
+    """
+    unknown = np.isnan(x) | np.isin(x, feature.missing_numbers)
+    if points:
+        for low, high in pairwise([-np.inf, *points, np.inf]):
+            yield _between(feature.name, low, high), (x >= low) & (x < high) & ~unknown
+    else:
+        for value in _values(feature, x[~unknown]):
+            yield f"{feature.name} = {_shown(feature, value)}", (x == value) & ~unknown
+    yield f"{feature.name} not known", unknown
+
+
+def _figures(y: Labels, probability: Array) -> dict[str, float]:
+    both = len(np.unique(y)) == 2
+    return {
+        "rows": len(y),
+        "positives": int(y.sum()),
+        "roc_auc": roc_auc(y, probability) if both else np.nan,
+        "brier": brier(y, probability),
+        "observed": float(y.mean()),
+        "predicted": float(probability.mean()),
+    }
+
+
+def _feature(contract: Contract, name: str) -> Feature:
+    for feature in contract.features:
+        if feature.name == name:
+            return feature
+    raise PipelineError(f"evaluate.subgroups.{name} in params.yaml is no feature of the model")
+
+
+def _values(feature: Feature, known: npt.NDArray[np.float64]) -> list[float]:
+    values: list[float] = np.unique(known).tolist()
+    if len(values) > MOST_VALUES:
+        raise PipelineError(
+            f"evaluate.subgroups.{feature.name} in params.yaml takes each of {len(values)} values "
+            "as a group by itself: give cut points, such as "
+            f"[{_number(values[len(values) // 2])}]"
+        )
+    return values
+
+
+def _shown(feature: Feature, value: float) -> str:
+    """Write a feature's value as a user writes it."""
+    if feature.type == "boolean":
+        return "true" if value else "false"
+    if feature.type == "category":
+        return feature.categories[int(value)]
+    return _number(value)
+
+
+def _between(name: str, low: float, high: float) -> str:
+    if low == -np.inf:
+        return f"{name} < {_number(high)}"
+    if high == np.inf:
+        return f"{name} ≥ {_number(low)}"
+    return f"{_number(low)} ≤ {name} < {_number(high)}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.15g}"

@@ -1,0 +1,99 @@
+"""The parity gate: prove that the exported model answers as scikit-learn's does."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.errors import PipelineError
+from serving.model.contract import Contract, Feature, FloatMatrix
+from serving.model.scorer import Scorer
+
+if TYPE_CHECKING:  # `register` wants the tolerance, and not the second that scikit-learn takes
+    from sklearn.pipeline import Pipeline
+
+TOLERANCE = 1e-5
+
+
+def check_parity(estimator: "Pipeline", scorer: Scorer, X: FloatMatrix) -> float:
+    """Hold the exported model against scikit-learn's: training rows, missing values, extremes.
+
+    Returns the largest difference between two probabilities. Raises PipelineError where it is
+    over 1e-5, and where a label is not what the threshold says.
+    """
+    rows = np.vstack([X, _rows_of_missing(scorer.contract, X), _extreme_rows(scorer.contract, X)])
+    expected = estimator.predict_proba(rows)[:, 1]
+    labels, probabilities = scorer.score(rows)
+    difference = np.abs(expected - probabilities)
+    worst = int(np.argmax(np.nan_to_num(difference, nan=np.inf)))
+    if not difference[worst] <= TOLERANCE:
+        raise PipelineError(
+            f"the exported model answers {probabilities[worst]:.6f} where scikit-learn's answers "
+            f"{expected[worst]:.6f}, for {_shown(scorer.contract, rows[worst])}: nothing is "
+            "written"
+        )
+    if np.any(labels != (probabilities >= (scorer.contract.threshold or 0.0))):
+        raise PipelineError("the exported model's labels do not follow its threshold")
+    return float(difference[worst])
+
+
+def _rows_of_missing(contract: Contract, X: FloatMatrix) -> FloatMatrix:
+    """Give rows with each nullable feature missing in turn, then all, in each way of saying so."""
+    typical = _typical(contract, X)
+    ways = [(np.nan, *f.missing_numbers) if f.nullable else () for f in contract.features]
+    rows = []
+    for column, values in enumerate(ways):
+        for value in values:
+            row = typical.copy()
+            row[column] = value
+            rows.append(row)
+    for choice in (0, -1):
+        rows.append(np.array([v[choice] if v else t for v, t in zip(ways, typical, strict=True)]))
+    return np.array(rows)
+
+
+def _extreme_rows(contract: Contract, X: FloatMatrix) -> FloatMatrix:
+    """Give rows at the ends of what can be asked: all low, all high, each feature at each end."""
+    ends = [_ends(f) for f in contract.features]
+    typical = _typical(contract, X)
+    rows = [np.array([values[place] for values in ends]) for place in (0, -1)]
+    for column, values in enumerate(ends):
+        for end in values:
+            row = typical.copy()
+            row[column] = end
+            rows.append(row)
+    return np.array(rows)
+
+
+def _typical(contract: Contract, X: FloatMatrix) -> FloatMatrix:
+    """Give each feature's median, or its most frequent category: between two there is none."""
+    typical: FloatMatrix = np.nanmedian(X, axis=0)
+    for column, feature in enumerate(contract.features):
+        if feature.type == "category":
+            known = X[~np.isnan(X[:, column]), column]
+            typical[column] = np.bincount(known.astype(np.int64), minlength=1).argmax()
+    return typical
+
+
+def _ends(feature: Feature) -> tuple[float, ...]:
+    """Give the lowest and the highest that can be asked, or every category."""
+    if feature.type == "category":
+        return tuple(map(float, range(len(feature.categories))))
+    low, high = feature.training_range or (0.0, 1.0)
+    span = (high - low) or 1.0
+    wide_low, wide_high = low - 10 * span, high + 10 * span
+    if feature.type == "boolean":
+        wide_low, wide_high = 0.0, 1.0
+    return (
+        wide_low if feature.minimum is None else feature.minimum,
+        wide_high if feature.maximum is None else feature.maximum,
+    )
+
+
+def _shown(contract: Contract, row: FloatMatrix) -> str:
+    pairs = zip(contract.features, row.tolist(), strict=True)
+    return ", ".join(f"{feature.name} {_spoken(feature, value)}" for feature, value in pairs)
+
+
+def _spoken(feature: Feature, value: float) -> str:
+    said = feature.decode(value)
+    return said if isinstance(said, str) else f"{value:g}"

@@ -1,0 +1,77 @@
+"""What is out of step, and what to type: an overview in, sentences out."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from pipeline.health.overview import Overview, ServiceLine
+from pipeline.promotion.transitions import PRODUCTION
+
+REPRODUCE = "dvc repro"
+FIX = "python -m pipeline doctor --fix"
+GO_BACK = "python -m pipeline rollback"
+
+
+class Advice(msgspec.Struct, frozen=True):
+    """Something that is out of step, and what to type."""
+
+    what: str
+    type: str
+
+
+def advice(found: Overview) -> Iterator[Advice]:
+    """Say what is out of step, what is nearest to the data first."""
+    if found.changed:
+        yield Advice(f"{', '.join(found.changed)} would run again", REPRODUCE)
+    if found.last_run is None:
+        yield Advice("there is no result yet", REPRODUCE)
+    failure, result = found.last_failure, found.last_run
+    if failure and (result is None or failure.started > result.started):
+        yield Advice(f"the last run failed in {failure.failure}", REPRODUCE)
+    for fault in found.faults:
+        yield Advice(f"the ledger is damaged: {fault}", "python -m pipeline doctor")
+    for stage in found.stages:
+        if stage.stage in found.interrupted:
+            yield Advice(f"a move of {stage.stage} was interrupted", FIX)
+        elif stage.version != stage.by_ledger:
+            at, wanted = stage.version or "no version", stage.by_ledger or "no version"
+            what = f"{stage.stage} was moved outside: it names {at}, the ledger says {wanted}"
+            yield Advice(what, FIX)
+    yield from _of_versions(found)
+    if found.service:
+        yield from _of_service(found, found.service)
+
+
+def _of_versions(found: Overview) -> Iterator[Advice]:
+    now = next((v for v in found.versions if PRODUCTION in v.stages), None)
+    if found.versions and now is None:
+        newest = found.versions[-1].version
+        yield Advice(
+            "no version is in production",
+            f"python -m pipeline promote {newest} --to production",
+        )
+    if now and now.gates != "passed":
+        yield Advice(
+            f"version {now.version} is in production, and its gates say: {now.gates}",
+            GO_BACK,
+        )
+    if now and found.last_run and found.last_run.digest not in ("", now.digest):
+        newest = next((v.version for v in found.versions if v.digest == found.last_run.digest), "?")
+        yield Advice(
+            f"the last result is version {newest}, production is version {now.version}",
+            f"python -m pipeline compare {newest} production",
+        )
+
+
+def _of_service(found: Overview, service: ServiceLine) -> Iterator[Advice]:
+    wanted = next((v for v in found.versions if PRODUCTION in v.stages), None)
+    if service.problem:
+        yield Advice(f"the service at {service.url}: {service.problem}", "python -m serving")
+    elif service.refused:
+        yield Advice(f"the service refuses what the stage names: {service.refused}", GO_BACK)
+    elif wanted and service.digest != wanted.digest:
+        answers = f"version {service.version}" if service.version else "no version"
+        yield Advice(
+            f"the service answers with {answers}, production is version {wanted.version}",
+            "kill -HUP <the service's process>, or wait for its next look",
+        )

@@ -1,0 +1,34 @@
+"""What git knows of the project: its commit and the files of a commit."""
+
+import subprocess
+
+
+def git_commit() -> tuple[str, bool]:
+    """Give the commit, and whether tracked files other than dvc.lock differ from it.
+
+    Outside a git repository the commit is "unknown".
+    """
+    head = _git("rev-parse", "HEAD")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!dvc.lock")
+    return head or "unknown", bool(changed)
+
+
+def has_commit(commit: str) -> bool:
+    return bool(_git("rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}"))
+
+
+def file_at(commit: str, path: str) -> bytes | None:
+    """Give a file as it was at a commit, None where git does not have it."""
+    try:
+        done = subprocess.run(["git", "show", f"{commit}:{path}"], capture_output=True, check=False)
+    except OSError:
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

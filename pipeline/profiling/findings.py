@@ -1,0 +1,112 @@
+"""What is found in a user's table before there are settings for it, and how it is told."""
+
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+
+from pipeline.data.contract import class_value, target_values
+from pipeline.data.csv_file import read_cells
+from pipeline.data.table import read_source
+from pipeline.errors import PipelineError
+from pipeline.params import Params
+from pipeline.profiling.table_profile import Profile, positive_class, profile
+
+# Left out is the safer mistake: kept, it passes every gate, and fails where nobody looks.
+LEAK = (
+    "since such a column is often known only after the target; "
+    "move it to data.features where it is known before"
+)
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found in a table, and in `problems` what keeps the pipeline from reading it."""
+
+    file: str
+    rows: int
+    target: str
+    classes: dict[str, int]
+    positive_class: str | int
+    positive_because: str
+    profile: Profile
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def look(file: Path, target: str, positive: str | None) -> Found:
+    """Read a table and find out what its columns are."""
+    cells = read_cells(file)
+    if target not in cells.columns:
+        raise PipelineError(
+            f"{file}: has no column {target}; give --target one of {', '.join(cells.columns)}"
+        )
+    values = target_values(file, cells[target])
+    classes = cells[target].map(class_value)
+    counts = Counter(classes)
+    chosen, because = (
+        positive_class(counts) if positive is None else (class_value(positive), "as given")
+    )
+    if chosen not in values:
+        raise PipelineError(
+            f"{file}, column {target}: no row is {chosen}; "
+            f"give --positive-class {values[0]} or {values[1]}"
+        )
+    found = profile(cells, target, (classes == chosen).to_numpy(dtype=bool))
+    if not found.features:
+        reasons = "; ".join(f"{name} {left.reason}" for name, left in found.ignored.items())
+        raise PipelineError(f"{file}: no column is left as a feature: {reasons or 'there is none'}")
+    return Found(
+        file=str(file),
+        rows=len(cells),
+        target=target,
+        classes={str(value): counts[value] for value in values},
+        positive_class=chosen,
+        positive_because=because,
+        profile=found,
+    )
+
+
+def checked(found: Found, file: Path, params: Params) -> Found:
+    """Read the table as `preprocess` will, and say what keeps it from that, or is to be known."""
+    try:
+        notes = read_source(file, params.data).notes
+    except PipelineError as error:
+        return msgspec.structs.replace(found, problems=tuple(str(error).splitlines()))
+    return msgspec.structs.replace(found, notes=(*notes, *_too_few(found, params)))
+
+
+def _too_few(found: Found, params: Params) -> list[str]:
+    rarer, rows = min(found.classes.items(), key=lambda item: item[1])
+    training = rows - round(rows * params.preprocess.test_size)
+    needed = params.grid_search.folds + 2
+    if training >= needed:
+        return []
+    return [
+        f"class {rarer} has {training} rows for training, grid_search.folds "
+        f"{params.grid_search.folds} needs {needed}: "
+        + (f"set it to {training - 2}" if training >= 4 else "give more rows")
+    ]
+
+
+def shown(found: Found) -> str:
+    """Say for people what was found, and why."""
+    features, ignored = found.profile.features, found.profile.ignored
+    types = Counter(column.type for column in features.values())
+    kinds = ", ".join(f"{count} {kind}" for kind, count in types.items())
+    classes = ", ".join(f"{count} rows are {value}" for value, count in found.classes.items())
+    lines = [
+        f"{found.file}: {found.rows} rows, {len(features)} features ({kinds}), "
+        f"{len(ignored)} columns left out",
+        f"column {found.target}: {found.positive_class} is the positive class, "
+        f"{found.positive_because}; {classes}",
+    ]
+    lines += [
+        f"column {name}: {column.missing_because}: taken for not known, check that it is so"
+        for name, column in features.items()
+        if column.missing_because
+    ]
+    lines += [
+        f"column {name}: {left.reason}: left out" + (f", {LEAK}" if left.leak else "")
+        for name, left in ignored.items()
+    ]
+    return "\n".join([*lines, *found.profile.notes, *found.notes])

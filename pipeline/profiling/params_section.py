@@ -1,0 +1,122 @@
+"""The section `data` of params.yaml as text, and its place in the file. Pure: text in, text out.
+
+All that stands outside the sections that are replaced stays as it is, to the byte.
+"""
+
+import io
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.scalarstring import SingleQuotedScalarString
+
+from pipeline.profiling.column import Column
+from pipeline.profiling.table_profile import Profile
+
+# YAML 1.1, which some tools still read, takes these for booleans.
+AMBIGUOUS = ("y", "n", "yes", "no", "on", "off")
+FILLED_IN = ("unit", "description")
+EXPLANATION = """\
+Each feature: type (number, integer, boolean or category), unit, description,
+  categories      the texts that a category may be; another one is refused,
+  unseen          or taken for not known with "unseen: missing"
+  missing_values  what stands for "not known" in the table
+  nullable        may a value be absent (default: yes where missing_values are given)
+  limits          [lowest, highest] that can be true at all; beyond them a row is refused.
+                  Statistics do not know them: fill in those that you know"""
+
+
+def data_section(
+    file: str, target: str, positive: str | int, found: Profile, filled_in: Mapping[str, Any]
+) -> str:
+    """Write the section; `filled_in` are features with what people wrote of them before."""
+    data = CommentedMap(
+        file=_text(file),
+        target=_text(target),
+        positive_class={"True": True, "False": False}.get(str(positive), _text(positive)),
+        ignore=_ignored(found),
+        features=CommentedMap(
+            {
+                _text(name): _feature(column, filled_in.get(name) or {})
+                for name, column in found.features.items()
+            }
+        ),
+    )
+    _remark(data, "positive_class", "the value of `target` whose probability is predicted")
+    data.yaml_set_comment_before_after_key("features", before=EXPLANATION, indent=2)
+    return _dumped({"data": data})
+
+
+def _ignored(found: Profile) -> CommentedSeq:
+    """List the columns that are left out, each with the reason."""
+    ignored = CommentedSeq(_text(name) for name in found.ignored)
+    for place, left in enumerate(found.ignored.values()):
+        _remark(ignored, place, left.reason)
+    return ignored
+
+
+def _feature(column: Column, filled_in: Mapping[str, Any]) -> CommentedMap:
+    feature = CommentedMap(type=column.type, unit="", description="")
+    of_its_type = "unseen" if column.type == "category" else "limits"
+    kept = (*FILLED_IN, of_its_type)
+    feature.update({key: filled_in[key] for key in kept if key in filled_in})
+    if column.categories:
+        feature["categories"] = _flow(column.categories)
+    if column.missing_values:
+        feature["missing_values"] = _flow(column.missing_values)
+        because = f"{column.missing_because}: check that this means not known"
+        _remark(feature, "missing_values", because)
+    if column.nullable:
+        feature["nullable"] = True
+    return feature
+
+
+def _flow(values: Iterable[float | str]) -> CommentedSeq:
+    sequence = CommentedSeq(_text(value) for value in values)
+    sequence.fa.set_flow_style()
+    return sequence
+
+
+def _text(value: float | str) -> Any:
+    """Quote a text that YAML 1.1 or 1.2 might not read as one; write 0.0 as 0."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    if isinstance(value, str) and (value.lower() in AMBIGUOUS or not value[:1].isalpha()):
+        return SingleQuotedScalarString(value)
+    return value
+
+
+def _remark(entries: CommentedMap | CommentedSeq, key: str | int, comment: str) -> None:
+    # A column of 0 is one space after the value.
+    entries.yaml_add_eol_comment("# " + " ".join(comment.split()), key, column=0)
+
+
+def _dumped(document: Mapping[str, Any]) -> str:
+    yaml = YAML()
+    yaml.width = 10**6
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    text = io.StringIO()
+    yaml.dump(CommentedMap(document), text)
+    return text.getvalue().rstrip("\n")
+
+
+def with_name(line: str, name: str) -> str:
+    """Give the line of `name`, with its comment, for another name."""
+    _, separator, comment = line.partition(" #")
+    return _dumped({"name": _text(name)}) + separator + comment
+
+
+def replaced(text: str, places: Mapping[str, int], new: Mapping[str, str]) -> str:
+    """Put sections into a document, of whose keys `places` says the lines, from 0.
+
+    Comments at the margin before the next section belong to that one.
+    """
+    lines = text.split("\n")
+    for key in sorted(new, key=lambda key: places[key], reverse=True):
+        start = places[key]
+        end = min((place for place in places.values() if place > start), default=len(lines))
+        while end > start + 1 and (not lines[end - 1].strip() or lines[end - 1].startswith("#")):
+            end -= 1
+        lines[start:end] = [new[key]]
+    return "\n".join(lines)

@@ -1,0 +1,103 @@
+"""What a table's columns are, which give the target away, and which class is the positive one.
+
+Pure: cells as text in, findings out.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipeline.data.contract import BOOLEANS
+from pipeline.params import is_index_name
+from pipeline.profiling.column import Column, Left, describe
+
+Labels = npt.NDArray[np.bool_]
+
+NEARLY_ALL = 0.99
+LEAK_AUC = 0.99
+LEAK_ROWS = 10  # of the rarer class; with fewer, a perfect order may be chance
+_YES_OF = {
+    frozenset(pair): pair[1]
+    for pair in (
+        *(("0", "1"), ("-1", "1"), ("no", "yes"), ("n", "y"), ("false", "true"), ("f", "t")),
+        *(("negative", "positive"), ("neg", "pos"), ("absent", "present"), ("-", "+")),
+    )
+}
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """What each column is, but for unnamed index columns, which are none."""
+
+    features: dict[str, Column]
+    ignored: dict[str, Left]
+    notes: tuple[str, ...]
+
+
+def profile(cells: pd.DataFrame, target: str, y: Labels) -> Profile:
+    """Look at each column; `y` is true for the positive class `[rows]`."""
+    names = [name for name in cells.columns if name != target and not is_index_name(name)]
+    columns = {name: cells[name].str.strip() for name in names}
+    found = {name: describe(name, text) for name, text in columns.items()}
+    features = {name: column for name, column in found.items() if isinstance(column, Column)}
+    ignored = {name: column for name, column in found.items() if isinstance(column, Left)}
+    leaks = {
+        name: Left(f"alone predicts {target} (ROC AUC {auc:.3f})", leak=True)
+        for name, column in features.items()
+        if (auc := separation(columns[name], column, y)) >= LEAK_AUC
+    }
+    if len(leaks) < len(features):  # else nothing would be left to learn from
+        features = {name: column for name, column in features.items() if name not in leaks}
+        ignored |= leaks
+        leaks = {}
+    notes = [
+        f"column {name}: {leak.reason}, and is kept as no other is" for name, leak in leaks.items()
+    ]
+    notes += [note for name in features for note in _almost_constant(name, columns[name])]
+    return Profile(features, ignored, tuple(notes))
+
+
+def positive_class(counts: Mapping[str | int, int]) -> tuple[str | int, str]:
+    """Choose of two classes, with their rows, the positive one: that which says yes, or the rarer.
+
+    Gives as well why it was chosen.
+    """
+    by_text = {str(value).lower(): value for value in counts}
+    if (yes := _YES_OF.get(frozenset(by_text))) is not None:
+        return by_text[yes], "which says yes"
+    return min(counts, key=lambda value: counts[value]), "the rarer class"
+
+
+def separation(text: "pd.Series[str]", column: Column, y: Labels) -> float:
+    """Give the ROC AUC of the best that a column alone says of the target, in either direction.
+
+    A number says it by its order or by being absent, a category by the share of positives in it.
+    """
+    if min(y.sum(), (~y).sum()) < LEAK_ROWS:
+        return 0.5
+    if column.type == "category":
+        return roc_auc(pd.Series(y).groupby(text).transform("mean"), y)
+    x = pd.to_numeric(text.str.lower().replace(BOOLEANS), errors="coerce")
+    absent = x.isna() | x.isin(column.missing_values)
+    known = ~absent.to_numpy()
+    enough = min(y[known].sum(), (~y[known]).sum()) >= LEAK_ROWS
+    by_order = roc_auc(x[known], y[known]) if enough else 0.5
+    by_absence = roc_auc(absent.astype(float), y)
+    return max(by_order, 1 - by_order, by_absence, 1 - by_absence)
+
+
+def roc_auc(x: "pd.Series[float]", y: Labels) -> float:
+    """Give the ROC AUC by the ranks of the positives (Mann and Whitney), ties counting half."""
+    positive, negative = int(y.sum()), int((~y).sum())
+    ranks = x.rank().to_numpy()[y].sum()
+    return float((ranks - positive * (positive + 1) / 2) / (positive * negative))
+
+
+def _almost_constant(name: str, text: "pd.Series[str]") -> list[str]:
+    counts = text.value_counts()
+    share = counts.iloc[0] / len(text)
+    if share < NEARLY_ALL:
+        return []
+    return [f"column {name}: {share:.1%} of the rows have {counts.index[0]!r}: it can tell little"]

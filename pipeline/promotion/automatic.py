@@ -1,0 +1,88 @@
+"""Promotion by the gates at the end of `dvc repro`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.promotion.challenger import Candidacy, Judged
+from pipeline.promotion.transitions import (
+    AUTOMATIC,
+    PRODUCTION,
+    STAGES,
+    STAGING,
+    decided_by_hand,
+    move,
+    standing,
+)
+from pipeline.registry.ledger import Entry
+from pipeline.registry.ledger_store import LedgerStore
+from serving.receipts.receipt import Gate
+
+SWITCHED_OFF = "not promoted: register.auto_promote is off in params.yaml"
+
+GATE_FAILED = "not promoted: a gate does not hold"
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Where a version stands after its gates were judged, and why not in production."""
+
+    gates: tuple[Gate, ...]
+    stages: list[str]
+    why_not: str = ""
+
+
+def place(candidacy: Candidacy, *, promote: bool) -> Placed:
+    """Put the version in `staging`, and in `production` where it may go there."""
+    store = LedgerStore(candidacy.tracking, candidacy.name)
+    production = standing(store, PRODUCTION)
+    judged = candidacy.judged(production)
+    if standing(store, STAGING) != candidacy.version:
+        candidacy.check_whole(STAGING)
+        move(store, STAGING, lambda _: moved(candidacy, judged))
+    why_not = ""
+    if production != candidacy.version:
+        judged, why_not = _promote(store, candidacy) if promote else (judged, SWITCHED_OFF)
+    elif not judged.passed:
+        why_not = f"{GATE_FAILED} (but still in production)"
+    stages = [stage for stage in STAGES if standing(store, stage) == candidacy.version]
+    return Placed(judged.gates, stages, why_not)
+
+
+def _promote(store: LedgerStore, candidacy: Candidacy) -> tuple[Judged, str]:
+    """Move production to the version; give what its gates said, and what keeps it out."""
+    found: list[Judged] = []
+
+    def decide(source: str | None) -> dict[str, Any]:
+        # Here, since somebody may decide while the gates are judged: then this is asked again.
+        ledger = store.read()
+        found.append(candidacy.judged(source))
+        by_hand = decided_by_hand(ledger, candidacy.version, candidacy.scorer.digest)
+        if by_hand is not None:
+            raise _StoppedError(_decided(by_hand, candidacy.version))
+        if not found[-1].passed:
+            raise _StoppedError(GATE_FAILED)
+        candidacy.check_whole(PRODUCTION)
+        return moved(candidacy, found[-1])
+
+    try:
+        move(store, PRODUCTION, decide)
+    except _StoppedError as why_not:
+        return found[-1], str(why_not)
+    return found[-1], ""
+
+
+class _StoppedError(Exception):
+    """What keeps a version out of production, which an automatic promotion only tells."""
+
+
+def moved(candidacy: Candidacy, judged: Judged) -> dict[str, Any]:
+    return candidacy.entry(judged, command=AUTOMATIC, outcome="moved")
+
+
+def _decided(entry: Entry, version: str) -> str:
+    because = f" ({entry.reason})" if entry.reason else ""
+    return (
+        f"not promoted: {entry.actor} decided for version {entry.target} on {entry.time:%Y-%m-%d} "
+        f"by `{entry.command}`{because}; `python -m pipeline promote {version} --to production` "
+        "decides anew"
+    )

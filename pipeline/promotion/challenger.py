@@ -1,0 +1,209 @@
+"""A version's case for a stage: its evidence, its gates, and the receipt of both.
+
+The evidence is that of the code that answers: the version is scored by the service's own scorer,
+on its test rows, beside the version in production on the same rows.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from statistics import median
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+
+from pipeline.data.table import Table
+from pipeline.errors import PipelineError
+from pipeline.evaluation.delong import PairedDifference, paired_roc_auc_difference
+from pipeline.params import Gates
+from pipeline.promotion.compatibility import breaking_changes
+from pipeline.promotion.gates import Evidence, Incumbent, all_passed, judge
+from pipeline.promotion.reencode import rows_for
+from pipeline.promotion.transitions import PRODUCTION
+from pipeline.registry import receipts, versions
+from pipeline.registry.ledger_store import LedgerStore, actor
+from pipeline.tracking.experiment import Tracking
+from serving.model.contract import FloatMatrix
+from serving.model.scorer import DIGEST_TAG, ModelError, Scorer
+from serving.receipts.receipt import Gate, Receipt, Verdict
+from serving.receipts.signing import sign
+
+PRODUCTION_INPUT = "production"  # among a receipt's inputs: the digest of the model compared with
+
+MEASURED = 200  # answers to one row, whose median is the latency
+
+
+class Judged(NamedTuple):
+    """What the gates said, and the digest of the receipt that says so."""
+
+    gates: tuple[Gate, ...]
+    receipt: str
+
+    @property
+    def passed(self) -> bool:
+        return all_passed(self.gates)
+
+
+@dataclass(frozen=True)
+class Candidacy:
+    """One version that wants a stage. `test_digest` is of the rows that `metrics` are of."""
+
+    tracking: Tracking
+    name: str
+    version: str
+    scorer: Scorer
+    test: Table
+    test_digest: str
+    metrics: Mapping[str, float]
+    onnx_difference: float
+    bounds: Gates
+    confidence: float
+    key: bytes | None = field(default=None, repr=False)
+
+    def judged(self, production: str | None, *, force: str = "") -> Judged:
+        """Judge the version against the one that is in production, and leave the receipt.
+
+        A receipt of the same inputs stands as it is: the same question is not asked twice.
+        `force` is the reason to let it pass where the gates do not, which the receipt will say.
+        """
+        stands = production == self.version
+        other = self._other(production)
+        inputs = self._inputs(other)
+        before, digest = self._receipt()
+        if before is not None and not (force and before.verdict == "failed"):
+            # What it did not pass beside another version, it does not pass for want of that.
+            lost = stands and other is None and before.inputs.get(PRODUCTION_INPUT)
+            stays = lost and before.verdict != "passed"
+            if stays or _same(inputs, before.inputs, but_for_production=stands):
+                return Judged(before.gates, digest)
+        gates = self.gates_against(production)
+        forced_by, reason = (actor(), force) if force else ("", "")
+        if stands and before is not None and before.verdict == "forced":
+            forced_by, reason = before.forced_by, before.reason
+        verdict: Verdict = "passed" if all_passed(gates) else "forced" if reason else "failed"
+        receipt = Receipt(
+            model=self.name,
+            digest=self.scorer.digest,
+            inputs=inputs,
+            gates=gates,
+            verdict=verdict,
+            forced_by=forced_by if verdict == "forced" else "",
+            reason=reason if verdict == "forced" else "",
+        )
+        digest = receipts.keep_receipt(self.tracking, self.name, self.version, receipt, self.key)
+        return Judged(gates, digest)
+
+    def gates_against(self, production: str | None) -> tuple[Gate, ...]:
+        """Give what the gates say while that version is in production; leave nothing behind."""
+        return judge(self.bounds, self._evidence(production))
+
+    def entry(self, judged: Judged, *, command: str, outcome: str, **more: Any) -> dict[str, Any]:
+        """Give what the ledger is to say of this version and its gates."""
+        return {
+            "command": command,
+            "outcome": outcome,
+            "target": self.version,
+            "digest": self.scorer.digest,
+            "gates": judged.gates,
+            "receipt": judged.receipt,
+            "signature": sign(self.key, judged.receipt, self.scorer.digest) if self.key else "",
+            **more,
+        }
+
+    def check_whole(self, stage: str) -> None:
+        """Download the version and open it as the service will: what a stage names answers.
+
+        Raises PipelineError where it is not what was registered.
+        """
+        try:
+            with versions.downloaded(self.tracking, self.name, self.version):
+                pass
+        except ModelError as error:
+            raise PipelineError(
+                f"version {self.version} of {self.name} is not put in stage {stage}: the registry "
+                f"does not give it back whole ({error}); delete the version, then run `dvc repro` "
+                "again"
+            ) from error
+
+    def _other(self, production: str | None) -> str | None:
+        """Give the version to compare with, None where there is none.
+
+        Where ours is in production already it is the one whose place it took: else whatever came
+        there by force or by hand would pass, once it is judged anew, for having no other to face.
+        """
+        if production != self.version:
+            return production
+        ledger = LedgerStore(self.tracking, self.name).read()
+        replaced = ledger.replaced(PRODUCTION, self.version)
+        return replaced if replaced in versions.numbers(self.tracking, self.name) else None
+
+    def _receipt(self) -> tuple[Receipt | None, str]:
+        """Give the receipt that the version has; one that is damaged or not signed is made anew."""
+        try:
+            return receipts.receipt_of(self.tracking, self.name, self.version, self.key)
+        except ModelError:
+            return None, ""
+
+    def _inputs(self, other: str | None) -> dict[str, str]:
+        bounds = {"gates": self.bounds, "confidence": self.confidence}
+        production = ""
+        if other is not None:
+            tags = versions.tags_of(self.tracking, self.name, other)
+            production = tags.get(DIGEST_TAG) or f"version {other}"
+        return {
+            "model": self.scorer.digest,
+            "test rows": self.test_digest,
+            "bounds": sha256(msgspec.json.encode(bounds)).hexdigest(),
+            PRODUCTION_INPUT: production,
+        }
+
+    def _evidence(self, production: str | None) -> Evidence:
+        other, stood = self._other(production), production == self.version
+        return Evidence(
+            metrics=self.metrics,
+            onnx_difference=self.onnx_difference,
+            size_mb=self.scorer.size / 1e6,
+            latency_ms=latency_ms(self.scorer, self.test.X),
+            incumbent=None if other is None else self._incumbent(other, stood),
+        )
+
+    def _incumbent(self, version: str, stood: bool) -> Incumbent:
+        place = "that was in production" if stood else "in production"
+        try:
+            with versions.downloaded(self.tracking, self.name, version) as theirs:
+                difference = difference_on(self.test, self.scorer, theirs, self.confidence)
+                changes = breaking_changes(theirs.contract, self.scorer.contract)
+        except ModelError as error:
+            return Incumbent(version, str(error), [], place)
+        return Incumbent(version, difference, changes, place)
+
+
+def difference_on(
+    test: Table, ours: Scorer, theirs: Scorer, confidence: float
+) -> PairedDifference | str:
+    """Compare two models on the same rows, where these have all that both ask for."""
+    X = rows_for(theirs.contract, test)
+    if isinstance(X, str):
+        return X
+    return paired_roc_auc_difference(
+        test.y, ours.score(test.X)[1], theirs.score(X)[1], confidence=confidence
+    )
+
+
+def latency_ms(scorer: Scorer, X: FloatMatrix) -> float:
+    """Give the median time of one row's answer in milliseconds, on this machine."""
+    row = np.ascontiguousarray(X[:1])
+    times = []
+    for _ in range(MEASURED):
+        start = time.perf_counter()
+        scorer.score(row)
+        times.append(time.perf_counter() - start)
+    return 1000 * median(times)
+
+
+def _same(inputs: dict[str, str], before: dict[str, str], *, but_for_production: bool) -> bool:
+    """Compare what went in; one that stands in production was compared before it came there."""
+    ignored = {PRODUCTION_INPUT} if but_for_production else set()
+    return all(before.get(k) == v for k, v in inputs.items() if k not in ignored)

@@ -1,0 +1,136 @@
+"""The gates before production: figures and bounds in, verdicts out."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.evaluation.delong import PairedDifference
+from pipeline.export.parity import TOLERANCE
+from pipeline.params import Gates
+from serving.receipts.receipt import Gate
+
+
+@dataclass(frozen=True)
+class Incumbent:
+    """The version in production, or whose place ours took there, and how ours compares with it.
+
+    `difference` is ours minus theirs on the same test rows, or why there is none.
+    """
+
+    version: str
+    difference: PairedDifference | str
+    breaking_changes: Sequence[str]
+    place: str = "in production"
+
+    def __str__(self) -> str:
+        return f"version {self.version} {self.place}"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of a candidate: its metrics on the test rows, and what it is to run.
+
+    `onnx_difference` is the largest between the exported model's probability and scikit-learn's.
+    """
+
+    metrics: Mapping[str, float]
+    onnx_difference: float
+    size_mb: float
+    latency_ms: float
+    incumbent: Incumbent | None = None
+
+
+def judge(gates: Gates, evidence: Evidence) -> tuple[Gate, ...]:
+    """Hold a candidate to each gate that has a bound, in the order of `params.yaml`."""
+    metrics = evidence.metrics
+    low = metrics.get("roc_auc_low", float("nan"))
+    most = [
+        ("max_brier", "Brier score", metrics.get("brier"), gates.max_brier, ""),
+        (
+            "max_calibration_error",
+            "expected calibration error",
+            metrics.get("expected_calibration_error"),
+            gates.max_calibration_error,
+            "",
+        ),
+        (
+            "max_subgroup_gap",
+            "largest difference of ROC AUC between subgroups",
+            metrics.get("subgroup_gap"),
+            gates.max_subgroup_gap,
+            "",
+        ),
+        ("max_size_mb", "the model's size", evidence.size_mb, gates.max_size_mb, " MB"),
+        ("max_latency_ms", "a row's answer", evidence.latency_ms, gates.max_latency_ms, " ms"),
+        (
+            "parity",
+            "largest difference from scikit-learn's probability",
+            evidence.onnx_difference,
+            TOLERANCE,
+            "",
+        ),
+    ]
+    return (
+        _at_least("min_roc_auc", "lower end of the ROC AUC", low, gates.min_roc_auc),
+        *(
+            _at_most(gate, what, figure, bound, unit)
+            for gate, what, figure, bound, unit in most
+            if bound is not None
+        ),
+        _not_worse(evidence.incumbent, gates.max_roc_auc_drop),
+        _compatible(evidence.incumbent),
+    )
+
+
+def all_passed(verdicts: Iterable[Gate]) -> bool:
+    return all(verdict.passed for verdict in verdicts)
+
+
+def _at_least(gate: str, what: str, figure: float, bound: float) -> Gate:
+    passed = figure >= bound
+    relation = "at least" if passed else "below"
+    sentence = f"{what}, {_shown(figure)}, is {relation} {bound:g}"
+    return Gate(gate, passed, sentence, figure, bound)
+
+
+def _at_most(gate: str, what: str, figure: float | None, bound: float, unit: str) -> Gate:
+    if figure is None:
+        return Gate(gate, False, f"{what} is not known", None, bound)
+    passed = figure <= bound
+    relation = "at most" if passed else "above"
+    sentence = f"{what}, {_shown(figure)}{unit}, is {relation} {bound:g}{unit}"
+    return Gate(gate, passed, sentence, figure, bound)
+
+
+def _not_worse(incumbent: Incumbent | None, margin: float) -> Gate:
+    """Hold the lower end of the difference to the margin: non-inferiority, not a better figure."""
+    gate = "max_roc_auc_drop"
+    if incumbent is None:
+        return Gate(gate, True, "production has no other version to compare with", None, margin)
+    found = incumbent.difference
+    if isinstance(found, str):
+        sentence = f"cannot be compared with {incumbent}: {found}"
+        return Gate(gate, False, sentence, None, margin)
+    passed = found.low >= -margin
+    relation = "within" if passed else "not surely within"
+    sentence = (
+        f"ROC AUC {found.difference:+.4f} ({found.low:+.4f} to {found.high:+.4f}) against "
+        f"{incumbent}, on the same rows, is {relation} a loss of {margin:g}"
+    )
+    return Gate(gate, passed, sentence, found.low, -margin)
+
+
+def _compatible(incumbent: Incumbent | None) -> Gate:
+    gate = "contract"
+    if incumbent is None:
+        return Gate(gate, True, "production has no other contract to keep")
+    changes = incumbent.breaking_changes
+    if not changes:
+        sentence = f"who calls {incumbent} can go on as before"
+        return Gate(gate, True, sentence, 0.0, 0.0)
+    sentence = f"breaks who calls {incumbent}: {'; '.join(changes)}"
+    return Gate(gate, False, sentence, float(len(changes)), 0.0)
+
+
+def _shown(figure: float) -> str:
+    """Write a figure to four decimals, and one that these would round away to three digits."""
+    return f"{figure:.4f}" if abs(figure) >= 0.001 or figure == 0 else f"{figure:.3g}"

@@ -1,0 +1,44 @@
+"""Rows of one contract as another contract takes them."""
+
+import numpy as np
+
+from pipeline.data.table import Table
+from serving.model.contract import Contract, Feature, FloatMatrix
+
+
+def rows_for(contract: Contract, table: Table) -> FloatMatrix | str:
+    """Give a table's features `[rows, features]` as a model of `contract` takes them.
+
+    Gives the reason, in a few words, where it predicts something else or asks for what is not
+    there. Limits are no reason: a model answers beyond them as well.
+    """
+    ours = table.contract
+    if (contract.target, contract.classes) != (ours.target, ours.classes):
+        return f"it predicts {contract.target} {contract.classes[1]}"
+    absent = [name for name in contract.names if name not in ours.names]
+    if absent:
+        return f"it needs {', '.join(absent)}"
+    columns = []
+    for feature in contract.features:
+        place = ours.names.index(feature.name)
+        column = _as_taken(feature, ours.features[place], table.X[:, place])
+        if isinstance(column, str):
+            return column
+        columns.append(column)
+    return np.column_stack(columns)
+
+
+def _as_taken(theirs: Feature, ours: Feature, x: FloatMatrix) -> FloatMatrix | str:
+    """Give a column as another contract has it, or the reason why it cannot be had so."""
+    if theirs.categories == ours.categories:
+        return x
+    if not theirs.categories or not ours.categories:
+        return f"it takes {theirs.name} as a {theirs.type}"
+    codes, known = theirs.codes, ~np.isnan(x)
+    texts = [ours.categories[int(code)] for code in x[known]]
+    unknown = sorted({*texts} - codes.keys())
+    if unknown and theirs.unseen == "refuse":
+        return f"it does not know {theirs.name} {', '.join(unknown)}"
+    found = x.copy()
+    found[known] = [codes.get(text, np.nan) for text in texts]
+    return found

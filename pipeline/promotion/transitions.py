@@ -1,0 +1,132 @@
+"""Moving a stage: decide, write it into the ledger, move the stage, read it back, mark it done.
+
+Whatever kills a move on its way, the next one finds what is missing by the ledger: an entry
+without its mark is carried out, and a stage that does not stand where the last entry says was
+moved outside, which becomes an entry of its own. Of two moves at once the second to write finds
+its number taken, and decides anew on what is there now.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from pipeline.errors import PipelineError
+from pipeline.registry import stages, versions
+from pipeline.registry.ledger import Entry, Ledger
+from pipeline.registry.ledger_store import LedgerStore, OvertakenError
+from serving.model.scorer import ModelError
+
+STAGING, PRODUCTION = "staging", "production"
+STAGES = (STAGING, PRODUCTION)
+AUTOMATIC = "register"  # the command that moves stages by itself, at each `dvc repro`
+ATTEMPTS = 20
+FOUND = "found there; no command of this project moved it"
+DELETED = "version {} is no longer in the registry"
+
+# From the version that a stage names now to what the entry is to say.
+Decide = Callable[[str | None], dict[str, Any]]
+
+
+def move(store: LedgerStore, stage: str, decide: Decide) -> Entry:
+    """Let `decide` say what happens to a stage, write it down, and do it.
+
+    Gives the entry that was written. Raises PipelineError where others keep moving the stage.
+    """
+    for _ in range(ATTEMPTS):
+        ledger = settle(store, stage)
+        source = ledger.standing(stage)
+        try:
+            entry = store.append(ledger, stage=stage, source=source, **decide(source))
+        except OvertakenError:
+            continue
+        if entry.outcome == "moved":
+            finish(store, stage)
+        return entry
+    raise _contended(store, stage)
+
+
+def standing(store: LedgerStore, stage: str) -> str | None:
+    """Give the version that a stage names, once what was interrupted is carried out."""
+    return settle(store, stage).standing(stage)
+
+
+def settle(store: LedgerStore, stage: str) -> Ledger:
+    """Carry out what was interrupted, and write down what was moved outside.
+
+    Gives the ledger, whose last move of the stage is now where the stage stands.
+    """
+    for _ in range(ATTEMPTS):
+        ledger = store.read()
+        if ledger.unfinished(stage):
+            finish(store, stage)
+            continue
+        actual = stages.number_at(store.tracking, store.name, stage)
+        expected = ledger.standing(stage)
+        if actual == expected:
+            return ledger
+        try:
+            store.append(
+                ledger,
+                command="",
+                stage=stage,
+                outcome="outside",
+                source=expected,
+                target=actual,
+                reason=_why_outside(store, expected),
+            )
+        except OvertakenError:
+            continue
+    raise _contended(store, stage)
+
+
+def finish(store: LedgerStore, stage: str) -> None:
+    """Let the stage name what the last entry says, and mark as done what led there.
+
+    It is read back afterwards, the ledger too: who was slower must not have the last word. Where
+    the version was deleted meanwhile there is nothing to carry out: the stage stays where it is,
+    which `settle` writes down.
+    """
+    for _ in range(ATTEMPTS):
+        ledger = store.read()
+        if not _set(store, stage, ledger.standing(stage)):
+            continue
+        if store.read().last_move(stage) == ledger.last_move(stage):
+            for entry in ledger.unfinished(stage):
+                store.mark_done(entry)
+            return
+    raise _contended(store, stage)
+
+
+def _why_outside(store: LedgerStore, expected: str | None) -> str:
+    there = expected is None or expected in versions.numbers(store.tracking, store.name)
+    return FOUND if there else DELETED.format(expected)
+
+
+def _set(store: LedgerStore, stage: str, wanted: str | None) -> bool:
+    """Say whether the stage is as it is wanted, or cannot be."""
+    if stages.number_at(store.tracking, store.name, stage) == wanted:
+        return True
+    try:
+        stages.set_stage(store.tracking, store.name, stage, wanted)
+    except ModelError:
+        return True
+    return stages.number_at(store.tracking, store.name, stage) == wanted
+
+
+def decided_by_hand(ledger: Ledger, version: str, digest: str) -> Entry | None:
+    """Give the entry by which a person decided on production after this model was there.
+
+    An automatic promotion does not undo it; a model that came later is a new question. One that
+    was deleted and registered again, as another version, is the same one.
+    """
+    last = ledger.last_move(PRODUCTION)
+    if last is None or last.outcome != "moved" or last.command == AUTOMATIC:
+        return None
+    ours = [e.number for e in ledger.entries if e.target == version or e.digest == digest]
+    return last if ours and ours[0] < last.number and last.target != version else None
+
+
+def _contended(store: LedgerStore, stage: str) -> PipelineError:
+    return PipelineError(
+        f"the stage {stage} of {store.name} does not stand still: others move it at the same time; "
+        "try again, and see `python -m pipeline history`"
+    )

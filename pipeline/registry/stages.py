@@ -1,0 +1,57 @@
+"""Stages of a registered model: aliases that name a version."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from pipeline.registry.ledger_store import NOT_FOUND
+from pipeline.tracking.experiment import Tracking
+from serving.model.scorer import ModelError
+
+
+def version_at(tracking: Tracking, name: str, stage: str) -> ModelVersion | None:
+    """Give the version that a stage names, or None."""
+    try:
+        return tracking.client.get_model_version_by_alias(name, stage)
+    except MlflowException as error:
+        if error.error_code in NOT_FOUND:
+            return None
+        raise
+
+
+def set_stage(tracking: Tracking, name: str, stage: str, version: str | None) -> None:
+    """Let a stage name a version, or none; raises ModelError for one that is not there."""
+    if version is None:
+        tracking.client.delete_registered_model_alias(name, stage)
+        return
+    with absent_as_model_error():
+        tracking.client.set_registered_model_alias(name, stage, version)
+
+
+def number_at(tracking: Tracking, name: str, stage: str) -> str | None:
+    """Give the number of the version that a stage names, or None."""
+    now = version_at(tracking, name, stage)
+    return None if now is None else str(now.version)
+
+
+def stages(tracking: Tracking, name: str) -> list[str]:
+    """Give the stages that name a version."""
+    try:
+        return sorted(tracking.client.get_registered_model(name).aliases)
+    except MlflowException as error:
+        if error.error_code in NOT_FOUND:
+            return []
+        raise
+
+
+@contextmanager
+def absent_as_model_error() -> Iterator[None]:
+    """Say in a word of our own that a version was deleted, which is no failure of the store."""
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code not in NOT_FOUND:
+            raise
+        raise ModelError("it is no longer in the registry") from error

@@ -1,0 +1,218 @@
+"""The model card of a version: facts in, Markdown and a page out.
+
+It has the sections and the front matter of Hugging Face's cards (Mitchell et al. 2019, "Model Cards
+for Model Reporting"; https://huggingface.co/docs/hub/model-cards). It says nothing of stages: they
+move, and the card stays true.
+"""
+
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import sqrt
+from statistics import NormalDist
+from typing import Any
+
+import msgspec
+import pandas as pd
+from markdown_it import MarkdownIt
+
+from pipeline.params import CardTexts
+from pipeline.registry.references import Version
+from pipeline.reports.client_examples import calls
+from pipeline.reports.render import render
+from serving.model.contract import Contract, Feature
+
+RULES = {
+    "youden": "the highest Youden index (recall + specificity − 1)",
+    "f1": "the highest F1",
+    "accuracy": "the highest accuracy",
+}
+SHARES = {  # of which counts each is a share
+    "accuracy": (("true_positives", "true_negatives"), ("false_positives", "false_negatives")),
+    "precision": (("true_positives",), ("false_positives",)),
+    "recall": (("true_positives",), ("false_negatives",)),
+    "specificity": (("true_negatives",), ("false_positives",)),
+}
+PLAIN = ("average_precision", "brier", "log_loss", "expected_calibration_error")
+UNKNOWN_LICENSE = "unknown"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a card tells: the version with its run, its contract, and the tables of its evaluation.
+
+    A table is None where the run has none, which earlier versions of this project wrote.
+    """
+
+    version: Version
+    contract: Contract
+    texts: CardTexts
+    calibration: pd.DataFrame | None = None
+    subgroups: pd.DataFrame | None = None
+
+    @property
+    def title(self) -> str:
+        return f"{self.version.name}, version {self.version.number}"
+
+    @property
+    def confidence(self) -> float:
+        return float(self.version.params.get("evaluate.confidence", 0.95))
+
+
+def body(facts: Facts) -> str:
+    """Write the card as Markdown, without its front matter."""
+    version, contract = facts.version, facts.contract
+    kernel = version.params.get("grid_search.approximation", "none")
+    return render(
+        "model_card.md",
+        title=facts.title,
+        texts=facts.texts,
+        version=version,
+        contract=contract,
+        params=version.params,
+        approximated=kernel != "none",
+        datasets=version.datasets,
+        features=[_feature_row(feature) for feature in contract.features],
+        confidence=f"{facts.confidence:.0%}",
+        figures=figures(version.metrics, facts.confidence),
+        test=_test_metrics(version.metrics),
+        rule=RULES.get(version.params.get("grid_search.threshold", ""), "a rule not recorded"),
+        calibration=_records(facts.calibration),
+        subgroups=_records(facts.subgroups),
+        calls=calls(contract),
+        cell=_cell,
+    )
+
+
+def markdown(facts: Facts) -> str:
+    """Write the whole card, with the YAML front matter that model hubs read."""
+    return f"---\n{msgspec.yaml.encode(front_matter(facts)).decode()}---\n\n{body(facts)}"
+
+
+def page(facts: Facts, images: Mapping[str, bytes]) -> str:
+    """Write the card as one page; `images` are the run's plots as PNG, by their names."""
+    # Without raw HTML: what a user writes into a description stays text.
+    converter = MarkdownIt("commonmark", {"html": False}).enable("table")
+    plots = {name: b64encode(image).decode() for name, image in images.items()}
+    return render("card.html", title=facts.title, body=converter.render(body(facts)), images=plots)
+
+
+def front_matter(facts: Facts) -> dict[str, Any]:
+    version, source = facts.version, facts.version.params.get("data.file", "unknown")
+    test = _test_metrics(version.metrics)
+    measured = {"roc_auc": "ROC AUC", "brier": "Brier score", "recall": "Recall", "f1": "F1"}
+    results = [
+        {"type": key, "name": name, "value": round(test[key], 6)}
+        for key, name in measured.items()
+        if key in test
+    ]
+    return {
+        "library_name": "onnx",
+        "license": facts.texts.license or UNKNOWN_LICENSE,
+        "pipeline_tag": "tabular-classification",
+        "tags": ["tabular-classification", "svm", "onnx", "scikit-learn", "mlflow"],
+        "metrics": [entry["type"] for entry in results],
+        "model-index": [
+            {
+                "name": version.name,
+                "results": [
+                    {
+                        "task": {"type": "tabular-classification"},
+                        "dataset": {
+                            "name": source,
+                            "type": "csv",
+                            "split": "test",
+                            "revision": version.tags.get("data.digest", "unknown"),
+                        },
+                        "metrics": results,
+                    }
+                ],
+            }
+        ],
+    }
+
+
+def figures(metrics: Mapping[str, float], confidence: float) -> dict[str, tuple[str, str]]:
+    """Give each figure of the test rows with its interval, as far as it has one.
+
+    That of the ROC AUC is the run's own; those of shares of rows are Wilson's (1927).
+    """
+    test = _test_metrics(metrics)
+    found = {"roc_auc": (_number(test.get("roc_auc")), _range(test, "roc_auc_low", "roc_auc_high"))}
+    for name, (hits, misses) in SHARES.items():
+        hit, missed = (sum(test.get(key, 0) for key in keys) for keys in (hits, misses))
+        low, high = wilson_interval(hit, hit + missed, confidence)
+        found[name] = (_number(test.get(name)), f"{low:.4f} to {high:.4f}")
+    return {**found, **{name: (_number(test[name]), "") for name in PLAIN if name in test}}
+
+
+def wilson_interval(hits: float, trials: float, confidence: float) -> tuple[float, float]:
+    """Give the score interval of a share; without trials it is all from 0 to 1."""
+    if not trials:
+        return 0.0, 1.0
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    share, weight = hits / trials, z * z / trials
+    middle = (share + weight / 2) / (1 + weight)
+    half = z * sqrt(share * (1 - share) / trials + weight / trials / 4) / (1 + weight)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _test_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
+    return {
+        key.removeprefix("test_"): value
+        for key, value in metrics.items()
+        if key.startswith("test_")
+    }
+
+
+def _feature_row(feature: Feature) -> dict[str, str]:
+    stands_for = ", ".join(_plain(value) for value in feature.missing_values)
+    missing = f"yes; also {stands_for}" if stands_for else "yes"
+    low, high = feature.minimum, feature.maximum
+    limits = "" if low is None and high is None else f"{_end(low)} to {_end(high)}"
+    seen = feature.training_range
+    return {
+        "name": feature.name,
+        "type": feature.type,
+        "unit": feature.unit,
+        "limits": ", ".join(feature.categories) or limits,
+        "seen": f"{seen[0]:.15g} to {seen[1]:.15g}" if seen else "",
+        "missing": missing if feature.nullable or stands_for else "no",
+        "description": feature.description,
+    }
+
+
+def _plain(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+def _end(limit: float | None) -> str:
+    return "any" if limit is None else f"{limit:.15g}"
+
+
+def _records(table: pd.DataFrame | None) -> list[dict[str, Any]]:
+    """Give a table's rows, with figures as text and nothing where there is none."""
+    if table is None:
+        return []
+    return [
+        {
+            str(key): _number(value) if isinstance(value, float) else value
+            for key, value in row.items()
+        }
+        for row in table.to_dict("records")
+    ]
+
+
+def _range(figures_: Mapping[str, float], low: str, high: str) -> str:
+    if low not in figures_ or high not in figures_:
+        return ""
+    return f"{_number(figures_[low])} to {_number(figures_[high])}"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None or value != value else f"{value:.4f}"
+
+
+def _cell(text: object) -> str:
+    """Write a text into a table's cell, which ends at a bar and at a line's end."""
+    return " ".join(str(text).split()).replace("|", "\\|")

@@ -1,0 +1,155 @@
+"""Figures from the tables that the stages wrote, for the run in MLflow.
+
+`dvc plots` draws the same tables, and can lay several experiments over each other.
+
+    python -m pipeline.reports.run_plots FOLDER CV_RESULTS LEARNING_CURVE RANK_BY TABLES
+"""
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+IN_THE_CARD = ("calibration.csv", "subgroups.csv")  # small tables, which the model card shows
+CHANCE: dict[str, Any] = {"color": "0.7", "linestyle": "--", "linewidth": 1}
+
+
+def draw_search(folder: Path, cv_results: Path, learning_curve: Path, rank_by: str) -> None:
+    """Draw what is known when a search is done into `folder` as PNG."""
+    _save(folder / "search.png", _search, pd.read_csv(cv_results), f"{rank_by}_test_score")
+    _save(folder / "learning_curve.png", _learning_curve, pd.read_csv(learning_curve))
+
+
+def draw_evaluation(folder: Path, tables: Path) -> None:
+    """Draw what the evaluation found into `folder` as PNG, beside the tables that a card shows."""
+    for draw in (_roc, _precision_recall, _calibration, _confusion):
+        name = draw.__name__.removeprefix("_")
+        _save(folder / f"{name}.png", draw, pd.read_csv(tables / f"{name}.csv"))
+    subgroups = pd.read_csv(tables / "subgroups.csv")
+    if len(subgroups):
+        _save(folder / "subgroups.png", _subgroups, subgroups)
+    for name in IN_THE_CARD:
+        shutil.copyfile(tables / name, folder / name)
+
+
+def _save(path: Path, draw: Callable[..., None], *data: object) -> None:
+    # Here, since it takes half a second, and only a new run needs it.
+    path.parent.mkdir(parents=True, exist_ok=True)
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5, 4.2), dpi=110, layout="constrained")
+    draw(figure.add_subplot(), *data)
+    figure.savefig(path)
+
+
+def _roc(axes: "Axes", curve: pd.DataFrame) -> None:
+    axes.plot([0, 1], [0, 1], **CHANCE)
+    axes.plot(curve["false_positive_rate"], curve["true_positive_rate"])
+    axes.set(title="ROC", xlabel="False positive rate", ylabel="True positive rate")
+
+
+def _precision_recall(axes: "Axes", curve: pd.DataFrame) -> None:
+    axes.step(curve["recall"], curve["precision"], where="pre")
+    axes.set(title="Precision and recall", xlabel="Recall", ylabel="Precision", ylim=(0, 1.02))
+
+
+def _calibration(axes: "Axes", curve: pd.DataFrame) -> None:
+    axes.plot([0, 1], [0, 1], **CHANCE)
+    axes.plot(curve["predicted"], curve["observed"], marker="o")
+    for _, point in curve.iterrows():
+        axes.annotate(
+            f"{point['rows']:.0f}",
+            (point["predicted"], point["observed"]),
+            xytext=(5, -10),
+            textcoords="offset points",
+            fontsize=7,
+        )
+    axes.set(
+        title="Calibration (with the rows of each bin)",
+        xlabel="Mean predicted probability",
+        ylabel="Share of positives",
+    )
+
+
+def _confusion(axes: "Axes", answers: pd.DataFrame) -> None:
+    counts = pd.crosstab(answers["actual"], answers["predicted"])
+    classes = sorted({*counts.index, *counts.columns})
+    counts = counts.reindex(index=classes, columns=classes, fill_value=0)
+    _heat(axes, counts.to_numpy(), "{:d}")
+    axes.set_xticks(range(len(classes)), classes)
+    axes.set_yticks(range(len(classes)), classes)
+    axes.set(title="Confusion", xlabel="Predicted", ylabel="Actual")
+
+
+def _subgroups(axes: "Axes", groups: pd.DataFrame) -> None:
+    rows = range(len(groups))
+    axes.plot(groups["roc_auc"], rows, "o")
+    axes.set_yticks(rows, [f"{group}\n{n} rows" for group, n in groups[["group", "rows"]].values])
+    axes.set_ylim(len(groups) - 0.5, -0.5)
+    axes.grid(axis="y", color="0.9")
+    axes.set(title="Subgroups", xlabel="ROC AUC (none where a group lacks a class)")
+
+
+def _search(axes: "Axes", candidates: pd.DataFrame, score: str) -> None:
+    scores = candidates.pivot_table(index="param_C", columns="param_gamma", values=score)
+    _heat(axes, scores.to_numpy(), "{:.3f}" if scores.size <= 144 else "")
+    axes.invert_yaxis()
+    for set_ticks, values in ((axes.set_yticks, scores.index), (axes.set_xticks, scores.columns)):
+        step = max(1, len(values) // 10)
+        set_ticks(range(0, len(values), step), [_short(value) for value in values[::step]])
+    axes.tick_params(axis="x", rotation=90)
+    _frame(axes, scores, candidates.iloc[0])
+    axes.set(title=f"Cross-validated ROC AUC ({score})", xlabel="gamma", ylabel="C")
+
+
+def _learning_curve(axes: "Axes", curve: pd.DataFrame) -> None:
+    for part, label in (("train", "training rows"), ("cv", "unseen rows, cross-validated")):
+        mean, spread = curve[f"{part}_roc_auc_mean"], curve[f"{part}_roc_auc_std"]
+        axes.plot(curve["rows"], mean, marker="o", label=label)
+        axes.fill_between(curve["rows"], mean - spread, mean + spread, alpha=0.15)
+    axes.set(title="Learning curve of the winner", xlabel="Rows trained on", ylabel="ROC AUC")
+    axes.legend()
+
+
+def _short(value: Any) -> str:
+    """Write a number with two significant digits, and 1000 as 1000."""
+    return f"{float(f'{value:.2g}'):g}"
+
+
+def _frame(axes: "Axes", scores: pd.DataFrame, best: "pd.Series[float]") -> None:
+    """Put a frame around the winner's cell."""
+    from matplotlib.patches import Rectangle
+
+    row = scores.index.tolist().index(best["param_C"])
+    column = [float(gamma) for gamma in scores.columns].index(best["param_gamma"])
+    axes.add_patch(
+        Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="red", linewidth=2)
+    )
+
+
+def _heat(axes: "Axes", values: npt.NDArray[Any], written: str) -> None:
+    axes.imshow(values, cmap="viridis", aspect="auto")
+    middle = (np.nanmin(values) + np.nanmax(values)) / 2
+    size = 6 if values.size > 4 else 14
+    for (row, column), value in np.ndenumerate(values):
+        color = "black" if value > middle else "white"
+        if written:
+            text = written.format(value)
+            axes.text(column, row, text, ha="center", va="center", color=color, fontsize=size)
+
+
+def main(folder: str, cv_results: str, learning_curve: str, rank_by: str, tables: str) -> None:
+    draw_search(Path(folder), Path(cv_results), Path(learning_curve), rank_by)
+    draw_evaluation(Path(folder), Path(tables))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,51 @@
+"""Messages from the search to the process that tracks it."""
+
+from functools import cache
+from typing import Literal
+from uuid import uuid4
+
+import msgspec
+
+
+class Begin(msgspec.Struct, frozen=True, tag="begin"):
+    """A search starts: of which experiment, by which key, with which settings and candidates."""
+
+    experiment: str
+    key: str
+    process: str
+    params: dict[str, str]
+    total: int
+
+
+class Scored(msgspec.Struct, frozen=True, tag="candidate"):
+    """A candidate is scored on its folds; `extra` says of halving where it got to."""
+
+    C: float
+    gamma: float
+    scores: tuple[float, ...]
+    fit_s: float
+    score_s: float
+    extra: dict[str, int]
+
+
+class Finish(msgspec.Struct, frozen=True, tag="finish"):
+    """All candidates are scored: the two tables as CSV, and what the first is ranked by."""
+
+    cv_results: str
+    learning_curve: str
+    rank_by: str
+
+
+class End(msgspec.Struct, frozen=True, tag="end"):
+    """The last word; without it the stage's process died."""
+
+    how: Literal["done", "failed", "killed"]
+
+
+Message = Begin | Scored | Finish | End
+
+
+@cache
+def process_id() -> str:
+    """Name this process; unlike the system's number, the name never comes again."""
+    return uuid4().hex

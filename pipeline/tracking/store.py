@@ -1,0 +1,148 @@
+"""The tracking store: where it is, how it is opened, and how runs are written there.
+
+Runs are always named by their id. MLflow's fluent interface would resume whatever run the
+environment names, which under `mlflow run` is one and the same for every stage.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import mlflow
+import requests
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+
+from pipeline.errors import PipelineError, StoreUnreachableError
+from pipeline.files import project_root
+from pipeline.tracking.experiment import Tracking, without_password
+from pipeline.tracking.locks import exclusive
+from pipeline.tracking.relocation import Move, find_move
+
+
+def tracking_uri() -> str:
+    """Give the store's address: MLFLOW_TRACKING_URI, or mlflow.db in the project.
+
+    A relative sqlite file is taken from the project's folder, so that an experiment in DVC's
+    temporary copy logs to the one store.
+    """
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+    prefix = "sqlite:///"
+    if uri.startswith(prefix) and not uri.startswith(prefix + "/"):
+        return f"{prefix}{project_root() / uri.removeprefix(prefix)}"
+    return uri
+
+
+@contextmanager
+def open_tracking(
+    experiment: str, *, quiet: bool = False, create: bool = True
+) -> Iterator[Tracking]:
+    """Open the experiment, creating it at first use, and keep others of this project out meanwhile.
+
+    With `quiet` nothing is said where others must be waited for. Without `create` nothing is made.
+
+    Raises PipelineError where the store does not answer, or another process holds it too long, or
+    there is no such experiment and none is to be made.
+    """
+    uri = tracking_uri()
+    if not create and not exists(experiment, uri):
+        raise PipelineError(
+            f"the tracking store at {without_password(uri)} has nothing of {experiment}: "
+            "run `dvc repro` first"
+        )
+    with exclusive(quiet=quiet), _told(uri):
+        # For the whole process: MLflow resolves models:/ addresses by it, whatever the client.
+        mlflow.set_tracking_uri(uri)
+        _create_whole(uri)
+        client = MlflowClient(uri)
+        yield Tracking(client, _experiment_id(client, experiment, uri), uri)
+
+
+def project_move(experiment: str) -> Move | None:
+    """Say from where the project was moved, if the store does not know of it."""
+    uri = tracking_uri()
+    if not exists(experiment, uri):
+        return None
+    with _told(uri):
+        found = MlflowClient(uri).get_experiment_by_name(experiment)
+        return find_move(found.artifact_location, _sqlite_file(uri)) if found else None
+
+
+def warm_up() -> None:
+    """Connect to the store, which takes its time only once in a process."""
+    uri = tracking_uri()
+    with exclusive(quiet=True), _told(uri):
+        _create_whole(uri)
+        MlflowClient(uri).search_experiments(max_results=1)
+
+
+@contextmanager
+def _told(uri: str) -> Iterator[None]:
+    """Say in a sentence what a store's library raises."""
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError) as error:
+        raise _translated(uri, error) from error
+
+
+def _translated(uri: str, error: Exception) -> PipelineError:
+    link: BaseException | None = error
+    while link is not None:
+        away = isinstance(link, OperationalError) and not uri.startswith("sqlite")
+        if away or isinstance(link, ConnectionError | requests.ConnectionError):
+            return StoreUnreachableError(
+                f"the tracking server at {without_password(uri)} does not answer: start it, "
+                "or unset MLFLOW_TRACKING_URI to track in this folder; then run `dvc repro` again"
+            )
+        link = link.__cause__ or link.__context__
+    what = " ".join(str(error).split()).partition(" [SQL:")[0]
+    return PipelineError(f"the tracking store at {without_password(uri)} failed: {what}")
+
+
+def exists(experiment: str, uri: str = "") -> bool:
+    """Say whether there is a store that has this experiment; nothing is made."""
+    uri = uri or tracking_uri()
+    path = _sqlite_file(uri)
+    if path is not None and not path.exists():
+        return False
+    with _told(uri):
+        return MlflowClient(uri).get_experiment_by_name(experiment) is not None
+
+
+def _sqlite_file(uri: str) -> Path | None:
+    prefix = "sqlite:///"
+    return Path(uri.removeprefix(prefix).partition("?")[0]) if uri.startswith(prefix) else None
+
+
+def _create_whole(uri: str) -> None:
+    """Create a sqlite store beside its place and rename it into it.
+
+    One that was interrupted half-way, MLflow neither completes nor uses.
+    """
+    path = _sqlite_file(uri)
+    if path is None or path.exists():
+        return
+    partial = path.with_name(f".{path.name}.partial")
+    for leftover in path.parent.glob(f"{partial.name}*"):
+        leftover.unlink()
+    MlflowClient(f"sqlite:///{partial}").search_experiments(max_results=1)
+    partial.replace(path)
+
+
+def _experiment_id(client: MlflowClient, name: str, uri: str) -> str:
+    experiment = client.get_experiment_by_name(name)
+    if experiment is not None:
+        if move := find_move(experiment.artifact_location, _sqlite_file(uri)):
+            raise StoreUnreachableError(
+                f"the project was moved or copied from {move.before}, and its tracking store still "
+                "names files there: `python -m pipeline doctor --fix` corrects it"
+            )
+        if experiment.lifecycle_stage == "deleted":
+            client.restore_experiment(experiment.experiment_id)
+        return str(experiment.experiment_id)
+    # A local store keeps artifacts in the project; a server knows its own place.
+    location = (project_root() / "mlruns" / name).as_uri() if uri.startswith("sqlite") else None
+    tags = {"mlflow.experimentKind": "custom_model_development"}  # how the UI lays it out
+    return str(client.create_experiment(name, artifact_location=location, tags=tags))

@@ -1,0 +1,106 @@
+"""Build the unfitted estimator."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.kernel_approximation import Nystroem as KernelMap
+from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.svm import SVC
+
+from pipeline.search.linear_svm import PrimalSVC
+from pipeline.search.problem import Nystroem
+from serving.model.contract import Contract, FloatMatrix
+
+NUMBERS, CATEGORIES = "numbers", "categories"  # the kinds of columns, each with steps of its own
+
+
+def stratified_folds(n_folds: int, seed: int) -> StratifiedKFold:
+    return StratifiedKFold(n_folds, shuffle=True, random_state=seed)
+
+
+def build_transformer(contract: Contract) -> Pipeline:
+    """Build the unfitted imputation and scaling, and the one-hot encoding of categories.
+
+    Numbers get the median where they are missing, and unit variance; categories get the most
+    frequent one, and a column for each.
+    """
+    missing_values = [feature.missing_numbers for feature in contract.features]
+    mark = FunctionTransformer(mark_missing, kw_args={"missing_values": missing_values})
+    columns = split_features(contract)
+    if not columns[CATEGORIES]:
+        return Pipeline([("mark", mark), *_for_numbers()])
+    counts = [len(contract.features[column].categories) for column in columns[CATEGORIES]]
+    steps = {NUMBERS: _for_numbers(), CATEGORIES: _for_categories(counts)}
+    encode = ColumnTransformer(
+        [(kind, Pipeline(steps[kind]), columns[kind]) for kind in columns if columns[kind]]
+    )
+    return Pipeline([("mark", mark), ("encode", encode)])
+
+
+def split_features(contract: Contract) -> dict[str, list[int]]:
+    """Give the columns of each kind, in the order in which they are encoded."""
+    kinds = [CATEGORIES if f.type == "category" else NUMBERS for f in contract.features]
+    return {
+        kind: [column for column, found in enumerate(kinds) if found == kind]
+        for kind in (NUMBERS, CATEGORIES)
+    }
+
+
+def _for_numbers() -> list[tuple[str, Any]]:
+    return [
+        ("impute", SimpleImputer(strategy="median", keep_empty_features=True)),
+        ("scale", StandardScaler()),
+    ]
+
+
+def _for_categories(counts: Sequence[int]) -> list[tuple[str, Any]]:
+    # Not scaled: as 0 and 1, two rows of different categories are √2 apart, which is the usual
+    # distance of two rows in a scaled number, whatever the number of categories. Scaled, each
+    # column would weigh as much as a number, and a rare category far more than a frequent one.
+    # The categories are the contract's and not those found, so that each fold has the same columns.
+    codes = [np.arange(count, dtype=np.float64) for count in counts]
+    return [
+        ("impute", SimpleImputer(strategy="most_frequent", keep_empty_features=True)),
+        ("one_hot", OneHotEncoder(categories=codes, sparse_output=False)),
+    ]
+
+
+def build_svm(*, C: float, gamma: float, approximation: Nystroem | None = None) -> Any:
+    """Build the unfitted SVM that the search scores: the exact one, or one on a kernel map."""
+    if approximation is None:
+        return SVC(kernel="rbf", C=C, gamma=gamma)
+    kernel_map = KernelMap(
+        gamma=gamma, n_components=approximation.components, random_state=approximation.seed
+    )
+    return Pipeline([("map", kernel_map), ("svm", PrimalSVC(C=C))])
+
+
+def build_estimator(
+    contract: Contract,
+    *,
+    C: float,
+    gamma: float,
+    n_folds: int,
+    seed: int,
+    approximation: Nystroem | None = None,
+) -> Pipeline:
+    """Build the whole unfitted model: imputation, scaling, an SVM, calibrated probabilities.
+
+    The calibration is fitted on cross-validated distances, then one SVM on all rows.
+    """
+    svm = build_svm(C=C, gamma=gamma, approximation=approximation)
+    folds = stratified_folds(n_folds, seed)
+    calibrated = CalibratedClassifierCV(svm, method="sigmoid", cv=folds, ensemble=False)
+    return Pipeline([*build_transformer(contract).steps, ("classify", calibrated)])
+
+
+def mark_missing(X: FloatMatrix, missing_values: Sequence[tuple[float, ...]]) -> FloatMatrix:
+    """Give X `[rows, features]` with NaN for each feature's own values that mean missing."""
+    stands_for = [np.isin(X[:, column], values) for column, values in enumerate(missing_values)]
+    return np.where(np.column_stack(stands_for), np.nan, X)

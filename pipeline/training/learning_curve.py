@@ -1,0 +1,67 @@
+"""The winner's learning curve: scores by the number of training rows."""
+
+from typing import Any
+
+import joblib
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.model_selection import learning_curve
+from sklearn.pipeline import Pipeline
+
+from pipeline.data.table import Table
+from pipeline.params import GridSearch
+from pipeline.training.estimator import build_svm, build_transformer, stratified_folds
+from pipeline.training.tuning import Search, approximation, job_count
+
+LEARNING_CURVE_SHARES = (0.1, 0.325, 0.55, 0.775, 1.0)  # of the training rows
+
+
+def winners_learning_curve(search: Search, table: Table, winner: "pd.Series[Any]") -> pd.DataFrame:
+    """Give the winner's ROC AUC on training and on unseen rows, as the training rows grow."""
+    settings, seed = search.settings, search.seed
+    svm = build_svm(
+        C=winner["param_C"],
+        gamma=winner["param_gamma"],
+        approximation=approximation(settings, seed),
+    )
+    rng = np.random.default_rng(seed)
+    folds = [
+        (training[_mixed(table.y[training], rng)], test)
+        for training, test in stratified_folds(settings.folds, seed).split(table.X, table.y)
+    ]
+    with joblib.parallel_config(backend="threading", n_jobs=job_count(search)):
+        rows, training, unseen = learning_curve(
+            Pipeline([*build_transformer(table.contract).steps, ("svm", svm)]),
+            table.X,
+            table.y,
+            cv=folds,
+            train_sizes=_sizes(min(len(fold[0]) for fold in folds), settings),
+            scoring="roc_auc",
+        )
+    return pd.DataFrame(
+        {
+            "rows": rows,
+            "train_roc_auc_mean": training.mean(axis=1),
+            "train_roc_auc_std": training.std(axis=1),
+            "cv_roc_auc_mean": unseen.mean(axis=1),
+            "cv_roc_auc_std": unseen.std(axis=1),
+        }
+    )
+
+
+def _mixed(y: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArray[np.intp]:
+    """Shuffle rows so that they start with one of each class and go on with their mixture."""
+    place = np.empty(len(y))
+    for label in (0, 1):
+        rows = rng.permutation(np.flatnonzero(y == label))
+        place[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
+        place[rows[0]] = 0
+    return np.argsort(place, kind="stable")
+
+
+def _sizes(rows: int, settings: GridSearch) -> npt.NDArray[np.int64]:
+    """Give the numbers of rows of a learning curve: enough for both classes, and for the map."""
+    fewest = 2 if settings.approximation == "none" else settings.components
+    sizes = np.unique([max(fewest, int(share * rows)) for share in LEARNING_CURVE_SHARES])
+    return sizes.astype(np.int64)

@@ -1,0 +1,122 @@
+"""Plan a training run: its units, its memory and its time on this machine."""
+
+from pathlib import Path
+
+import msgspec
+
+from pipeline.data.split import split
+from pipeline.data.table import read_source
+from pipeline.params import Params
+from pipeline.search.memory import Plan, Shape, make_plan
+from pipeline.search.strategy import schedule
+from pipeline.training.learning_curve import LEARNING_CURVE_SHARES
+from pipeline.training.time_estimate import Estimate, estimate
+from pipeline.training.tuning import Search, memory_limit, runner
+
+POWER = 2.0  # by which the parts of the refit grow with their rows
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """What a search takes; seconds are of wall time, bytes are the most that it may hold."""
+
+    rows: int
+    features: int
+    candidates: int
+    evaluations: int
+    folds: int
+    units: int
+    jobs: int
+    layout: str
+    memory_bytes: int
+    memory_limit_bytes: int
+    search_seconds: float
+    refit_seconds: float
+    timed_units: int
+    timed_rows: int
+
+
+def figures(search: Search, rows: int, seconds: float) -> Figures:
+    """Estimate a search as if its table had `rows` training rows, timing for `seconds`."""
+    problem = search.problem
+    share = rows / len(problem.y)
+    training_rows = problem.shape.training * share
+    with runner(search) as (run, here):
+        plan = _plan_for(search, here, share)
+        found = estimate(
+            problem,
+            search.candidates,
+            run,
+            seconds=seconds,
+            seed=search.seed,
+            wanted_rows=round(training_rows),
+        )
+    parts = _parts(search, share)
+    work = sum(
+        len(problem.folds) * evaluated / len(search.candidates) * _grid_s(search, found, on)
+        for evaluated, on in parts
+    )
+    gammas = {candidate.gamma for candidate in search.candidates}
+    return Figures(
+        rows=rows,
+        features=problem.X.shape[1],
+        candidates=len(search.candidates),
+        evaluations=sum(evaluated for evaluated, _ in parts),
+        folds=len(problem.folds),
+        units=len(problem.folds) * sum(min(len(gammas), scored) for scored, _ in parts),
+        jobs=plan.jobs,
+        layout=plan.layout.value,
+        memory_bytes=plan.bytes,
+        memory_limit_bytes=memory_limit(search.settings),
+        search_seconds=work / plan.jobs,
+        refit_seconds=_refit_s(search, found, training_rows) / plan.jobs,
+        timed_units=len(found.timed),
+        timed_rows=found.largest,
+    )
+
+
+def _plan_for(search: Search, here: Plan, share: float) -> Plan:
+    """Give how the search runs on so many times the rows."""
+    shape = search.problem.shape
+    larger = Shape(
+        shape.folds,
+        round(shape.training * share),
+        round(shape.test * share),
+        shape.features,
+        shape.components,
+    )
+    local = search.settings.backend == "local"
+    return make_plan(larger, here.jobs, memory_limit(search.settings), share=local)
+
+
+def _parts(search: Search, share: float) -> list[tuple[int, float]]:
+    """Give how many candidates are scored on how many training rows of a fold."""
+    training = search.problem.shape.training * share
+    if search.settings.strategy == "grid":
+        return [(len(search.candidates), training)]
+    iterations = schedule(search.problem, len(search.candidates), search.halving)
+    return [(i.candidates, training * i.rows / len(search.problem.y)) for i in iterations]
+
+
+def _grid_s(search: Search, found: Estimate, rows: float) -> float:
+    """Give the seconds of all candidates on one fold, one after the other."""
+    gammas = {candidate.gamma for candidate in search.candidates}
+    return sum(found.unit_s(gamma, rows) for gamma in gammas)
+
+
+def _refit_s(search: Search, found: Estimate, rows: float) -> float:
+    """Give the seconds of the calibrated refit and the learning curve, one fit after the other.
+
+    Each fold's model, and the final one, is calibrated on as many folds again.
+    """
+    folds = len(search.problem.folds)
+    inner = 1 + folds * (1 - 1 / folds) ** POWER
+    fits = folds * inner + inner / (1 - 1 / folds) ** POWER
+    fits += folds * sum(float(share**POWER) for share in LEARNING_CURVE_SHARES)
+    return float(fits * _grid_s(search, found, rows) / len(search.candidates))
+
+
+def training_search(params: Params) -> Search:
+    """Define the search of the training split, which is made here and not written."""
+    table = read_source(Path(params.data.file), params.data)
+    training, _ = split(table, params.preprocess.test_size, params.seed)
+    return Search.of(training, params.grid_search, params.seed)

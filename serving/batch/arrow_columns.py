@@ -1,0 +1,141 @@
+"""Columns of a table -> the matrix of numbers that a model takes.
+
+Text is read by the rules of `formats.cells`: all at once where it is plain numbers and words for
+missing, word for word where it is not.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from serving.model.cells import ABSENT, Cell, read_cell
+from serving.model.contract import Contract, Feature, FloatMatrix
+from serving.model.rows import Unseen
+
+FloatColumn = npt.NDArray[np.float64]
+ABSENT_WORDS = pa.array(sorted(ABSENT))
+
+
+class Values(NamedTuple):
+    """Rows as numbers `[rows, features]`, NaN where one is missing.
+
+    `unread` `[rows]` marks those that have text which is no number, or no category; `unseen` are
+    the texts that are no category and taken as missing.
+    """
+
+    matrix: FloatMatrix
+    unread: npt.NDArray[np.bool_]
+    unseen: list[Unseen]
+
+
+def is_text(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
+
+
+def is_readable(feature: Feature, kind: pa.DataType) -> bool:
+    """Tell whether a column of this type can be the feature; numbers are no category's texts."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if feature.type == "category":
+        return is_text(kind) or bool(pa.types.is_null(kind))
+    return bool(
+        is_text(kind)
+        or pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_decimal(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_null(kind)
+    )
+
+
+def to_values(contract: Contract, columns: list[pa.Array], rows: int) -> Values:
+    """Read the features' columns, decoded, in the contract's order."""
+    matrix = np.empty((rows, len(columns)), dtype=np.float64)
+    unread = np.zeros(rows, dtype=np.bool_)
+    unseen: list[Unseen] = []
+    for place, (feature, column) in enumerate(zip(contract.features, columns, strict=True)):
+        if not is_text(column.type):
+            matrix[:, place] = _numbers(column)
+            continue
+        text = column.cast(pa.string())
+        plain = None if feature.type == "category" else _plain_numbers(text)
+        if plain is not None:
+            matrix[:, place] = plain
+            continue
+        matrix[:, place], odd = _read(feature, text)
+        if feature.unseen == "missing":
+            unseen += _unseen(feature, text, odd)
+        else:
+            unread |= odd
+    return Values(matrix, unread, unseen)
+
+
+def cell(feature: Feature, column: pa.Array, row: int) -> Cell:
+    """Give one cell as `contract.to_matrix` takes it."""
+    value = column[row].as_py()
+    if value is None:
+        return None
+    return read_cell(feature, value) if isinstance(value, str) else float(value)
+
+
+def decoded(column: pa.Array) -> pa.Array:
+    """Give a column's own values, where it holds them as places in a dictionary."""
+    is_dictionary = pa.types.is_dictionary(column.type)
+    return column.dictionary_decode() if is_dictionary else column
+
+
+def _numbers(column: pa.Array) -> FloatColumn:
+    # Unsafe: an integer beyond 2^53 becomes the nearest float64, as in JSON.
+    numbers = pc.cast(column, pa.float64(), safe=False)
+    found: FloatColumn = numbers.to_numpy(zero_copy_only=False)
+    return found
+
+
+def _plain_numbers(text: pa.Array) -> FloatColumn | None:
+    """Read a column of plain numbers and words for missing; None where there is anything else."""
+    numbers = _cast(text)
+    if numbers is None:
+        # What is read word for word is stripped first of all: of spaces, this loses nothing.
+        text = pc.utf8_trim(text, characters=" \t")
+        absent = pc.is_in(text, value_set=ABSENT_WORDS)
+        numbers = _cast(pc.if_else(absent, pa.scalar(None, pa.string()), text))
+    if numbers is None:
+        return None
+    # Arrow reads `inf` and `NAN` as numbers; here they are none, or have to be looked at.
+    values: FloatColumn = numbers.to_numpy(zero_copy_only=False)
+    return values if np.isfinite(values).sum() + numbers.null_count == len(values) else None
+
+
+def _cast(text: pa.Array) -> pa.Array | None:
+    try:
+        return pc.cast(text, pa.float64())
+    except pa.ArrowInvalid:
+        return None
+
+
+def _read(feature: Feature, text: pa.Array) -> tuple[FloatColumn, npt.NDArray[np.bool_]]:
+    """Read every word of a column, once each; give the numbers, and where a word has none."""
+    encoded = text.dictionary_encode(null_encoding="encode")
+    words = encoded.dictionary.to_pylist()
+    cells = [None if word is None else read_cell(feature, word) for word in words]
+    codes = feature.codes  # of a category; others have none
+    numbers = np.array([_number(codes, cell) for cell in cells])
+    odd = np.array([isinstance(c, str) and c not in codes for c in cells], dtype=np.bool_)
+    places = encoded.indices.to_numpy()
+    return numbers[places], odd[places]
+
+
+def _number(codes: dict[str, float], cell: Cell) -> float:
+    if isinstance(cell, str):
+        return codes.get(cell, np.nan)
+    return np.nan if cell is None else float(cell)
+
+
+def _unseen(feature: Feature, text: pa.Array, odd: npt.NDArray[np.bool_]) -> list[Unseen]:
+    rows = np.flatnonzero(odd).tolist()
+    return [Unseen(row, feature.name, str(cell(feature, text, row))) for row in rows]

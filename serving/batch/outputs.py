@@ -1,0 +1,188 @@
+"""Answered rows -> a CSV or a Parquet file, and the refused ones -> a CSV file."""
+
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import parquet
+
+from serving.batch.arrow_columns import decoded, is_text
+from serving.batch.atomic_file import naming
+from serving.batch.chunk_scoring import Answered
+from serving.batch.table import ScoringError, Table
+
+GROUP_ROWS, GROUP_BYTES = 2**17, 2**25  # of a row group; what is smaller is collected
+
+REJECTS = ("row", "reason")
+
+
+class Output(Protocol):
+    def write(self, answered: Answered) -> None:
+        """Write the rows that have answers, as they came, with the answers behind them."""
+
+    def close(self) -> None:
+        """Write what is still to write."""
+
+    def abandon(self) -> None:
+        """Leave the file as it is."""
+
+
+class CsvOutput:
+    def __init__(self, path: Path, file: BinaryIO, table: Table, answers: list[str]) -> None:
+        self._path, self._file, self._newline = path, file, table.newline
+        self._write(_header([*table.schema.names, *answers]))
+
+    def write(self, answered: Answered) -> None:
+        columns = [to_text(column) for column in answered.scored.columns]
+        labels = to_text(pa.array(answered.labels))
+        warnings = to_text(pa.array(answered.warnings, pa.string()))
+        self._write([*columns, labels, probabilities_to_text(answered.probabilities), warnings])
+
+    def close(self) -> None:
+        with naming(self._path):
+            self._file.flush()
+
+    def abandon(self) -> None: ...
+
+    def _write(self, columns: list[pa.Array]) -> None:
+        with naming(self._path):
+            self._file.write(to_lines(columns, self._newline))
+
+
+class ParquetOutput:
+    def __init__(self, path: Path, file: BinaryIO, table: Table, answers: list[str]) -> None:
+        label, probability, warnings = answers
+        added = {label: pa.int64(), probability: pa.float64(), warnings: pa.string()}
+        fields = [*table.schema, *(pa.field(name, kind) for name, kind in added.items())]
+        self._schema = pa.schema(fields, table.schema.metadata)
+        self._path, self._file = path, file
+        self._writer = parquet.ParquetWriter(file, self._schema)
+        self._waiting: list[pa.RecordBatch] = []
+
+    def write(self, answered: Answered) -> None:
+        columns = [
+            *answered.scored.columns,
+            pa.array(answered.labels),
+            pa.array(answered.probabilities),
+            pa.array(answered.warnings, pa.string()),
+        ]
+        self._waiting.append(pa.record_batch(columns, schema=self._schema))
+        rows = sum(batch.num_rows for batch in self._waiting)
+        if rows >= GROUP_ROWS or sum(batch.nbytes for batch in self._waiting) >= GROUP_BYTES:
+            self._write_group()
+
+    def close(self) -> None:
+        self._write_group()
+        with naming(self._path):
+            self._writer.close()
+            self._file.flush()
+
+    def abandon(self) -> None:
+        self._writer.is_open = False  # else it would write to the file when it is collected
+
+    def _write_group(self) -> None:
+        group = pa.Table.from_batches(self._waiting, self._schema)
+        self._waiting = []
+        with naming(self._path):
+            if group.num_rows:
+                self._writer.write_table(group, row_group_size=group.num_rows)
+
+
+class Rejects:
+    """The refused rows as they came, behind their number, from 1, and what is wrong with them."""
+
+    def __init__(self, path: Path, file: BinaryIO, table: Table) -> None:
+        self._path, self._file, self._newline = path, file, table.newline
+        taken = any(name.strip() in REJECTS for name in table.schema.names)
+        added = [f"rejected_{name}" if taken else name for name in REJECTS]
+        self._write(_header([*added, *table.schema.names]))
+
+    def write(self, answered: Answered, before: int) -> None:
+        """Write a part's refused rows; `before` is the number of rows before the part."""
+        if not answered.refused:
+            return
+        places = sorted(answered.refused)
+        numbers = to_text(pa.array([before + place + 1 for place in places]))
+        reasons = to_text(pa.array([answered.refused[place] for place in places]))
+        rows = answered.rows.take(pa.array(places))
+        self._write([numbers, reasons, *(to_text(column) for column in rows.columns)])
+
+    def _write(self, columns: list[pa.Array]) -> None:
+        with naming(self._path):
+            self._file.write(to_lines(columns, self._newline))
+
+
+OUTPUTS: dict[str, type[CsvOutput | ParquetOutput]] = {
+    ".csv": CsvOutput,
+    ".parquet": ParquetOutput,
+}
+
+
+def check_fit(table: Table, source: Path, target: Path) -> None:
+    """Raise ScoringError where a format cannot hold the table's columns."""
+    if target.suffix.lower() == ".parquet":
+        if [name.strip() for name in table.schema.names].count("") > 1:
+            raise ScoringError(
+                f"{source} has several columns without a name, which Parquet cannot tell apart: "
+                "name them, or write CSV."
+            )
+        return
+    for field in table.schema:
+        if not has_text(field.type):
+            raise ScoringError(
+                f"{source} has {field.type} in the column {field.name}, which CSV ({target}) "
+                "cannot hold: leave it out, or write Parquet."
+            )
+
+
+def _header(names: list[str]) -> list[pa.Array]:
+    return [to_text(pa.array([name])) for name in names]
+
+
+SPECIAL = (b'"', b",", b"\r", b"\n")
+
+
+def has_text(kind: pa.DataType) -> bool:
+    """Tell whether CSV can hold a column of this type."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    plain = pa.types.is_primitive(kind) and not pa.types.is_interval(kind)
+    return bool(plain or is_text(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind))
+
+
+def to_text(column: pa.Array) -> pa.Array:
+    """Write a column's values as cells, quoted where they have to be; null is an empty one."""
+    text = pc.fill_null(pc.cast(decoded(column), pa.string()), "")
+    return _quoted(text)
+
+
+def probabilities_to_text(values: npt.NDArray[np.float64]) -> pa.Array:
+    """Write each as the shortest text that reads back the same, in the form that `repr` gives."""
+    text = pc.cast(pa.array(values), pa.string())
+    # Arrow has another form for what is very small, or a whole number.
+    other = ~((values >= 1e-4) & (values < 1))
+    if not other.any():
+        return text
+    said = pa.array([repr(value) for value in values[other].tolist()], pa.string())
+    return pc.replace_with_mask(text, pa.array(other), said)
+
+
+def to_lines(columns: list[pa.Array], newline: str) -> memoryview:
+    """Join columns of text to lines."""
+    last = pc.binary_join_element_wise(columns[-1], newline, "")
+    lines = pc.binary_join_element_wise(*columns[:-1], last, ",")
+    _, offsets, data = lines.buffers()
+    ends = np.frombuffer(offsets, dtype=np.int32, count=len(lines) + 1)
+    return memoryview(data)[ends[0] : ends[-1]] if len(lines) else memoryview(b"")
+
+
+def _quoted(text: pa.Array) -> pa.Array:
+    data = text.buffers()[2]
+    content = data.to_pybytes() if data is not None else b""
+    if not any(char in content for char in SPECIAL):
+        return text
+    quoted = pc.binary_join_element_wise('"', pc.replace_substring(text, '"', '""'), '"', "")
+    return pc.if_else(pc.match_substring_regex(text, '[",\r\n]'), quoted, text)

@@ -1,0 +1,111 @@
+"""Score a file: read, answer, write, and say what is wrong with the rows that have no answer."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import combinations
+from pathlib import Path
+from typing import NamedTuple
+
+from serving.batch.atomic_file import new_file
+from serving.batch.backend import Backend
+from serving.batch.chunk_scoring import Answered
+from serving.batch.open_table import open_table
+from serving.batch.outputs import OUTPUTS, Output, Rejects, check_fit
+from serving.batch.progress import Progress
+from serving.batch.table import ScoringError, Table
+from serving.errors import ServingError
+from serving.formats.csv_table import answer_columns
+from serving.model.contract import Contract
+
+NAMED = 10  # refused rows that are told one by one
+
+
+class Files(NamedTuple):
+    """A table, where it goes with its answers, and where the rows go that have none."""
+
+    source: Path
+    out: Path
+    rejects: Path | None = None
+
+
+class Counts(NamedTuple):
+    """The rows of a table, and how many of them have no answer."""
+
+    rows: int
+    refused: int
+
+
+def score_file(contract: Contract, backend: Backend, files: Files, progress: Progress) -> Counts:
+    """Score a file into another, which is there once it is complete.
+
+    Raises ScoringError, and leaves everything as it was, where it cannot be.
+    """
+    check_files(files)
+    with open_table(contract, files.source) as table:
+        answers = _answer_columns(contract, files.source, table)
+        check_fit(table, files.source, files.out)
+        with _output(files.out, table, answers) as out, _rejects(files, table) as rejects:
+            rows = refused = 0
+            for answered, share in backend.answer(table):
+                out.write(answered)
+                if rejects is not None:
+                    rejects.write(answered, rows)
+                _name(progress, answered, rows, NAMED - refused)
+                rows += answered.rows.num_rows
+                refused += len(answered.refused)
+                progress.add(answered.rows.num_rows, share)
+            out.close()
+    return Counts(rows, refused)
+
+
+def check_files(files: Files) -> None:
+    """Raise ScoringError where one file would be written over another."""
+    named = [
+        ("the file to score", files.source),
+        ("--out", files.out),
+        ("--rejects", files.rejects),
+    ]
+    given = [(word, path) for word, path in named if path is not None]
+    for (word, path), (other_word, other) in combinations(given, 2):
+        if _is_same(path, other):
+            raise ScoringError(f"{other_word} is {word}, {other}: name another file.")
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    if path.exists() and other.exists():
+        return path.samefile(other)
+    return path.resolve() == other.resolve()
+
+
+def _answer_columns(contract: Contract, source: Path, table: Table) -> list[str]:
+    try:
+        return answer_columns(contract, table.schema.names)
+    except ServingError as error:
+        raise ScoringError(f"{source}: {error}") from error
+
+
+@contextmanager
+def _output(path: Path, table: Table, answers: list[str]) -> Iterator[Output]:
+    with new_file(path) as file:
+        output = OUTPUTS[path.suffix.lower()](path, file, table, answers)
+        try:
+            yield output
+        except BaseException:
+            output.abandon()
+            raise
+
+
+@contextmanager
+def _rejects(files: Files, table: Table) -> Iterator[Rejects | None]:
+    if files.rejects is None:
+        yield None
+        return
+    check_fit(table, files.source, files.rejects.with_suffix(".csv"))
+    with new_file(files.rejects) as file:
+        yield Rejects(files.rejects, file, table)
+
+
+def _name(progress: Progress, answered: Answered, before: int, most: int) -> None:
+    """Say what is wrong with the first of a part's refused rows."""
+    for place in sorted(answered.refused)[: max(0, most)]:
+        progress.say(f"row {before + place + 1}: {answered.refused[place]}")

@@ -1,0 +1,30 @@
+"""The model that a command answers with."""
+
+import subprocess
+import sys
+
+import click
+
+from serving.config import Settings
+from serving.errors import NoModelError
+from serving.model.scorer import ModelError
+from serving.predictor import Served, load_served
+
+
+def sync() -> str:
+    """Sync in a process of its own, so that none of mlflow stays; give its line on a failure."""
+    command = [sys.executable, "-m", "serving.following.sync"]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    return done.stderr.strip() if done.returncode else ""
+
+
+def load_current(settings: Settings, offline: bool) -> Served:
+    """Load the version in force, after a sync unless `offline`."""
+    trouble = "" if offline else sync()
+    try:
+        served = load_served(settings)
+    except (NoModelError, ModelError, OSError) as error:
+        raise click.ClickException(trouble or str(error)) from error
+    if trouble:
+        click.echo(f"{trouble} {served.version} goes on answering, from the store.", err=True)
+    return served

@@ -1,0 +1,66 @@
+"""`keys`: who may call the service."""
+
+import os
+from pathlib import Path
+
+import click
+
+from serving.web.keys import Role, new_key, read_keys, write_keys
+
+
+@click.group()
+def keys() -> None:
+    """Say who may ask: SERVING_API_KEYS_FILE holds a line for each key, and only its hash.
+
+    The service takes up a changed file within a second.
+    """
+
+
+@keys.command("add")
+@click.argument("name")
+@click.option(
+    "--role",
+    "roles",
+    type=click.Choice([role.value for role in Role]),  # click would take a member by its NAME
+    multiple=True,
+    default=[Role.PREDICT.value],
+    show_default=True,
+    help="What it is for; may be given several times.",
+)
+def add_key(name: str, roles: tuple[str, ...]) -> None:
+    """Make a key and print it: this once, since only its hash is kept."""
+    path = _keys_file()
+    known = read_keys(path) if path.exists() else []
+    if any(key.name == name for key in known):
+        raise click.ClickException(f"{path} has a key `{name}` already; remove it first.")
+    secret, key = new_key(name, map(Role, roles))
+    write_keys(path, [*known, key])
+    click.echo(f"{path}: `{name}` may {' and '.join(sorted(key.roles))}. The key:", err=True)
+    click.echo(secret)
+
+
+@keys.command("remove")
+@click.argument("name")
+def remove_key(name: str) -> None:
+    """Take a key's rights away."""
+    path = _keys_file()
+    known = read_keys(path)
+    left = [key for key in known if key.name != name]
+    if len(left) == len(known):
+        raise click.ClickException(f"{path} has no key `{name}`.")
+    write_keys(path, left)
+    click.echo(f"{path}: `{name}` is removed.", err=True)
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """Print the names and roles of the keys."""
+    for key in read_keys(_keys_file()):
+        click.echo(f"{key.name}  {','.join(sorted(key.roles))}")
+
+
+def _keys_file() -> Path:
+    given = os.environ.get("SERVING_API_KEYS_FILE")
+    if not given:
+        raise click.ClickException("Set SERVING_API_KEYS_FILE to the file that holds the keys.")
+    return Path(given)

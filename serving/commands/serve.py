@@ -1,0 +1,51 @@
+"""`serve`: answer over HTTP under gunicorn."""
+
+import errno
+import os
+import socket
+import sys
+from pathlib import Path
+
+import click
+
+from serving.config import Settings, check_exposure, read_settings
+from serving.errors import NoModelError
+from serving.model.scorer import ModelError
+from serving.predictor import load_served
+
+
+@click.command()
+def serve() -> None:
+    """Answer over HTTP until stopped, and follow the registry's stage meanwhile."""
+    settings = read_settings()
+    check_exposure(settings)
+    _check_address(settings)
+    try:
+        state = f"{load_served(settings).version}, from the store"
+    except (NoModelError, ModelError, OSError):
+        state = f"waiting for a version of {settings.model} ({settings.stage})"
+    click.echo(f"http://{settings.address}: {state}", err=True)
+    config = Path(__file__).parents[1] / "server" / "gunicorn.conf.py"
+    command = [sys.executable, "-m", "gunicorn", "-c", str(config), "serving.web.wsgi:app"]
+    # glibc keeps a heap for each thread, and what is free in one is not used by another.
+    os.environ.setdefault("MALLOC_ARENA_MAX", "2")
+    os.execv(command[0], command)
+
+
+def _check_address(settings: Settings) -> None:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        # As gunicorn does: a port whose last connections are still closing is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise click.ClickException(
+                    f"{settings.address} is in use already: stop what listens there, "
+                    f"or choose another port with SERVING_PORT."
+                ) from error
+            raise click.ClickException(
+                f"Cannot listen on {settings.address} (SERVING_HOST, SERVING_PORT): "
+                f"{error.strerror}."
+            ) from error

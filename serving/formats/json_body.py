@@ -1,0 +1,108 @@
+"""A JSON body -> rows: quickly where it is right, and step by step where it is not.
+
+A body is one row as an object, or many as `{"rows": [...]}`. A feature may itself be called `rows`:
+a body is a batch exactly where the value of `rows` is a list, which no feature's value can be.
+"""
+
+import json
+from typing import Any, NamedTuple
+
+import msgspec
+
+from serving.errors import (
+    FieldError,
+    InvalidBodyError,
+    MalformedBodyError,
+    TooLargeError,
+    invalid_rows,
+    pointer,
+)
+from serving.model.rows import Rows
+from serving.model.validation import InvalidRowsError
+from serving.formats.json_reader import Reader
+
+
+class Asked(NamedTuple):
+    rows: list[dict[str, Any]]
+    batch: bool
+
+
+def read_rows(reader: Reader, body: bytes, most: int) -> Rows:
+    """Read the rows of a body.
+
+    Raises MalformedBodyError (400), InvalidBodyError (422) and, over `most` rows, TooLargeError
+    (413).
+    """
+    rows = reader.read(body, most)
+    if rows is not None:
+        return rows
+    asked = split_rows(decode(body))
+    check_count(len(asked.rows), most)
+    try:
+        return Rows.of(reader.contract, asked.rows)
+    except InvalidRowsError as error:
+        raise invalid_rows(error.violations, batch=asked.batch) from error
+
+
+def check_count(rows: int, most: int) -> None:
+    if rows > most:
+        raise TooLargeError(f"The body has {rows} rows; at most {most} are taken at once.")
+
+
+def decode(body: bytes) -> Any:
+    """Decode strict JSON: no NaN, nothing after the end, no key twice in an object."""
+    try:
+        value = msgspec.json.decode(body)
+        if body.count(b":") != _keys(value):
+            json.loads(body, object_pairs_hook=_refuse_repeated, parse_int=str)
+    except RecursionError as error:
+        raise MalformedBodyError("The body is nested too deeply.") from error
+    except UnicodeDecodeError as error:
+        raise MalformedBodyError("The body is not UTF-8.") from error
+    except msgspec.DecodeError as error:
+        hint = "; JSON has no NaN, send null for what is missing" if b"NaN" in body else ""
+        raise MalformedBodyError(f"The body is not valid JSON: {error}{hint}.") from error
+    return value
+
+
+def _keys(value: Any) -> int:
+    """Count the keys of a body of the usual form.
+
+    Each key in the text has a colon. As many colons as keys: no key was lost, so none is repeated.
+    The slow, exact look is needed only for other bodies.
+    """
+    if not isinstance(value, dict):
+        return 0
+    rows = value.get("rows")
+    inner = rows if isinstance(rows, list) else []
+    return len(value) + sum(len(row) for row in inner if isinstance(row, dict))
+
+
+def _refuse_repeated(pairs: list[tuple[str, Any]]) -> None:
+    seen = set()
+    for key, _ in pairs:
+        if key in seen:
+            raise MalformedBodyError(f"The key {json.dumps(key[:80])} stands twice in one object.")
+        seen.add(key)
+
+
+def split_rows(body: Any) -> Asked:
+    if not isinstance(body, dict):
+        raise InvalidBodyError('The body must be one row as an object, or {"rows": [...]}.')
+    rows = body.get("rows")
+    if not isinstance(rows, list):
+        return Asked([body], batch=False)
+    for key in (key for key in body if key != "rows"):
+        raise _refused([key], f"`{key}` stands beside `rows`, where nothing else may")
+    if not rows:
+        raise _refused(["rows"], "`rows` is empty; it must hold at least one row")
+    for index, row in enumerate(rows):
+        if not isinstance(row, dict):
+            raise _refused(["rows", index], f"row {index + 1} is not an object")
+    return Asked(rows, batch=True)
+
+
+def _refused(steps: list[str | int], detail: str) -> InvalidBodyError:
+    return InvalidBodyError(
+        f"{detail[:1].upper()}{detail[1:]}.", [FieldError(pointer(steps), detail)]
+    )

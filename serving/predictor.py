@@ -1,0 +1,114 @@
+"""The use case: rows in, predictions out, by the version in force. No transport here.
+
+Every protocol and the command line answer through `score`.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import Any, NamedTuple
+
+import msgspec
+
+from serving.config import Settings
+from serving.errors import InvalidBodyError, NoModelError
+from serving.formats.json_reader import Reader
+from serving.model.rows import Rows
+from serving.model.scorer import Scorer
+from serving.model.validation import training_warnings
+from serving.store import versions
+from serving.store.versions import Version
+
+
+class Served(NamedTuple):
+    """What answers: a version's identity in the registry, the version in memory, its reader."""
+
+    version: Version
+    scorer: Scorer
+    reader: Reader
+
+
+class Scored(NamedTuple):
+    """Answers to rows: a label and the probability of the positive class for each.
+
+    `warnings` are for each row the values that training has not seen, in words: those outside its
+    range, and those that are no category. `outside` counts them by feature.
+    """
+
+    labels: list[int]
+    probabilities: list[float]
+    warnings: list[list[str]]
+    outside: dict[str, int]
+
+
+class Prediction(msgspec.Struct, frozen=True, gc=False):
+    """One row's answer; `label` is 1 exactly where `probability` reaches the threshold."""
+
+    label: int
+    probability: float
+    warnings: list[str]
+
+
+class ModelInfo(msgspec.Struct, frozen=True):
+    name: str
+    version: str
+    stage: str
+
+
+class Answer(msgspec.Struct, frozen=True):
+    predictions: list[Prediction]
+    model: ModelInfo
+
+
+def load_served(settings: Settings) -> Served:
+    """Load the store's current version.
+
+    Raises NoModelError where the store has none of this name and stage, ModelError where the one
+    it has must not answer, and OSError where it cannot be read.
+    """
+    version = versions.current(settings.store)
+    # A store may have followed another model before: that one must not answer under this name.
+    if version is None or (version.name, version.stage) != (settings.model, settings.stage):
+        raise NoModelError(settings.model, settings.stage)
+    directory = versions.version_dir(settings.store, version.digest)
+    scorer = Scorer.load(directory, version.digest)
+    return Served(version, scorer, Reader(scorer.contract))
+
+
+def model_info(served: Served) -> ModelInfo:
+    version = served.version
+    return ModelInfo(version.name, version.version, version.stage)
+
+
+def score(served: Served, rows: Rows) -> Scored:
+    """Predict for rows that the contract allows.
+
+    Raises InvalidBodyError where a row's values are so extreme that the model's arithmetic breaks
+    down.
+    """
+    found = served.scorer.score(rows.values)
+    labels, probabilities = found[0].tolist(), found[1].tolist()
+    if not all(map(isfinite, probabilities)):
+        row = next(i for i, p in enumerate(probabilities, 1) if not isfinite(p))
+        raise InvalidBodyError(f"The values of row {row} are too extreme for this model.")
+    if rows.usual:
+        return Scored(labels, probabilities, [[] for _ in labels], {})
+    warnings, outside = training_warnings(served.scorer.contract, rows.values)
+    for unseen in rows.unseen:
+        warnings[unseen.row].append(unseen.warning)
+        outside[unseen.feature] = outside.get(unseen.feature, 0) + 1
+    return Scored(labels, probabilities, warnings, outside)
+
+
+def to_answer(served: Served, scored: Scored) -> Answer:
+    predictions = [
+        Prediction(label, probability, notes)
+        for label, probability, notes in zip(
+            scored.labels, scored.probabilities, scored.warnings, strict=True
+        )
+    ]
+    return Answer(predictions, model_info(served))
+
+
+def answer(served: Served, rows: Sequence[Mapping[str, Any]]) -> Answer:
+    """Predict for rows as JSON gives them; raises InvalidRowsError (see `contract.to_matrix`)."""
+    return to_answer(served, score(served, Rows.of(served.scorer.contract, rows)))

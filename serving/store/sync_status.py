@@ -1,0 +1,87 @@
+"""How the following of the registry stands: written by the process that follows, read by workers.
+
+<store>/sync.json
+"""
+
+import time
+from enum import StrEnum
+from pathlib import Path
+from uuid import uuid4
+
+import msgspec
+
+from serving.store.versions import Version
+
+STATUS_FILE = "sync.json"
+REMEMBERED = 10  # refused versions
+
+
+class Kind(StrEnum):
+    """What a sync may come to."""
+
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    NO_VERSION = "no version"
+    UNREACHABLE = "registry unreachable"
+    REFUSED = "refused"
+    STORE_FAILED = "store failed"
+
+
+SUCCESSES = (Kind.UPDATED, Kind.UNCHANGED)
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A version that must not answer: why, and what the registry claimed of it then."""
+
+    version: str
+    digest: str
+    reason: str
+    at: float
+    claims: str
+
+
+class Status(msgspec.Struct, frozen=True):
+    """The last sync's outcome; times are Unix seconds, `reached_at` that of the last contact.
+
+    `desired` is what the stage names, `refused` what was refused, the latest first.
+    """
+
+    outcome: str
+    detail: str
+    checked_at: float
+    reached_at: float | None = None
+    desired: Version | None = None
+    refused: tuple[Refusal, ...] = ()
+
+    @property
+    def good(self) -> bool:
+        return self.outcome in SUCCESSES
+
+    def refusal_of(self, version: str, claims: str) -> Refusal | None:
+        """Find why a version was refused, if the registry claims of it what it did then."""
+        latest = self.refused[0] if self.refused else None
+        same = latest is not None and (latest.version, latest.claims) == (version, claims)
+        return latest if same else None
+
+
+def read(store: Path) -> Status | None:
+    """Read the status; None where nothing was ever followed, or what stands there is no status."""
+    try:
+        return msgspec.json.decode((store / STATUS_FILE).read_bytes(), type=Status)
+    except (OSError, ValueError):
+        return None
+
+
+def write(store: Path, status: Status) -> None:
+    """Write the status whole. Not forced to disk: after a crash it is soon written anew."""
+    store.mkdir(parents=True, exist_ok=True)
+    temporary = store / f".{STATUS_FILE}-{uuid4().hex}"
+    try:
+        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(status), indent=2) + b"\n")
+        temporary.replace(store / STATUS_FILE)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def age(moment: float | None) -> float | None:
+    return None if moment is None else max(0.0, time.time() - moment)

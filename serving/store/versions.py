@@ -1,0 +1,175 @@
+"""Versions on disk: a folder for each digest, and a pointer to the one that answers.
+
+    <store>/current.json
+    <store>/versions/<sha256 of model.onnx>/{model.onnx, contract.json, golden.json, version.json}
+    <store>/versions/<sha256 of model.onnx>/receipt.json   where a receipt was demanded
+
+A folder comes into place whole, by a rename, and the pointer is replaced in one step: a reader
+never sees half of either, and what was good last is still there after a crash.
+"""
+
+import os
+import re
+import shutil
+import time
+from datetime import datetime
+from pathlib import Path
+from uuid import uuid4
+
+import msgspec
+
+from serving.model.scorer import CONTRACT_FILE, GOLDEN_FILE, MODEL_FILE, ModelError
+
+CURRENT_FILE = "current.json"
+VERSION_FILE = "version.json"
+RECEIPT_FILE = "receipt.json"
+FILES = (MODEL_FILE, CONTRACT_FILE, GOLDEN_FILE)
+DIGEST = re.compile(r"[0-9a-f]{64}")
+LOCK_FILE = ".lock"
+DOWNLOAD_PREFIX = ".download-"
+KEPT = 5  # versions, so that a way back needs no download
+LEFT_BEHIND = 3600  # seconds after which a temporary folder's process must be gone
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """Where a version comes from, as far as the registry knows; `metrics` are of its test rows."""
+
+    trained_at: datetime | None = None
+    git_commit: str | None = None
+    data_digest: str | None = None
+    metrics: dict[str, float] = {}
+
+
+class Version(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A version of a registered model, the stage it was found by, and its model's sha256."""
+
+    name: str
+    version: str
+    stage: str
+    digest: str
+    facts: Facts = Facts()
+
+    def is_same(self, other: "Version") -> bool:
+        """Compare what identifies a version, not where it comes from."""
+        return msgspec.structs.astuple(self)[:4] == msgspec.structs.astuple(other)[:4]
+
+    def __str__(self) -> str:
+        return f"{self.name} version {self.version} ({self.stage})"
+
+
+def version_dir(store: Path, digest: str) -> Path:
+    """Give a digest's folder; raises ModelError for what is no digest (`..` would be a path)."""
+    if not DIGEST.fullmatch(digest):
+        raise ModelError(f"`{digest[:80]}` is no sha256 digest")
+    return store / "versions" / digest
+
+
+def adopt(store: Path, source: Path, version: Version) -> Path:
+    """Copy a verified version's files from `source` into the store, and give their folder.
+
+    A folder that is already there under this digest is replaced.
+    """
+    target = version_dir(store, version.digest)
+    incoming = target.parent / f".incoming-{uuid4().hex}"
+    incoming.mkdir(parents=True)
+    try:
+        for name in FILES:
+            shutil.copyfile(source / name, incoming / name)
+            _sync_to_disk(incoming / name)
+        _write(incoming / VERSION_FILE, version)
+        _replace_folder(incoming, target)
+    finally:
+        shutil.rmtree(incoming, ignore_errors=True)
+    return target
+
+
+def receipt(store: Path, digest: str) -> bytes:
+    """Give the receipt that a version was taken with, empty where there is none."""
+    try:
+        return (version_dir(store, digest) / RECEIPT_FILE).read_bytes()
+    except OSError:
+        return b""
+
+
+def keep_receipt(store: Path, digest: str, content: bytes) -> None:
+    """Keep a version's receipt beside it, so that it need not be asked for at each sync.
+
+    Whoever reads it compares its digest: written only in part, it is asked for once more.
+    """
+    if receipt(store, digest) != content:
+        (version_dir(store, digest) / RECEIPT_FILE).write_bytes(content)
+
+
+def switch(store: Path, version: Version) -> None:
+    """Make `version` the one that answers, atomically."""
+    folder = version_dir(store, version.digest)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{version} is not in the store {store}")
+    os.utime(folder)  # the versions in use latest are those that `prune` keeps
+    temporary = store / f".{CURRENT_FILE}-{uuid4().hex}"
+    try:
+        _write(temporary, version)
+        temporary.replace(store / CURRENT_FILE)
+        _sync_to_disk(store)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def current(store: Path) -> Version | None:
+    """Read the pointer; None where nothing was ever adopted, ModelError where it is damaged."""
+    path = store / CURRENT_FILE
+    try:
+        version = msgspec.json.decode(path.read_bytes(), type=Version)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read as a pointer to a version") from error
+    version_dir(store, version.digest)
+    return version
+
+
+def prune(store: Path, current: Version) -> None:
+    """Remove all but the latest versions, and what processes that were killed left behind."""
+    versions = store / "versions"
+    others = [
+        path
+        for path in versions.iterdir()
+        if DIGEST.fullmatch(path.name) and path.name != current.digest
+    ]
+    others.sort(key=_changed_at, reverse=True)
+    hidden = [path for folder in (store, versions) for path in folder.glob(".*-*")]
+    stale = [path for path in hidden if _changed_at(path) < time.time() - LEFT_BEHIND]
+    for path in [*others[KEPT - 1 :], *stale]:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _changed_at(path: Path) -> float:
+    try:
+        return path.lstat().st_mtime
+    except FileNotFoundError:  # removed by another process
+        return time.time()
+
+
+def _replace_folder(incoming: Path, target: Path) -> None:
+    discarded = target.parent / f".discarded-{uuid4().hex}"
+    if target.exists():
+        target.rename(discarded)
+    incoming.rename(target)
+    _sync_to_disk(target.parent)
+    shutil.rmtree(discarded, ignore_errors=True)
+
+
+def _write(path: Path, version: Version) -> None:
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(version), indent=2) + b"\n")
+    _sync_to_disk(path)
+
+
+def _sync_to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,34 @@
+"""What the protocols of others share: what they refuse is a 400, told in one sentence."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flask import Response, request
+
+from serving.errors import InvalidBodyError, MalformedBodyError
+from serving.model.contract import Contract
+from serving.model.rows import Rows
+from serving.model.validation import InvalidRowsError
+from serving.web.problems import error_answer
+
+
+def checked(contract: Contract, rows: Sequence[Mapping[str, Any]], *, coded: bool = False) -> Rows:
+    """Hold rows to the contract; `coded` ones have categories as numbers.
+
+    Raises MalformedBodyError with the first violation and the number of all: these protocols have
+    no list for the others.
+    """
+    try:
+        return Rows.of(contract, rows, coded=coded)
+    except InvalidRowsError as error:
+        first, count = error.violations[0], len(error.violations)
+        more = f" ({count} errors in all)" if count > 1 else ""
+        raise MalformedBodyError(
+            f"Row {first.row + 1}, {first.feature}: {first.detail}{more}."
+        ) from error
+
+
+def answer_400(error: InvalidBodyError) -> Response:
+    """Answer with 400 where our own routes have 422, which these protocols do not know."""
+    status, headers, body = error_answer(request.path, MalformedBodyError(error.detail))
+    return Response(body, status, headers)

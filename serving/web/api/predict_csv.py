@@ -1,0 +1,40 @@
+"""`POST /predict` with `text/csv`: a table in, the same table with its answers out."""
+
+from flask import Response, request
+
+from serving.errors import InvalidBodyError, UnsupportedTypeError, invalid_rows
+from serving.formats.csv_table import Table, answer_columns, read_table, to_csv, to_rows
+from serving.model.contract import Contract
+from serving.model.rows import Rows
+from serving.model.validation import InvalidRowsError
+from serving.predictor import Served
+from serving.web.api import score_and_count, scored_response, state
+from serving.web.body import read_body
+
+CSV = "text/csv"
+
+
+def predict_table(served: Served) -> Response:
+    require_utf8()
+    settings, contract = state().settings, served.scorer.contract
+    table = read_table(contract, read_body(request.environ, settings.max_body), settings.max_rows)
+    columns = answer_columns(contract, table.header)
+    scored = score_and_count(served, _rows(contract, table))
+    body = to_csv(table, columns, scored.labels, scored.probabilities, scored.warnings)
+    return scored_response(served, body, f"{CSV}; charset=utf-8")
+
+
+def require_utf8() -> None:
+    """Raise UnsupportedTypeError for a Content-Type that states another charset."""
+    charset = request.mimetype_params.get("charset", "utf-8")
+    if charset.lower() not in ("utf-8", "utf8", "us-ascii"):
+        raise UnsupportedTypeError("Send the body as UTF-8.")
+
+
+def _rows(contract: Contract, table: Table) -> Rows:
+    if not table.records:
+        raise InvalidBodyError("The table has a header, but no rows.")
+    try:
+        return Rows.of(contract, to_rows(contract, table))
+    except InvalidRowsError as error:
+        raise invalid_rows(error.violations, batch=True) from error

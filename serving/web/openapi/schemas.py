@@ -1,0 +1,245 @@
+"""The contract as JSON Schema: what each protocol takes and gives, for this model."""
+
+import csv
+import io
+from typing import Any
+
+import msgspec
+
+from serving.formats.tensors import DATATYPES, InferRequest
+from serving.model.contract import Contract, Feature
+from serving.predictor import Answer, ModelInfo
+from serving.web.problems import InferenceError, MlflowError, Problem
+
+Schema = dict[str, Any]
+
+REFERENCE = "#/components/schemas/{name}"
+
+
+class Description(msgspec.Struct, frozen=True):
+    """What a form for the model needs; `max_rows` and `max_body` (bytes) are of one request."""
+
+    model: ModelInfo
+    contract: Contract
+    example: dict[str, float | bool | str]
+    max_rows: int
+    max_body: int
+
+
+def ref(name: str) -> Schema:
+    return {"$ref": REFERENCE.format(name=name)}
+
+
+def schemas(contract: Contract, max_rows: int) -> dict[str, Schema]:
+    """Give every schema of the document, by name."""
+    sent = (Answer, Description, Problem, MlflowError, InferenceError, InferRequest)
+    _, found = msgspec.json.schema_components(sent, ref_template=REFERENCE)
+    for schema in found.values():
+        if "description" in schema:
+            schema["description"] = " ".join(schema["description"].split())
+    found["Prediction"]["properties"] = _prediction(contract)
+    found["Tensor"]["properties"]["datatype"] = {"enum": list(DATATYPES)}
+    found["Tensor"]["description"] = _tensor(contract)
+    found["RequestedOutput"]["properties"]["name"] = {"enum": ["label", "probability"]}
+    return {
+        **_rows(contract, max_rows),
+        **found,
+        **_mlflow(contract, max_rows),
+        **_inference(),
+        **_service(),
+    }
+
+
+def value_schema(feature: Feature) -> Schema:
+    """Say which JSON values a feature takes: those that `contract.to_matrix` does."""
+    choices: list[Schema] = [_limits(feature)]
+    if feature.missing_values:
+        missing = [_plain(value) for value in feature.missing_values]
+        choices.append({"enum": missing, "description": "stands for a value that is not known"})
+    if feature.nullable:
+        choices.append({"type": "null"})
+    notes = [feature.description, feature.unit and f"in {feature.unit}"]
+    if feature.unseen == "missing":
+        notes.append(f"one of {', '.join(feature.categories)}; any other is taken as not known")
+    if feature.training_range:
+        low, high = (_plain(value) for value in feature.training_range)
+        notes.append(f"{low} to {high} in training")
+    about: Schema = {"description": "; ".join(note for note in notes if note)}
+    if feature.unit:
+        about["x-unit"] = feature.unit
+    return about | (choices[0] if len(choices) == 1 else {"anyOf": choices})
+
+
+def csv_example(contract: Contract) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    values = contract.example().values()
+    writer.writerows(
+        [contract.names, [str(v).lower() if isinstance(v, bool) else v for v in values]]
+    )
+    return text.getvalue()
+
+
+def _limits(feature: Feature) -> Schema:
+    if feature.type == "boolean":
+        return {"enum": [True, False, 1, 0]}
+    if feature.type == "category":
+        some: Schema = {"enum": list(feature.categories)}
+        return {"type": "string"} | (some if feature.unseen == "refuse" else {})
+    limits: Schema = {"type": feature.type}
+    if feature.minimum is not None:
+        limits["minimum"] = _plain(feature.minimum)
+    if feature.maximum is not None:
+        limits["maximum"] = _plain(feature.maximum)
+    return limits
+
+
+def _rows(contract: Contract, max_rows: int) -> dict[str, Schema]:
+    """Give the schemas of one row and of many.
+
+    No body is both: the value of a row's field is never a list, and neither takes other fields.
+    """
+    row = _object({feature.name: value_schema(feature) for feature in contract.features})
+    row["description"] = "One row: every feature, with null for a value that is not known"
+    rows = _object({"rows": _list(ref("Row"), max_rows)})
+    rows["description"] = "Many rows, answered in their order"
+    return {"Row": row, "Rows": rows}
+
+
+def _prediction(contract: Contract) -> dict[str, Schema]:
+    negative, positive = contract.classes
+    return {
+        "label": {
+            "enum": [0, 1],
+            "description": f"{contract.target}: 0 is `{negative}`, 1 is `{positive}`",
+        },
+        "probability": {
+            "type": "number",
+            "minimum": 0,
+            "maximum": 1,
+            "description": f"Probability that {contract.target} is `{positive}`; "
+            f"the label is 1 from the threshold {contract.threshold} on",
+        },
+        "warnings": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "Which values training has not seen: those outside its range, and "
+            "those that are no category",
+        },
+    }
+
+
+def _mlflow(contract: Contract, max_rows: int) -> dict[str, Schema]:
+    """Give the schemas of `/invocations`, which ignores what is no feature, and other keys."""
+    values = {feature.name: value_schema(feature) for feature in contract.features}
+    record = {"type": "object", "properties": values, "required": contract.names}
+    cells = {
+        "type": "array",
+        "prefixItems": list(values.values()),
+        "items": False,
+        "minItems": len(values),
+    }
+    columns = {n: {"anyOf": [value, _list(value, max_rows, 0)]} for n, value in values.items()}
+    split = {
+        "type": "object",
+        "properties": {
+            "columns": {"const": contract.names},
+            "data": _list(cells, max_rows, 0),
+            "index": {"type": "array"},
+        },
+        "required": ["columns", "data"],
+        "additionalProperties": False,
+    }
+    rows = {"anyOf": [_list(cells, max_rows), _list(record, max_rows)]}
+    bodies: dict[str, Schema] = {
+        "dataframe_split": split,
+        "dataframe_records": _list(record, max_rows),
+        "instances": rows,
+        "inputs": {"anyOf": [{**record, "properties": columns}, *rows["anyOf"]]},
+    }
+    none: dict[str, bool] = dict.fromkeys(bodies, False)
+    one_of = [
+        {"type": "object", "properties": {**none, key: body}, "required": [key]}
+        for key, body in bodies.items()
+    ]
+    prediction = _prediction(contract)
+    del prediction["warnings"]
+    predictions = {"type": "array", "items": _object(prediction)}
+    return {
+        "Invocation": {"oneOf": one_of},
+        "Predictions": _object({"predictions": predictions}),
+    }
+
+
+def _tensor(contract: Contract) -> str:
+    """Say how the Open Inference Protocol has categories, whose tensors are numbers."""
+    said = ["Numbers, or null for a value that is not known"]
+    for feature in contract.features:
+        if feature.type == "category":
+            codes = (f"{place} is {text}" for place, text in enumerate(feature.categories))
+            said.append(f"{feature.name}: {', '.join(codes)}")
+    return "; ".join(said)
+
+
+def _inference() -> dict[str, Schema]:
+    """Give the schemas of what the Open Inference Protocol answers with."""
+    text: Schema = {"type": "string"}
+    texts: Schema = {"type": "array", "items": text}
+    tensor: dict[str, Schema] = {
+        "name": text,
+        "datatype": {"enum": list(DATATYPES)},
+        "shape": {"type": "array", "items": {"type": "integer", "minimum": -1}},
+    }
+    tensors = {"type": "array", "items": _object(tensor)}
+    data = {"type": "array", "items": {"type": "number"}}
+    outputs = {"type": "array", "items": _object({**tensor, "data": data})}
+    infer = _object({"model_name": text, "model_version": text, "outputs": outputs})
+    infer["properties"] = {**infer["properties"], "id": text}
+    metadata = {"name": text, "versions": texts, "platform": text}
+    return {
+        "InferAnswer": infer,
+        "Server": _object({"name": text, "version": text, "extensions": texts}),
+        "Metadata": _object({**metadata, "inputs": tensors, "outputs": tensors}),
+        "ServerLive": _object({"live": {"type": "boolean"}}),
+        "ServerReady": _object({"ready": {"type": "boolean"}}),
+        "ModelReady": _object({"name": text, "ready": {"type": "boolean"}}),
+    }
+
+
+def _service() -> dict[str, Schema]:
+    """Give the schemas of what those who keep the service up are told."""
+    maybe: Schema = {"type": ["object", "null"]}
+    version: dict[str, Schema] = {
+        "model": {**maybe, "description": "The version that answers"},
+        "desired": {**maybe, "description": "The version that the registry's stage names"},
+        "in_step": {"type": "boolean", "description": "Whether these two are the same"},
+        "sync": {**maybe, "description": "How the registry was followed last"},
+        "refused": {
+            "type": "array",
+            "items": {"type": "object"},
+            "description": "Versions that must not answer, the latest first",
+        },
+    }
+    return {
+        "Live": _object({"status": {"const": "ok"}}),
+        "Ready": _object({"status": {"const": "ready"}}),
+        "Version": _object(version),
+    }
+
+
+def _object(properties: dict[str, Schema]) -> Schema:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _list(items: Schema, most: int, least: int = 1) -> Schema:
+    return {"type": "array", "items": items, "minItems": least, "maxItems": most}
+
+
+def _plain(value: float | str) -> float | int | str:
+    """Write 20 where a float would read 20.0."""
+    return int(value) if isinstance(value, float | int) and float(value).is_integer() else value

@@ -1,0 +1,51 @@
+"""One request and its answer, as it passes through the service."""
+
+from time import perf_counter
+
+from serving.errors import NoModelError
+from serving.model.rows import Rows
+from serving.predictor import Scored, Served, score
+from serving.web.metrics import PredictionsNote
+from serving.web.permissions import Route
+from serving.web.worker_state import State
+
+
+class Exchange:
+    """What the endpoints, the log and the metrics know of a request: none of its values."""
+
+    __slots__ = ("_served", "key", "request_id", "route", "rows", "started", "state", "status")
+
+    def __init__(self, state: State, request_id: str, route: Route) -> None:
+        self.state = state
+        self.request_id = request_id
+        self.route = route
+        self.started = perf_counter()
+        self.status = "500"
+        self.key: str | None = None
+        self.rows: int | None = None
+        self._served: Served | None = None
+
+    @property
+    def version(self) -> str | None:
+        """The version that answered, once one was asked for."""
+        return self._served and self._served.version.version
+
+    def served_model(self) -> Served:
+        """Give the version that answers this request: the same one, however often it is asked.
+
+        Raises NoModelError where there is none.
+        """
+        if self._served is None:
+            self._served = self.state.served
+        if self._served is None:
+            raise NoModelError(self.state.settings.model, self.state.settings.stage)
+        return self._served
+
+    def score(self, served: Served, rows: Rows) -> Scored:
+        """Predict for rows that the contract allows, and keep count."""
+        scored = score(served, rows)
+        self.rows = len(scored.labels)
+        self.state.metrics.predictions(
+            PredictionsNote(self.route.name, scored.labels, scored.probabilities, scored.outside)
+        )
+        return scored

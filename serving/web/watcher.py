@@ -1,0 +1,106 @@
+"""A worker's housekeeping: swap in the store's current version, reread the keys, count."""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from serving.errors import NoModelError
+from serving.log import logger
+from serving.model.scorer import ModelError
+from serving.predictor import load_served
+from serving.store.versions import CURRENT_FILE
+from serving.web.keys import KeysError, read_keys
+from serving.web.worker_state import State
+
+INTERVAL = 0.25  # seconds between looks
+RETRY = 5.0  # seconds until what failed is tried again
+
+Sign = tuple[int, int, int] | None
+
+
+class Watched:
+    """A file that is taken up again when it has changed, or when that failed a while ago.
+
+    `take_up` gives the sentence to say where it failed, else nothing.
+    """
+
+    def __init__(self, path: Path, take_up: Callable[[], str]) -> None:
+        self._path = path
+        self._take_up = take_up
+        self._seen: Sign = None
+        self._try_again: float | None = None
+        self._complaint = ""
+
+    def look(self) -> None:
+        sign = _sign(self._path)
+        due = self._try_again is not None and time.monotonic() >= self._try_again
+        if sign != self._seen or due:
+            # Until it is done: what fails in a way that nobody foresaw is no reason to hurry.
+            self._seen, self._try_again = sign, time.monotonic() + RETRY
+            complaint = self._take_up()
+            if not complaint:
+                self._try_again = None
+            elif complaint != self._complaint:
+                logger.error("%s", complaint)
+            self._complaint = complaint
+
+
+class Watch:
+    """Keeps a worker's state in step with the store and the keys file."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        settings = state.settings
+        self._files = [Watched(settings.store / CURRENT_FILE, self._take_up_version)]
+        if settings.api_keys_file is not None:
+            self._files.append(Watched(settings.api_keys_file, self._take_up_keys))
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name="watch", daemon=True).start()
+
+    def look(self) -> None:
+        for file in self._files:
+            file.look()
+        self._state.metrics.flush()
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(INTERVAL)
+            try:
+                self.look()
+            except Exception:
+                logger.exception("a worker's housekeeping failed")
+
+    def _take_up_version(self) -> str:
+        """Load the version beside the one that answers, then swap one reference."""
+        try:
+            served = load_served(self._state.settings)
+        except NoModelError:
+            return ""
+        except (ModelError, OSError) as error:
+            return f"the store's current version cannot answer: {error}"
+        self._state.served = served
+        self._state.metrics.model(served.version.version, served.version.digest)
+        logger.info("%s answers in worker %d", served.version, os.getpid())
+        return ""
+
+    def _take_up_keys(self) -> str:
+        path = self._state.settings.api_keys_file
+        try:
+            self._state.keys = tuple(read_keys(path)) if path else None
+        except KeysError as error:
+            # Those in force stay: an editor's slip must not let everyone in, or lock all out.
+            self._state.metrics.keys(good=False)
+            return f"{error}; the keys stay as they were"
+        self._state.metrics.keys(good=True)
+        return ""
+
+
+def _sign(path: Path) -> Sign:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size

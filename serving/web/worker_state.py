@@ -1,0 +1,21 @@
+"""What one worker answers with: settings, the version in force, the keys, the figures it keeps."""
+
+from dataclasses import dataclass
+
+from serving.config import Settings
+from serving.predictor import Served
+from serving.web.keys import Key
+from serving.web.metrics import Metrics
+
+
+@dataclass
+class State:
+    """`served` and `keys` are replaced as a whole, so a request reads each only once.
+
+    `keys` is None where everyone may ask.
+    """
+
+    settings: Settings
+    served: Served | None
+    keys: tuple[Key, ...] | None
+    metrics: Metrics

@@ -1,0 +1,29 @@
+"""What gunicorn's workers load: the application, in step with the store from now on."""
+
+import atexit
+
+from flask import Flask
+
+from serving.config import read_settings
+from serving.log import logger
+from serving.web.app import create_app
+from serving.web.metrics import Metrics
+from serving.web.watcher import Watch
+from serving.web.worker_state import State
+
+
+def load_app() -> Flask:
+    settings = read_settings()
+    # With a keys file nobody is let in until it has been read.
+    keys = None if settings.api_keys_file is None else ()
+    state = State(settings, None, keys, Metrics())
+    watch = Watch(state)
+    watch.look()
+    if state.served is None:
+        logger.warning("not ready: no version of %s in the store", settings.model)
+    watch.start()
+    atexit.register(state.metrics.flush)
+    return create_app(state)
+
+
+app = load_app()

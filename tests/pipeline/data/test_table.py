@@ -1,0 +1,406 @@
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.data.contract import data_contract
+from pipeline.data.split import split
+from pipeline.data.table import Table, read_source, read_split
+from pipeline.errors import PipelineError
+from serving.model.contract import Contract, Feature
+
+TWO = {"a": None, "b": None}
+
+
+@pytest.fixture
+def read_table(write_csv, make_params):
+    def read_text(content, features=TWO, **options):
+        return read_source(write_csv(content), make_params(features, **options).data)
+
+    return read_text
+
+
+@pytest.fixture
+def refusal(read_table, tmp_path):
+    """Give the lines of the refusal, without the file that each of them names first."""
+
+    def refuse(content, features=TWO, **options):
+        with pytest.raises(PipelineError) as error:
+            read_table(content, features, **options)
+        lines = str(error.value).splitlines()
+        named = str(tmp_path / "table.csv")
+        assert all(line.startswith((named, "…")) for line in lines)
+        return [line.removeprefix(named).lstrip(":, ") for line in lines]
+
+    return refuse
+
+
+def test_a_missing_column_is_named(refusal):
+    assert refusal("a,y\n1,0\n2,1\n") == [
+        "the column b is missing; it is named under data in params.yaml"
+    ]
+
+
+def test_a_missing_target_is_named(refusal):
+    assert refusal("a,b\n1,0\n2,1\n")[0].startswith("the column y is missing")
+
+
+def test_an_extra_column_is_named(refusal):
+    assert refusal("a,b,y,z\n1,1,0,0\n2,1,1,0\n") == [
+        "the column z is not known; name it in params.yaml, under data.features or data.ignore"
+    ]
+
+
+def test_a_column_to_ignore_is_left_out(read_table):
+    table = read_table("id,a,b,y\nx,1,2,0\ny,3,4,1\n", ignore=["id"])
+    assert list(table.cells.columns) == ["a", "b", "y"]
+    assert table.notes == ()
+
+
+def test_a_column_that_stands_twice_is_named(refusal):
+    assert refusal("a,b,b,y\n1,1,1,0\n2,1,1,1\n") == ["the column b stands in the header twice"]
+
+
+def test_only_the_first_ten_of_many_columns_are_named(refusal):
+    names = [f"x{number}" for number in range(12)]
+    (line,) = refusal(f"a,b,y,{','.join(names)}\n" + ",".join("1" * 15) + "\n")
+    assert line.startswith("the column x0, x1, x2, x3, x4, x5, x6, x7, x8, x9, … (12 in all)")
+
+
+@pytest.mark.parametrize("text", ["high", "1_0", "0x1F", "True", "1,5", "٣", "1 2", "-"])
+def test_text_in_a_number_is_named_by_row_and_column(refusal, text):
+    content = f'a,b,y\n1,2,0\n3,"{text}",1\n'
+    assert refusal(content) == [f"row 2, column b: {text!r} is not a number"]
+
+
+def test_long_text_is_shortened(refusal):
+    assert refusal(f"a,b,y\n1,2,0\n{'x' * 200},1,1\n") == [
+        f"row 2, column a: '{'x' * 37}...' is not a number"
+    ]
+
+
+@pytest.mark.parametrize("text", ["inf", "-Infinity", "1e400"])
+def test_an_infinite_value_is_refused(refusal, text):
+    (line,) = refusal(f"a,b,y\n1,2,0\n3,{text},1\n")
+    assert line in (
+        "row 2, column b: inf is not a finite number",
+        "row 2, column b: -inf is not a finite number",
+    )
+
+
+@pytest.mark.parametrize("blank", ["", " ", "NA", "nan", "null", "None"])
+def test_a_blank_is_refused_where_the_contract_does_not_allow_it(refusal, blank):
+    assert refusal(f"a,b,y\n1,2,0\n{blank},2,1\n") == [
+        "row 2, column a: is missing, and may not be"
+    ]
+
+
+@pytest.mark.parametrize("blank", ["", " ", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"])
+def test_a_blank_is_missing_where_the_contract_allows_it(read_table, blank):
+    table = read_table(f"a,b,y\n1,2,0\n{blank},2,1\n", {"a": {"nullable": True}, "b": None})
+    np.testing.assert_array_equal(table.X, [[1, 2], [np.nan, 2]])
+    assert table.cells["a"].iloc[1] == blank
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [("9.9", "9.9 is below the lowest possible, 10"), ("21", "21 is above the highest possible,")],
+)
+def test_a_value_outside_its_limits_is_refused(refusal, value, what):
+    (line,) = refusal(f"a,b,y\n10,2,0\n20,2,1\n{value},2,1\n", {"a": {"limits": [10, 20]}, "b": {}})
+    assert line.startswith(f"row 3, column a: {what}")
+
+
+def test_a_value_that_means_missing_is_exempt_from_the_limits(read_table):
+    features = {"a": {"missing_values": [0, -9], "limits": [10, 20]}, "b": {"nullable": True}}
+    table = read_table("a,b,y\n0,2,0\n-9,,1\n,3,1\n10,1,0\n", features)
+    np.testing.assert_array_equal(
+        table.X, [[0, 2], [-9, np.nan], [np.nan, 3], [10, 1]]
+    )  # as written: what means missing is marked inside the model
+
+
+def test_a_fraction_is_no_integer(refusal):
+    assert refusal("a,b,y\n1,2,0\n1.5,2,1\n", {"a": {"type": "integer"}, "b": {}}) == [
+        "row 2, column a: 1.5 is not a whole number"
+    ]
+
+
+def test_booleans_are_read_from_words_and_figures(read_table):
+    content = "a,b,y\ntrue,1,0\nFALSE,2,1\n1,3,0\n0.0,4,1\n True ,5,1\n"
+    table = read_table(content, {"a": {"type": "boolean"}, "b": {}})
+    assert table.X[:, 0].tolist() == [1, 0, 1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [("yes", "'yes' is not true or false"), ("2", "2 is neither true (1) nor false (0)")],
+)
+def test_what_is_no_boolean_is_refused(refusal, text, what):
+    content = f"a,b,y\ntrue,2,0\n{text},2,1\n"
+    assert refusal(content, {"a": {"type": "boolean"}, "b": {}}) == [f"row 2, column a: {what}"]
+
+
+def test_ten_of_many_faults_are_told_row_by_row(refusal):
+    rows = "".join(f"x,inf,{row % 2}\n" for row in range(7))
+    lines = refusal(f"a,b,y\n{rows}")
+    assert len(lines) == 11
+    assert lines[:3] == [
+        "row 1, column a: 'x' is not a number",
+        "row 1, column b: inf is not a finite number",
+        "row 2, column a: 'x' is not a number",
+    ]
+    assert lines[-1] == "… and 4 more"
+
+
+def test_ten_faults_are_told_without_a_remainder(refusal):
+    assert len(refusal("a,b,y\n" + "x,x,0\nx,x,1\n" * 2 + "x,x,1\n")) == 10
+
+
+def test_an_empty_file_is_refused(refusal):
+    assert refusal("") == ["is empty: it needs a header and rows"]
+    assert refusal("\n\n") == ["is empty: it needs a header and rows"]
+
+
+def test_a_header_alone_is_refused(refusal):
+    assert refusal("a,b,y\n") == ["has a header, but no rows"]
+    assert refusal("a,b,y") == ["has a header, but no rows"]
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path, make_params):
+    with pytest.raises(PipelineError, match=r"none\.csv cannot be read: No such file"):
+        read_source(tmp_path / "none.csv", make_params(TWO).data)
+
+
+@pytest.mark.parametrize("rows", [1, 20_000])
+def test_a_file_that_is_not_utf_8_is_refused(refusal, rows):
+    content = b"a,b,y\n" + b"1,2,0\n" * rows + b"3,\xe9,1\n"
+    (line,) = refusal(content)
+    assert line.startswith("is not UTF-8 (byte 0xe9): save it as UTF-8")
+    assert "iconv -f latin1" in line
+
+
+def test_utf_16_is_recognized(refusal):
+    (line,) = refusal("a,b,y\n1,2,0\n".encode("utf-16"))
+    assert "iconv -f utf-16" in line
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(read_table):
+    assert list(read_table("\ufeffa,b,y\n1,2,0\n3,4,1\n").cells.columns) == ["a", "b", "y"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_blank_lines_are_passed_over_and_not_counted(refusal, read_table, end):
+    assert len(read_table(end.join(["a,b,y", "1,2,0", "", "   ", "3,4,1", ""])).y) == 2
+    assert refusal(end.join(["a,b,y", "1,2,0", "", "   ", "3,x,1"]))[0].startswith("row 2, ")
+
+
+@pytest.mark.parametrize(
+    ("row", "fields"), [("3,4,1,9", 4), ("3,4", 2), ("3", 1), ("3,4,1,", 4), ('3,"4,1', 2)]
+)
+def test_a_row_of_another_length_is_named(refusal, row, fields):
+    assert refusal(f"a,b,y\n1,2,0\n{row}\n") == [f"row 2: has {fields} fields, the header has 3"]
+
+
+def test_a_short_row_is_refused_where_the_rest_could_be_missing(refusal):
+    features = {"a": {"nullable": True}, "b": {"nullable": True}}
+    assert refusal("y,a,b\n0,1,2\n1,3\n", features) == ["row 2: has 2 fields, the header has 3"]
+
+
+def test_an_open_quote_is_refused(refusal):
+    (line,) = refusal('a,b,y\n1,2,0\n3,4,"1\n')
+    assert line.startswith("is not a CSV table")
+
+
+def test_an_open_quote_in_a_large_table_is_refused(refusal):
+    (line,) = refusal('a,b,y\n1,2,"0\n' + "1,2,0\n" * 30_000)
+    assert line.startswith("is not a CSV table")
+
+
+@pytest.mark.parametrize(
+    ("values", "what"),
+    [
+        ("00", "has 1 class (0), a two-class target is needed"),
+        ("012", "has 3 classes (0, 1, 2), a two-class target is needed"),
+    ],
+)
+def test_a_target_needs_two_classes(refusal, values, what):
+    rows = "".join(f"1,2,{value}\n" for value in values)
+    assert refusal(f"a,b,y\n{rows}") == [f"column y: {what}"]
+
+
+def test_a_continuous_target_is_not_listed_in_full(refusal):
+    rows = "".join(f"1,2,{value / 10}\n" for value in range(1, 31))
+    (line,) = refusal(f"a,b,y\n{rows}")
+    assert line.startswith("column y: has 30 classes (0.1, 0.2,")
+    assert "… (30 in all)" in line
+
+
+def test_a_row_without_a_target_is_named(refusal):
+    assert refusal("a,b,y\n1,2,0\n1,2,\n1,2,1\n1,2,NA\n") == [
+        "row 2, column y: is missing",
+        "row 4, column y: is missing",
+    ]
+
+
+def test_the_positive_class_must_stand_in_the_target(refusal):
+    assert refusal("a,b,y\n1,2,no\n1,2,yes\n", positive_class="true") == [
+        "column y: data.positive_class is True, but the values are no, yes"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "positive", "classes", "y"),
+    [
+        (["M", "B", "M"], "M", ("B", "M"), [1, 0, 1]),
+        (["M", "B", "M"], "B", ("M", "B"), [0, 1, 0]),
+        (["0", "1", "0"], 1, (0, 1), [0, 1, 0]),
+        (["0", "1", "0"], 0, (1, 0), [1, 0, 1]),
+        (["0.0", "1.0", "1"], 1, (0, 1), [0, 1, 1]),
+        (["1", "2", "1"], "2", (1, 2), [0, 1, 0]),
+        (["true", "False", "TRUE"], True, ("False", "True"), [1, 0, 1]),
+        ([" yes", "no ", "yes"], "yes", ("no", "yes"), [1, 0, 1]),
+    ],
+)
+def test_the_positive_class_is_label_1(read_table, values, positive, classes, y):
+    rows = "".join(f"1,{number},{value}\n" for number, value in enumerate(values))
+    table = read_table(f"a,b,y\n{rows}", positive_class=positive)
+    assert table.contract.classes == classes
+    assert table.y.tolist() == y
+
+
+def test_repeated_rows_are_told_and_kept(read_table):
+    table = read_table("a,b,y\n1,2,0\n3,4,1\n1,2,0\n1,2,1\n3,4,1\n")
+    (note,) = table.notes
+    assert note.endswith("table.csv, rows 3, 5: 2 rows repeat an earlier one, and are kept")
+    assert len(table.y) == 5
+
+
+def test_ten_of_many_repeated_rows_are_told(read_table):
+    (note,) = read_table("a,b,y\n3,4,1\n" + "1,2,0\n" * 13).notes
+    assert "rows 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 …: 12 rows repeat an earlier one" in note
+
+
+@pytest.mark.parametrize("header", ["", " ", "Unnamed: 0", '""'])
+def test_an_unnamed_index_is_left_out_with_a_note(read_table, tmp_path, header):
+    table = read_table(f"{header},a,b,y\n0,1,2,0\n1,3,4,1\n")
+    assert list(table.cells.columns) == ["a", "b", "y"]
+    assert table.X.tolist() == [[1, 2], [3, 4]]
+    path = tmp_path / "table.csv"
+    assert table.notes == (f"{path}: the unnamed column 1 is an index, no feature: left out",)
+
+
+def test_columns_are_put_in_the_order_of_the_settings(read_table):
+    table = read_table("y,b, a \n0,2,1\n1,4,3\n")
+    assert table.contract.names == ["a", "b"]
+    assert list(table.cells.columns) == ["a", "b", "y"]
+    assert table.X.tolist() == [[1, 2], [3, 4]]
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2, max_size=20))
+@settings(max_examples=50)
+def test_a_number_is_read_to_the_last_bit(tmp_path_factory, make_params, values):
+    path = tmp_path_factory.mktemp("bits") / "table.csv"
+    path.write_text("a,y\n" + "".join(f"{v!r},{i % 2}\n" for i, v in enumerate(values)))
+    table = read_source(path, make_params({"a": None}).data)
+    assert table.X[:, 0].tolist() == values
+
+
+def test_a_split_that_was_changed_by_hand_is_refused(write_csv, make_params):
+    contract = data_contract(make_params(TWO).data, (0, 1))
+    with pytest.raises(PipelineError, match="does not have the contract's columns: run `dvc"):
+        read_split(write_csv("b,a,y\n1,2,0\n"), contract)
+    with pytest.raises(PipelineError, match="row 1, column a: 'x' is not a number"):
+        read_split(write_csv("a,b,y\nx,2,0\n"), contract)
+
+
+def numbered(y: list[int]) -> Table:
+    """A table whose one feature is the row's number."""
+    X = np.arange(len(y), dtype=np.float64)[:, np.newaxis]
+    contract = Contract(target="y", classes=(0, 1), features=(Feature(name="row"),))
+    return Table(pd.DataFrame({"row": X[:, 0], "y": y}).astype(str), X, np.array(y), contract)
+
+
+CLASSES = st.tuples(st.integers(5, 60), st.integers(5, 60))
+
+
+@given(CLASSES, st.floats(0.15, 0.85), st.integers(0, 2**32 - 1), st.randoms())
+def test_a_split_is_disjoint_stratified_and_in_order(counts, share, seed, random):
+    y = [0] * counts[0] + [1] * counts[1]
+    random.shuffle(y)
+    training, test = split(numbered(y), share, seed)
+    rows = [part.X[:, 0].tolist() for part in (training, test)]
+    assert sorted(rows[0] + rows[1]) == list(range(len(y)))
+    for part, numbers in zip((training, test), rows, strict=True):
+        assert numbers == sorted(numbers)
+        assert part.y.tolist() == [y[int(number)] for number in numbers]
+        assert part.cells["row"].tolist() == [str(number) for number in numbers]
+    kept = Counter(test.y.tolist())
+    assert kept == {label: round(share * counts[label]) for label in (0, 1)}
+
+
+def test_a_split_is_that_of_its_seed():
+    table = numbered([0, 1] * 50)
+    tests = [split(table, 0.3, seed)[1].X[:, 0].tolist() for seed in (1, 1, 2)]
+    assert tests[0] == tests[1]
+    assert tests[0] != tests[2]
+
+
+def test_a_class_that_would_be_lost_from_a_split_is_named():
+    with pytest.raises(PipelineError, match="no row of class 1 is left for the test split"):
+        split(numbered([0] * 50 + [1]), 0.2, 0)
+    with pytest.raises(PipelineError, match="no row of class 1 is left for the training split"):
+        split(numbered([0] * 50 + [1]), 0.8, 0)
+
+
+@pytest.mark.parametrize(("separator", "name"), [(";", "semicolons"), ("\t", "tabs")])
+def test_another_separator_is_named(read_table, separator, name):
+    with pytest.raises(PipelineError, match=f"is separated by {name}: commas are needed"):
+        read_table("a,b,y\n1,2,0\n3,4,1\n".replace(",", separator))
+
+
+COLOUR = {"type": "category", "categories": ["red", "green", "None"], "missing_values": ["?"]}
+COLOURS = "c,y\nred,0\n green,1\n?,0\nNone,1\n,0\nNA,1\n"
+
+
+def test_categories_are_read_as_their_places(read_table):
+    table = read_table(COLOURS, {"c": COLOUR})
+    np.testing.assert_array_equal(table.X[:, 0], [0, 1, np.nan, 2, np.nan, np.nan])
+    assert table.cells["c"].tolist() == ["red", " green", "?", "None", "", "NA"]
+    assert [note for note in table.notes if "categories" in note] == []
+
+
+def test_a_text_that_is_no_category_is_refused_with_row_and_column(refusal):
+    assert refusal(COLOURS + "mauve,0\nRed,1\n", {"c": COLOUR}) == [
+        'row 7, column c: "mauve" is none of the categories red, green, None',
+        'row 8, column c: "Red" is none of the categories red, green, None',
+    ]
+
+
+def test_a_text_that_is_no_category_may_be_taken_as_missing_and_is_counted(read_table, tmp_path):
+    table = read_table(
+        COLOURS + "mauve,0\n mauve,1\nteal,1\n", {"c": {**COLOUR, "unseen": "missing"}}
+    )
+    assert np.isnan(table.X[-3:, 0]).all()
+    assert table.notes[0] == (
+        f"{tmp_path / 'table.csv'}, column c: 3 cells are none of the categories, and taken as "
+        "missing: 'mauve', 'teal'"
+    )
+    one = read_table(COLOURS + "mauve,0\n", {"c": {**COLOUR, "unseen": "missing"}})
+    assert "column c: 1 cell is none of the categories" in one.notes[0]
+
+
+def test_a_category_that_may_not_be_missing_is_refused_where_it_is(refusal):
+    strict = {"type": "category", "categories": ["red", "green"]}
+    assert refusal("c,y\nred,0\n,1\nNA,1\n", {"c": strict}) == [
+        "row 2, column c: is missing, and may not be",
+        "row 3, column c: is missing, and may not be",
+    ]
+
+
+def test_a_split_with_categories_is_read_as_it_was(read_table, write_csv):
+    table = read_table(COLOURS + "mauve,0\n", {"c": {**COLOUR, "unseen": "missing"}})
+    again = read_split(write_csv(table.cells.to_csv(index=False)), table.contract)
+    np.testing.assert_array_equal(again.X, table.X)

@@ -1,0 +1,217 @@
+from fractions import Fraction
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as sk
+from sklearn.calibration import calibration_curve as sk_calibration_curve
+
+from pipeline.evaluation import metrics
+
+# Probabilities on a coarse grid, so that many are equal, and none at the edge of a tenth.
+ROW = st.tuples(st.integers(0, 1), st.integers(0, 15).map(lambda k: (2 * k + 1) / 32))
+DATA = (
+    st.lists(ROW, min_size=2, max_size=60)
+    .filter(lambda rows: len({label for label, _ in rows}) == 2)
+    .map(lambda rows: (np.array([y for y, _ in rows]), np.array([p for _, p in rows])))
+)
+EXACT = {"rtol": 1e-12, "atol": 1e-12}
+
+
+@given(DATA)
+def test_ranking_figures_are_those_of_scikit_learn(data):
+    y, p = data
+    np.testing.assert_allclose(metrics.roc_auc(y, p), sk.roc_auc_score(y, p), **EXACT)
+    np.testing.assert_allclose(
+        metrics.average_precision(y, p), sk.average_precision_score(y, p), **EXACT
+    )
+
+
+@given(DATA)
+def test_losses_are_those_of_scikit_learn(data):
+    y, p = data
+    np.testing.assert_allclose(metrics.brier(y, p), sk.brier_score_loss(y, p), **EXACT)
+    np.testing.assert_allclose(metrics.log_loss(y, p), sk.log_loss(y, p), **EXACT)
+
+
+def test_a_certain_and_wrong_answer_costs_a_finite_loss():
+    y, p = np.array([0, 1, 1]), np.array([1.0, 0.0, 1.0])
+    assert metrics.log_loss(y, p) == pytest.approx(sk.log_loss(y, p), rel=1e-12)
+    assert np.isfinite(metrics.log_loss(y, p))
+
+
+@given(DATA)
+def test_the_roc_curve_is_that_of_scikit_learn(data):
+    y, p = data
+    fpr, tpr, threshold = sk.roc_curve(y, p, drop_intermediate=False)
+    curve = metrics.roc_curve(y, p)
+    np.testing.assert_allclose(curve["false_positive_rate"], fpr, **EXACT)
+    np.testing.assert_allclose(curve["true_positive_rate"], tpr, **EXACT)
+    np.testing.assert_array_equal(curve["threshold"], threshold)
+
+
+@given(DATA)
+def test_the_precision_recall_curve_is_that_of_scikit_learn(data):
+    y, p = data
+    precision, recall, threshold = sk.precision_recall_curve(y, p)
+    curve = metrics.precision_recall_curve(y, p)[::-1]
+    np.testing.assert_allclose(curve["precision"], precision[:-1], **EXACT)
+    np.testing.assert_allclose(curve["recall"], recall[:-1], **EXACT)
+    np.testing.assert_array_equal(curve["threshold"], threshold)
+
+
+@given(DATA)
+def test_the_calibration_curve_is_that_of_scikit_learn(data):
+    y, p = data
+    observed, predicted = sk_calibration_curve(y, p, n_bins=10)
+    curve = metrics.calibration_curve(y, p, 10)
+    np.testing.assert_allclose(curve["observed"], observed, **EXACT)
+    np.testing.assert_allclose(curve["predicted"], predicted, **EXACT)
+    np.testing.assert_array_equal(curve["bin"], np.unique((p * 10).astype(int)))
+    assert curve["rows"].sum() == len(y)
+
+
+def test_a_certain_answer_is_in_the_last_bin():
+    curve = metrics.calibration_curve(np.array([0, 1, 1]), np.array([0.0, 1.0, 0.5]), 2)
+    assert curve["bin"].tolist() == [0, 1]
+    assert curve["rows"].tolist() == [1, 2]
+
+
+def test_the_calibration_error_weighs_each_bin_by_its_rows():
+    y = np.array([0, 0, 0, 1, 1, 1, 0, 1])
+    p = np.array([0.1, 0.1, 0.2, 0.4, 0.9, 0.8, 0.7, 1.0])
+    # below 0.5: four rows, 0.2 predicted and 0.25 true; above: 0.85 predicted and 0.75 true
+    curve = metrics.calibration_curve(y, p, 2)
+    assert metrics.expected_calibration_error(curve) == pytest.approx((4 * 0.05 + 4 * 0.1) / 8)
+    uneven = pd.DataFrame({"rows": [1, 3], "predicted": [0.5, 0.2], "observed": [0.1, 0.3]})
+    assert metrics.expected_calibration_error(uneven) == pytest.approx((0.4 + 3 * 0.1) / 4)
+
+
+@given(DATA, st.floats(0, 1))
+def test_figures_at_a_threshold_are_those_of_scikit_learn(data, threshold):
+    y, p = data
+    label = (p >= threshold).astype(int)
+    counts = metrics.confusion(y, label)
+    tn, fp, fn, tp = sk.confusion_matrix(y, label, labels=[0, 1]).ravel().tolist()
+    assert counts == {
+        "true_positives": tp,
+        "false_positives": fp,
+        "true_negatives": tn,
+        "false_negatives": fn,
+    }
+    expected = {
+        "accuracy": sk.accuracy_score(y, label),
+        "balanced_accuracy": sk.balanced_accuracy_score(y, label),
+        "precision": sk.precision_score(y, label, zero_division=0),
+        "recall": sk.recall_score(y, label),
+        "specificity": sk.recall_score(y, label, pos_label=0),
+        "f1": sk.f1_score(y, label),
+    }
+    assert metrics.rates(counts) == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+def brute_force(y, p, rule):
+    """Give the highest probability at which the rule's value, an exact fraction, is highest."""
+
+    def value(threshold):
+        label = p >= threshold
+        tp, fp = int(np.sum(label & (y == 1))), int(np.sum(label & (y == 0)))
+        positives, negatives = int(np.sum(y == 1)), int(np.sum(y == 0))
+        return {
+            "youden": Fraction(tp, positives) - Fraction(fp, negatives),
+            "f1": Fraction(2 * tp, tp + fp + positives),
+            "accuracy": Fraction(tp + negatives - fp, len(y)),
+        }[rule]
+
+    return max(sorted(set(p.tolist()), reverse=True), key=value)
+
+
+@pytest.mark.parametrize("rule", ["youden", "f1", "accuracy"])
+@given(data=DATA)
+@settings(max_examples=200)
+def test_the_threshold_is_the_best_of_all(rule, data):
+    y, p = data
+    best = brute_force(y, p, rule)
+    threshold = metrics.best_threshold(y, p, rule)
+    np.testing.assert_array_equal(p >= threshold, p >= best)
+    lower = max([value for value in p if value < best], default=0.0)
+    assert threshold == (best + lower) / 2
+
+
+def test_of_equal_thresholds_the_highest_is_taken():
+    # the Youden index is 1/3 at 0.9 and at 0.6, but not to the last bit of a double
+    y = np.array([1, 0, 1, 0, 1, 0])
+    p = np.array([0.9, 0.6, 0.6, 0.3, 0.2, 0.1])
+    assert metrics.best_threshold(y, p, "youden") == 0.75
+
+
+def random_data(rows=200, seed=0):
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 2, rows)
+    return y, np.round(rng.random(rows) * 0.7 + 0.3 * y, 2)  # with ties
+
+
+def interval(y, p, **changes):
+    options = {"confidence": 0.95, "resamples": 2000, "seed": 1, **changes}
+    return metrics.roc_auc_interval(y, p, **options)
+
+
+def naive_interval(y, p, resamples, confidence):
+    rng = np.random.default_rng(99)
+    areas = []
+    for _ in range(resamples):
+        rows = np.concatenate(
+            [rng.choice(np.flatnonzero(y == label), int(np.sum(y == label))) for label in (0, 1)]
+        )
+        areas.append(metrics.roc_auc(y[rows], p[rows]))
+    return np.quantile(areas, [(1 - confidence) / 2, (1 + confidence) / 2])
+
+
+@pytest.mark.parametrize("confidence", [0.95, 0.5])
+def test_the_interval_is_that_of_a_loop_over_resamples(confidence):
+    y, p = random_data(80)
+    ours = interval(y, p, resamples=6000, confidence=confidence)
+    np.testing.assert_allclose(ours, naive_interval(y, p, 6000, confidence), atol=0.006)
+    assert ours[1] - ours[0] > 0.03
+
+
+def test_the_interval_is_that_of_its_seed():
+    y, p = random_data()
+    assert interval(y, p) == interval(y, p)
+    assert interval(y, p) != interval(y, p, seed=2)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_interval_holds_the_figure(seed):
+    y, p = random_data(60, seed)
+    low, high = interval(y, p)
+    assert 0 <= low < metrics.roc_auc(y, p) < high <= 1
+
+
+def test_the_interval_is_narrower_where_less_confidence_is_asked_for():
+    y, p = random_data()
+    (low, high), (lower, higher) = interval(y, p, confidence=0.5), interval(y, p)
+    assert lower < low < high < higher
+
+
+def test_the_interval_of_a_perfect_ranking_is_a_point():
+    y = np.array([0, 1] * 10)
+    assert interval(y, y.astype(float), resamples=100) == (1, 1)
+
+
+def test_a_long_table_is_resampled_in_blocks():
+    y, p = random_data(30_000)
+    low, high = interval(y, p, resamples=150)  # 4,500,000 weights, two million at a time
+    assert low < metrics.roc_auc(y, p) < high
+    assert high - low < 0.02
+
+
+def test_nothing_that_went_in_is_changed():
+    y, p = random_data()
+    copies = y.copy(), p.copy()
+    metrics.roc_curve(y, p)
+    metrics.calibration_curve(y, p, 5)
+    interval(y, p, resamples=100)
+    np.testing.assert_array_equal((y, p), copies)

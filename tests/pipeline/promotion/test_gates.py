@@ -1,0 +1,141 @@
+import dataclasses
+
+import pytest
+
+from pipeline.evaluation.delong import PairedDifference
+from pipeline.params import Gates
+from pipeline.promotion.gates import Evidence, Incumbent, all_passed, judge
+
+GATES = Gates(
+    min_roc_auc=0.75,
+    max_brier=0.2,
+    max_roc_auc_drop=0.05,
+    max_calibration_error=0.1,
+    max_subgroup_gap=0.2,
+    max_size_mb=1,
+    max_latency_ms=5,
+)
+METRICS = {
+    "roc_auc_low": 0.8,
+    "brier": 0.15,
+    "expected_calibration_error": 0.05,
+    "subgroup_gap": 0.1,
+}
+EVIDENCE = Evidence(METRICS, onnx_difference=1e-12, size_mb=0.04, latency_ms=0.05)
+
+
+def judged(gates=GATES, **changes):
+    """Judge the good candidate, but for these of its metrics or other evidence."""
+    fields = {field.name for field in dataclasses.fields(Evidence)}
+    metrics = {**METRICS, **{k: v for k, v in changes.items() if k not in fields}}
+    other = {k: v for k, v in changes.items() if k in fields}
+    return judge(gates, dataclasses.replace(EVIDENCE, metrics=metrics, **other))
+
+
+def incumbent(low=-0.01, difference=0.01, changes=()):
+    return Incumbent("3", PairedDifference(difference, low, 0.03, 0.4), changes)
+
+
+def test_a_good_first_version_passes_every_gate():
+    verdicts = judged()
+    assert [verdict.gate for verdict in verdicts] == [
+        "min_roc_auc",
+        "max_brier",
+        "max_calibration_error",
+        "max_subgroup_gap",
+        "max_size_mb",
+        "max_latency_ms",
+        "parity",
+        "max_roc_auc_drop",
+        "contract",
+    ]
+    assert all_passed(verdicts)
+
+
+@pytest.mark.parametrize(
+    ("figures", "line"),
+    [
+        (
+            {"roc_auc_low": 0.75},
+            "✓ min_roc_auc: lower end of the ROC AUC, 0.7500, is at least 0.75",
+        ),
+        ({"roc_auc_low": 0.7499}, "✗ min_roc_auc: lower end of the ROC AUC, 0.7499, is below 0.75"),
+        ({"brier": 0.2}, "✓ max_brier: Brier score, 0.2000, is at most 0.2"),
+        ({"brier": 0.2001}, "✗ max_brier: Brier score, 0.2001, is above 0.2"),
+        (
+            {"expected_calibration_error": 0.11},
+            "✗ max_calibration_error: expected calibration error, 0.1100, is above 0.1",
+        ),
+        (
+            {"subgroup_gap": 0.21},
+            "✗ max_subgroup_gap: largest difference of ROC AUC between subgroups, 0.2100, "
+            "is above 0.2",
+        ),
+        ({"size_mb": 1.5}, "✗ max_size_mb: the model's size, 1.5000 MB, is above 1 MB"),
+        ({"latency_ms": 7.0}, "✗ max_latency_ms: a row's answer, 7.0000 ms, is above 5 ms"),
+        (
+            {"onnx_difference": 2e-5},
+            "✗ parity: largest difference from scikit-learn's probability, 2e-05, is above 1e-05",
+        ),
+        (
+            {"incumbent": None},
+            "✓ max_roc_auc_drop: production has no other version to compare with",
+        ),
+        ({"incumbent": None}, "✓ contract: production has no other contract to keep"),
+        (
+            {"incumbent": incumbent(low=-0.05)},
+            "✓ max_roc_auc_drop: ROC AUC +0.0100 (-0.0500 to +0.0300) against version 3 in "
+            "production, on the same rows, is within a loss of 0.05",
+        ),
+        (
+            {"incumbent": incumbent(low=-0.0501)},
+            "✗ max_roc_auc_drop: ROC AUC +0.0100 (-0.0501 to +0.0300) against version 3 in "
+            "production, on the same rows, is not surely within a loss of 0.05",
+        ),
+        (
+            {"incumbent": Incumbent("3", "it takes other columns", [])},
+            "✗ max_roc_auc_drop: cannot be compared with version 3 in production: "
+            "it takes other columns",
+        ),
+        (
+            {"incumbent": incumbent()},
+            "✓ contract: who calls version 3 in production can go on as before",
+        ),
+        (
+            {"incumbent": incumbent(changes=["Age is removed", "BMI must be at least 12"])},
+            "✗ contract: breaks who calls version 3 in production: Age is removed; "
+            "BMI must be at least 12",
+        ),
+    ],
+)
+def test_each_gate_says_why_it_holds_or_not(figures, line):
+    verdicts = judged(**figures)
+    assert line in [str(verdict) for verdict in verdicts]
+    assert all_passed(verdicts) == line.startswith("✓")
+
+
+def test_it_is_the_lower_end_that_counts_not_the_difference():
+    """A candidate that looks better, on rows too few to tell, is not shown to be no worse."""
+    assert not all_passed(judged(incumbent=incumbent(difference=0.02, low=-0.2)))
+    assert all_passed(judged(incumbent=incumbent(difference=-0.02, low=-0.04)))
+
+
+def test_a_gate_without_a_bound_is_not_judged():
+    only = Gates(min_roc_auc=0.75, max_brier=0.2, max_roc_auc_drop=0.05)
+    names = [verdict.gate for verdict in judged(only, subgroup_gap=9.0, size_mb=9e9)]
+    assert names == ["min_roc_auc", "max_brier", "parity", "max_roc_auc_drop", "contract"]
+
+
+def test_a_figure_that_is_no_number_passes_no_gate():
+    nan = float("nan")
+    verdicts = judged(
+        **dict.fromkeys([*METRICS, "onnx_difference", "size_mb", "latency_ms"], nan),
+        incumbent=incumbent(low=nan),
+    )
+    assert [verdict.gate for verdict in verdicts if verdict.passed] == ["contract"]
+
+
+def test_a_figure_that_was_never_measured_passes_no_gate():
+    (gap,) = [v for v in judge(GATES, Evidence({}, 0, 0, 0)) if v.gate == "max_subgroup_gap"]
+    assert not gap.passed
+    assert gap.sentence.endswith("is not known")

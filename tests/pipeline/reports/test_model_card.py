@@ -1,0 +1,158 @@
+import json
+import re
+from dataclasses import replace
+
+import msgspec
+import pandas as pd
+import pytest
+from scipy.stats import binomtest
+
+from pipeline.params import CardTexts, flatten
+from pipeline.registry.references import Dataset, Version
+from pipeline.reports.model_card import Facts, body, markdown, page, wilson_interval
+from serving.model.scorer import Scorer
+
+
+@pytest.fixture(scope="module")
+def facts(pima):
+    metrics = json.loads(pima.metrics.read_text())
+    version = Version(
+        name="pima-diabetes",
+        number="7",
+        digest="f" * 64,
+        stages=("production",),
+        run_id="r" * 32,
+        run_name="a run",
+        params={**flatten(pima.params), "C": "1.5", "gamma": "0.01"},
+        metrics={f"test_{key}": value for key, value in metrics.items()},
+        tags={"git.commit": "c0ffee", "data.digest": "d" * 32, "git.changed": "true"},
+        datasets={"training": Dataset("a" * 32, 614), "test": Dataset("b" * 32, 154)},
+    )
+    return Facts(
+        version,
+        Scorer.load(pima.model).contract,
+        CardTexts(intended_use="To learn.", license="mit"),
+        pd.read_csv(pima.plots / "calibration.csv"),
+        pd.read_csv(pima.plots / "subgroups.csv"),
+    )
+
+
+def with_texts(facts, **texts):
+    return replace(facts, texts=CardTexts(**texts))
+
+
+def test_the_front_matter_is_yaml_with_the_figures(facts):
+    _, front, rest = markdown(facts).split("---\n", 2)
+    document = msgspec.yaml.decode(front)
+    assert (document["library_name"], document["license"]) == ("onnx", "mit")
+    (result,) = document["model-index"][0]["results"]
+    values = {entry["type"]: entry["value"] for entry in result["metrics"]}
+    assert values["roc_auc"] == pytest.approx(facts.version.metrics["test_roc_auc"], abs=1e-6)
+    assert document["metrics"] == list(values)
+    assert result["dataset"]["revision"] == "d" * 32
+    assert rest.lstrip() == body(facts)
+
+
+def test_a_license_that_nobody_stated_is_unknown(facts):
+    unstated = with_texts(facts)
+    assert "\nlicense: unknown\n" in markdown(unstated)
+    assert "- License: not stated" in body(unstated)
+    assert "What the model is meant for was not stated." in body(unstated)
+
+
+def test_every_feature_has_its_unit_limits_and_range(facts):
+    text = body(facts)
+    assert "| Glucose | number | mg/dL | 20 to 1000 | 44 to 199 | yes; also 0 | Plasma" in text
+    rows = [line for line in text.splitlines() if re.match(r"\| \w+ \| (integer|number) \|", line)]
+    assert len(rows) == len(facts.contract.features)
+
+
+def test_the_figures_stand_there_with_their_intervals(facts):
+    m = facts.version.metrics
+    text = body(facts)
+    area = f"{m['test_roc_auc']:.4f} | {m['test_roc_auc_low']:.4f} to {m['test_roc_auc_high']:.4f}"
+    assert f"| roc_auc | {area} |" in text
+    low, high = wilson_interval(m["test_true_positives"], 54, 0.95)
+    assert f"| recall | {m['test_recall']:.4f} | {low:.4f} to {high:.4f} |" in text
+    assert f"| brier | {m['test_brier']:.4f} |  |" in text
+    assert f"calibration error is {m['test_expected_calibration_error']:.4f}" in text
+
+
+@pytest.mark.parametrize(("hits", "trials"), [(0, 5), (5, 5), (48, 54), (1, 1)])
+def test_the_interval_of_a_share_is_wilson_s(hits, trials):
+    expected = binomtest(hits, trials).proportion_ci(0.9, method="wilson")
+    assert wilson_interval(hits, trials, 0.9) == pytest.approx((expected.low, expected.high))
+
+
+def test_without_rows_nothing_is_known_of_a_share():
+    assert wilson_interval(0, 0, 0.95) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"), [("youden", "Youden index"), ("f1", "F1"), ("accuracy", "accuracy")]
+)
+def test_the_threshold_is_given_with_its_rule(facts, rule, said):
+    params = {**facts.version.params, "grid_search.threshold": rule}
+    text = body(replace(facts, version=replace(facts.version, params=params)))
+    assert (
+        f"at least {facts.contract.threshold:.4f}. That threshold gives the highest {said}" in text
+    )
+
+
+def test_each_subgroup_is_a_row(facts):
+    row = facts.subgroups.iloc[0]
+    assert f"| Age < 30 | {row['rows']} | {row['positives']} | {row['roc_auc']:.4f} |" in body(
+        facts
+    )
+
+
+def test_the_gap_between_subgroups_is_told_where_there_are_some(facts):
+    gap = facts.version.metrics["test_subgroup_gap"]
+    assert f"the ROC AUC differs by {gap:.4f} at most" in body(facts)
+    assert "differs by" not in body(replace(facts, subgroups=None))
+
+
+def test_a_subgroup_without_a_roc_auc_has_none(facts):
+    table = facts.subgroups.assign(roc_auc=float("nan"))
+    assert re.search(r"\| Age < 30 \| \d+ \| \d+ \|  \| 0\.", body(replace(facts, subgroups=table)))
+
+
+def test_what_a_run_did_not_record_is_said_to_be_lacking(facts):
+    text = body(replace(facts, calibration=None, subgroups=None))
+    assert "The run has no table of its calibration curve." in text
+    assert "None are recorded: how the model does for a part of the rows is not known." in text
+
+
+def test_it_says_where_it_comes_from(facts):
+    text = body(facts)
+    for word in ("`c0ffee` with changes that were not committed", "r" * 32, "f" * 64, "a" * 32):
+        assert word in text
+
+
+def test_a_stage_is_not_mentioned_since_it_moves(facts):
+    elsewhere = replace(facts, version=replace(facts.version, stages=("staging",)))
+    assert markdown(elsewhere) == markdown(facts)
+
+
+def tables(text):
+    return re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
+
+
+def test_every_table_has_as_many_cells_in_each_row(facts):
+    features = (
+        msgspec.structs.replace(facts.contract.features[0], description="a | b\nc"),
+        *facts.contract.features[1:],
+    )
+    text = body(replace(facts, contract=msgspec.structs.replace(facts.contract, features=features)))
+    assert "| a \\| b c |" in text
+    for table in tables(text):
+        widths = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
+        assert len(widths) == 1, table
+
+
+def test_the_page_shows_text_as_text(facts):
+    html = page(with_texts(facts, limits="<script>alert(1)</script>"), {"roc": b"PNG"})
+    assert "<script" not in html
+    assert "&lt;script&gt;" in html
+    assert '<img alt="roc" src="data:image/png;base64,UE5H">' in html
+    assert html.count("<table>") == len(tables(body(facts)))

@@ -1,0 +1,80 @@
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.image import imread
+
+from pipeline.reports.run_plots import draw_evaluation
+from pipeline.reports.run_plots import main as draw
+from pipeline.search.grid import grid, grid_candidates, results_table
+
+FIGURES = [
+    "calibration",
+    "confusion",
+    "learning_curve",
+    "precision_recall",
+    "roc",
+    "search",
+    "subgroups",
+]
+
+
+def drawn(folder):
+    images = {path.stem: imread(path) for path in folder.glob("*.png")}
+    assert sorted(images) == FIGURES
+    for image in images.values():
+        assert image.shape[0] > 300
+        assert len(np.unique(image.reshape(-1, 4), axis=0)) > 10  # not blank
+    return images
+
+
+def height_of_the_frame(image):
+    """Give how far down the red frame is, in pixels."""
+    red = (image[..., 0] > 0.99) & (image[..., 1] < 0.01) & (image[..., 2] < 0.01)
+    assert red.sum() > 20
+    return np.argwhere(red)[:, 0].mean()
+
+
+def test_every_figure_is_drawn_and_the_winner_framed(pima, tmp_path):
+    heights = []
+    for C in (0.01, 1000.0):
+        # the table with one of this C first, as if it had won
+        table = pd.read_csv(pima.cv_results)
+        table = table.iloc[np.argsort(table["param_C"] != C, kind="stable")]
+        table.to_csv(tmp_path / "cv.csv", index=False)
+        draw(tmp_path / "plots", tmp_path / "cv.csv", pima.learning_curve, "mean", pima.plots)
+        heights.append(height_of_the_frame(drawn(tmp_path / "plots")["search"]))
+    assert heights[1] < heights[0] - 100  # C grows upwards
+
+
+def test_without_subgroups_none_are_drawn(pima, tmp_path):
+    tables = tmp_path / "tables"
+    shutil.copytree(pima.plots, tables)
+    header, *_ = (tables / "subgroups.csv").read_text().splitlines()
+    (tables / "subgroups.csv").write_text(f"{header}\n")
+    draw_evaluation(tmp_path / "plots", tables)
+    assert "subgroups" not in {path.stem for path in (tmp_path / "plots").glob("*.png")}
+
+
+@pytest.mark.parametrize(
+    ("size", "classes", "answers"), [(1, ["B", "M"], [0, 0]), (15, ["False", "True"], [1, 0])]
+)
+def test_the_smallest_and_a_large_grid_and_one_answer_for_all_can_be_drawn(
+    pima, tmp_path, size, classes, answers
+):
+    tables = tmp_path / "tables"
+    tables.mkdir()
+    for path in pima.plots.iterdir():
+        (tables / path.name).write_bytes(path.read_bytes())
+    predicted = [classes[answer] for answer in answers]
+    confusion = pd.DataFrame({"actual": classes, "predicted": predicted})
+    confusion.to_csv(tables / "confusion.csv", index=False)
+    scores = np.random.default_rng(0).random((size * size, 3))
+    pairs = grid_candidates(grid(0.01, 1000, size), grid(1e-4, 10, size))
+    results_table(pairs, scores, "median").to_csv(tmp_path / "cv.csv", index=False)
+    draw(tmp_path / "plots", tmp_path / "cv.csv", pima.learning_curve, "median", tables)
+    pixels = drawn(tmp_path / "plots")["confusion"].reshape(-1, 4)
+    colours, sizes = np.unique(pixels, axis=0, return_counts=True)
+    cells = colours[(sizes > len(pixels) / 20) & (colours[:, :3].sum(axis=1) < 2.9)]
+    assert len(cells) == 2  # both classes have their column, also the one never answered

@@ -1,0 +1,352 @@
+import json
+import re
+import shutil
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from sklearn.model_selection import cross_val_predict
+
+from pipeline.data.table import read_split
+from pipeline.errors import PipelineError
+from pipeline.evaluation.metrics import best_threshold, roc_auc
+from pipeline.search.grid import grid
+from pipeline.stages import grid_search
+from pipeline.training.estimator import build_estimator, stratified_folds
+from serving.model.contract import Contract
+from serving.model.scorer import Scorer
+from tests.pipeline.conftest import Untracked
+
+OUTPUTS = ["model", "cv_results.csv", "learning_curve.csv", "winner.json"]
+
+
+@pytest.fixture
+def training_files(tmp_path, small_model):
+    """Write a small training split with its contract, of so many rows of the rarer class."""
+
+    def write(rarer=20, rows=60):
+        rng = np.random.default_rng(1)
+        y = np.arange(rows) < rarer
+        X = rng.normal(size=(rows, 4)) + [5, 100, 0, 0] + y[:, np.newaxis]
+        X[:, 3] = rng.integers(0, 2, rows)
+        X[:, 2] = np.abs(X[:, 2])
+        lines = [
+            ",".join([*map(str, row), ["no", "yes"][label]])
+            for row, label in zip(X.tolist(), y.astype(int).tolist(), strict=True)
+        ]
+        (tmp_path / "training.csv").write_text("a,b,c,d,y\n" + "\n".join(lines) + "\n")
+        contract = msgspec.structs.replace(small_model.contract, threshold=None)
+        (tmp_path / "contract.json").write_bytes(contract.to_json())
+
+    return write
+
+
+@pytest.fixture
+def run(tmp_path, make_params, monkeypatch):
+    """Run the stage on `training_files`, into folders of the given name."""
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+
+    def run_stage(name="out", report=None, **settings):
+        params = make_params({"a": None}, grid_search=settings)
+        out = tmp_path / name
+        grid_search.run(
+            params,
+            tmp_path / "training.csv",
+            tmp_path / "contract.json",
+            grid_search.Written(*(out / output for output in OUTPUTS)),
+            report or Untracked(),
+        )
+        return out
+
+    return run_stage
+
+
+def content(folder):
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def test_the_stage_writes_a_whole_model_that_verifies(pima):
+    assert sorted(path.name for path in pima.model.iterdir()) == [
+        "contract.json",
+        "golden.json",
+        "model.onnx",
+    ]
+    scorer = Scorer.load(pima.model)
+    made_with = Contract.read(pima.contract)
+    winner = json.loads(pima.winner.read_text())
+    assert scorer.contract == msgspec.structs.replace(made_with, threshold=winner["threshold"])
+
+
+def test_the_golden_predictions_spread_over_the_probabilities(pima):
+    golden = json.loads((pima.model / "golden.json").read_text())
+    probabilities = [prediction["probability"] for prediction in golden["predictions"]]
+    training = read_split(pima.training, Contract.read(pima.contract))
+    every = Scorer.load(pima.model).score(training.X)[1]
+    assert len(golden["rows"]) == 16
+    assert (min(probabilities[:-1]), max(probabilities[:-1])) == (every.min(), every.max())
+    assert {prediction["label"] for prediction in golden["predictions"]} == {0, 1}
+    nullable = {"Glucose", "BloodPressure", "SkinThickness", "Insulin", "BMI"}
+    assert {name for name, value in golden["rows"][-1].items() if value is None} == nullable
+
+
+def test_few_rows_are_enough_golden_predictions(run, training_files):
+    training_files(rarer=5, rows=10)
+    golden = json.loads((run() / "model" / "golden.json").read_text())
+    assert len(golden["rows"]) == len(golden["predictions"]) == 11
+
+
+def test_the_winner_is_the_first_of_all_candidates(pima):
+    candidates, winner = pd.read_csv(pima.cv_results), json.loads(pima.winner.read_text())
+    first = candidates.iloc[0]
+    assert len(candidates) == 9
+    assert sorted(set(candidates["param_C"])) == grid(0.01, 1000, 3).tolist()
+    assert sorted(set(candidates["param_gamma"])) == grid(0.0001, 10, 3).tolist()
+    assert (winner["C"], winner["gamma"]) == (first["param_C"], first["param_gamma"])
+    assert winner["cv_roc_auc_median"] == candidates["median_test_score"].max()
+    assert winner["cv_roc_auc_mean"] == first["mean_test_score"]
+    assert winner["cv_roc_auc_std"] == first["std_test_score"]
+    assert 0 <= winner["onnx_difference"] < 1e-5
+
+
+def test_the_model_is_the_winner_refitted_on_the_whole_split(pima):
+    winner = json.loads(pima.winner.read_text())
+    table = read_split(pima.training, Contract.read(pima.contract))
+    estimator = build_estimator(
+        table.contract, C=winner["C"], gamma=winner["gamma"], n_folds=5, seed=42
+    )
+    expected = estimator.fit(table.X, table.y).predict_proba(table.X)[:, 1]
+    answers = Scorer.load(pima.model).score(table.X)[1]
+    np.testing.assert_allclose(answers, expected, rtol=0, atol=1e-9)
+
+
+def test_the_threshold_is_chosen_on_rows_that_the_model_had_not_seen(pima):
+    winner = json.loads(pima.winner.read_text())
+    table = read_split(pima.training, Contract.read(pima.contract))
+    estimator = build_estimator(
+        table.contract, C=winner["C"], gamma=winner["gamma"], n_folds=5, seed=42
+    )
+    unseen = cross_val_predict(
+        estimator, table.X, table.y, cv=stratified_folds(5, 42), method="predict_proba"
+    )[:, 1]
+    seen = estimator.fit(table.X, table.y).predict_proba(table.X)[:, 1]
+    assert winner["threshold"] == best_threshold(table.y, unseen, "youden")
+    assert winner["threshold"] != best_threshold(table.y, seen, "youden")
+    assert winner["out_of_fold_roc_auc"] == roc_auc(table.y, unseen)
+
+
+def test_the_same_inputs_give_the_same_bytes(run, training_files):
+    training_files()
+    assert content(run("first")) == content(run("second"))
+
+
+def test_settings_decide_the_search(run, training_files, capsys):
+    training_files()
+    out = run(grid_size=3, C=[1, 100], gamma=[0.1, 0.1], folds=4, rank_by="mean", threshold="f1")
+    candidates = pd.read_csv(out / "cv_results.csv")
+    assert len(candidates) == 3  # the one gamma counts once
+    assert {"split3_test_score", "mean_test_score"} <= set(candidates.columns)
+    assert "split4_test_score" not in candidates
+    assert candidates["mean_test_score"].is_monotonic_decreasing
+    told = capsys.readouterr()
+    assert "best of 3: C " in told.out
+    assert "mean ROC AUC" in told.out
+    assert "(f1)" in told.out
+    assert "3 of 3 candidates, best mean ROC AUC" in told.err
+
+
+def test_the_thresholds_rule_decides_the_labels_alone(run, training_files):
+    training_files(rarer=15)
+    scorers = [Scorer.load(run(rule, threshold=rule) / "model") for rule in ("youden", "accuracy")]
+    X = np.array([[5.0, 100.0, 0.0, 1.0], [6.0, 101.0, 1.0, 1.0]])
+    assert scorers[0].contract.threshold != scorers[1].contract.threshold
+    np.testing.assert_array_equal(scorers[0].score(X)[1], scorers[1].score(X)[1])
+
+
+@pytest.mark.parametrize(("folds", "rarer"), [(2, 3), (3, 4), (5, 1), (5, 4), (5, 6)])
+def test_too_few_rows_of_a_class_are_told_in_a_sentence(
+    run, training_files, tmp_path, folds, rarer
+):
+    training_files(rarer)
+    with pytest.raises(PipelineError) as error:
+        run(folds=folds)
+    assert str(error.value) == (
+        f"{tmp_path / 'training.csv'}: the rarer class has {rarer} rows, "
+        f"{folds} folds need {folds + 2}; "
+        "give more rows, or lower grid_search.folds in params.yaml"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("folds", [2, 3, 5, 8])
+def test_as_few_rows_as_are_asked_for_are_enough(run, training_files, folds):
+    training_files(folds + 2)
+    assert (run(folds=folds) / "model" / "model.onnx").exists()
+
+
+def test_a_split_of_another_contract_is_refused(run, training_files, tmp_path):
+    training_files()
+    (tmp_path / "training.csv").write_text("a,b,y\n1,2,no\n")
+    with pytest.raises(PipelineError, match="does not have the contract's columns"):
+        run()
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_takes_the_paths(pima, tmp_path):
+    params = tmp_path / "params.yaml"
+    shutil.copyfile("params.yaml", params)
+    params.write_text(params.read_text().replace("grid_size: 10", "grid_size: 1"))
+    paths = {
+        "--params": params,
+        "--training": pima.training,
+        "--contract": pima.contract,
+        "--model": tmp_path / "model",
+        "--cv-results": tmp_path / "cv.csv",
+        "--learning-curve": tmp_path / "curve.csv",
+        "--winner": tmp_path / "winner.json",
+    }
+    done = CliRunner().invoke(
+        grid_search.command, [str(word) for pair in paths.items() for word in pair]
+    )
+    assert done.exit_code == 0, done.output
+    assert "best of 1: C 0.01, gamma 0.0001" in done.output
+    assert Scorer.load(tmp_path / "model").contract.names[0] == "Pregnancies"
+
+
+def test_every_candidate_is_reported_with_its_scores_and_times(run, training_files):
+    training_files()
+    report = Untracked()
+    out = run(report=report, grid_size=3)
+    ((name, key, params, total),) = report.begun
+    assert (name, total, params["grid_search.grid_size"]) == ("pima-diabetes", 9, "3")
+    assert {"seed", "grid_search.folds"} <= params.keys()
+    assert not [key for key in params if key.startswith(("data", "register"))]
+    candidates = pd.read_csv(out / "cv_results.csv").set_index(["param_C", "param_gamma"])
+    assert len(key) == 64
+    assert len(report.candidates) == 9
+    for C, gamma, scores, fit_s, score_s, extra in report.candidates:
+        assert candidates.loc[(C, gamma), "median_test_score"] == np.median(scores)
+        assert fit_s > 0
+        assert score_s > 0
+        assert extra == {}
+    ((cv_results, learning_curve, rank_by),) = report.finished
+    assert cv_results == (out / "cv_results.csv").read_bytes()
+    assert learning_curve == (out / "learning_curve.csv").read_bytes()
+    assert rank_by == "median"
+
+
+def test_the_learning_curve_ends_with_the_winner_s_own_scores(pima):
+    curve, winner = pd.read_csv(pima.learning_curve), json.loads(pima.winner.read_text())
+    assert curve["rows"].is_monotonic_increasing
+    assert len(curve) == 5
+    assert curve["rows"].iloc[-1] == 491
+    assert curve["cv_roc_auc_mean"].iloc[-1] == pytest.approx(winner["cv_roc_auc_mean"], abs=2e-3)
+    assert np.all(curve["train_roc_auc_mean"] > curve["cv_roc_auc_mean"] - 0.05)
+
+
+class Interrupting(Untracked):
+    """A report in the middle of which the user has enough."""
+
+    def candidate(self, *what):
+        super().candidate(*what)
+        if len(self.candidates) == 4:
+            raise KeyboardInterrupt
+
+
+def test_an_interrupted_search_goes_on_and_ends_with_the_same_bytes(
+    run, training_files, tmp_path, capsys
+):
+    training_files()
+    undisturbed = content(run("undisturbed", grid_size=3))
+    assert not [*tmp_path.glob(".dvc/tmp/search/*")]
+    with pytest.raises(KeyboardInterrupt):
+        run("out", Interrupting(), grid_size=3)
+    assert not (tmp_path / "out").exists()
+    assert [*tmp_path.glob(".dvc/tmp/search/*.jsonl")]
+    capsys.readouterr()
+    assert content(run("out", grid_size=3)) == undisturbed
+    assert re.search(r"goes on after \d+ finished units", capsys.readouterr().err)
+    assert not [*tmp_path.glob(".dvc/tmp/search/*")]
+
+
+def test_another_setting_is_another_search(run, training_files, capsys):
+    training_files()
+    with pytest.raises(KeyboardInterrupt):
+        run("out", Interrupting(), grid_size=3)
+    capsys.readouterr()
+    run("out", grid_size=3, folds=4)
+    assert "goes on" not in capsys.readouterr().err
+
+
+def test_where_it_runs_makes_no_other_search(run, training_files, capsys):
+    training_files()
+    with pytest.raises(KeyboardInterrupt):
+        run("out", Interrupting(), grid_size=3)
+    capsys.readouterr()
+    run("out", grid_size=3, memory_limit=1e-6)
+    told = capsys.readouterr().err
+    assert "goes on after" in told
+    assert "no kernel: libsvm computes what it needs of it" in told
+
+
+def test_halving_says_on_how_many_rows_each_candidate_was_scored(run, training_files):
+    training_files(rarer=90, rows=200)
+    out = run(grid_size=4, strategy="halving", halving_min_rows=20)
+    candidates = pd.read_csv(out / "cv_results.csv")
+    assert len(candidates) == 16
+    assert candidates["n_resources"].is_monotonic_decreasing
+    assert candidates.iloc[0]["n_resources"] > candidates.iloc[-1]["n_resources"]
+    assert candidates["rank_test_score"].is_monotonic_increasing
+
+
+def test_the_approximation_is_exported_through_the_same_parity_gate(run, training_files):
+    training_files(rarer=90, rows=200)
+    out = run(grid_size=2, approximation="nystroem", components=30)
+    winner = json.loads((out / "winner.json").read_text())
+    assert 0 < winner["onnx_difference"] < 1e-5
+    scorer = Scorer.load(out / "model")
+    low, high = scorer.score(np.array([[3.0, 98, 0, 0], [7.0, 102, 1, 1]]))[1]
+    assert low < high
+
+
+def test_more_components_than_rows_are_told_in_a_sentence(run, training_files):
+    training_files()
+    with pytest.raises(PipelineError, match=r"components is 300, but of 60 training rows only 26"):
+        run(approximation="nystroem")
+
+
+@pytest.fixture(scope="module")
+def with_categories(run_chain, make_params, tmp_path_factory):
+    """Give the results of a table with a category, in which one text is none."""
+    colours = ["red", "green", "green", "blue", "?"]
+    rng = np.random.default_rng(2)
+    shares = {"red": 0.3, "green": 0.2, "blue": 0.8, "?": 0.5}
+    lines = [
+        f"{colour},{rng.normal():.3f},{int(rng.random() < shares[colour])}"
+        for colour in colours * 20
+    ]
+    path = tmp_path_factory.mktemp("categories") / "table.csv"
+    path.write_text("\n".join(["colour,a,y", *lines, "mauve,0.5,1", ""]))
+    category = {
+        "type": "category",
+        "categories": ["red", "green", "blue"],
+        "missing_values": ["?"],
+        "unseen": "missing",
+    }
+    return run_chain(make_params({"colour": category, "a": None}), path)
+
+
+def test_a_table_with_categories_goes_from_its_texts_to_a_verified_model(with_categories):
+    scorer = Scorer.load(with_categories.model)
+    assert scorer.contract.features[0].categories == ("red", "green", "blue")
+    metrics = json.loads(with_categories.metrics.read_text())
+    assert metrics["rows"] == 21
+    assert json.loads(with_categories.winner.read_text())["onnx_difference"] < 1e-9
+
+
+def test_golden_rows_have_the_texts_of_categories(with_categories):
+    rows = json.loads((with_categories.model / "golden.json").read_text())["rows"]
+    assert {row["colour"] for row in rows} == {"red", "green", "blue", None}
+    assert rows[-1]["colour"] is None

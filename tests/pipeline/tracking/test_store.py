@@ -1,0 +1,109 @@
+"""The tracking store: where it is, and who holds it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mlflow.entities import Run
+
+from pipeline.errors import PipelineError
+from pipeline.tracking.experiment import Tracking
+from pipeline.tracking.store import open_tracking, tracking_uri
+from tests.conftest import ROOT
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(store_folder: Path) -> None:
+    pass
+
+
+@pytest.fixture
+def tracking() -> Iterator[Tracking]:
+    with open_tracking("trial") as opened:
+        yield opened
+
+
+def results(tracking: Tracking) -> list[Run]:
+    return list(tracking.client.search_runs([tracking.experiment_id]))
+
+
+def test_without_a_setting_the_store_is_a_file_in_the_project(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert tracking_uri() == f"sqlite:///{tmp_path}/mlflow.db"
+
+
+def test_an_experiment_in_a_temporary_copy_uses_the_project_s_store(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    copy = tmp_path / ".dvc/tmp/exps/one"
+    copy.mkdir(parents=True)
+    monkeypatch.chdir(copy)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    assert tracking_uri() == f"sqlite:///{tmp_path}/mlflow.db"
+
+
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:5000", "sqlite:////var/mlflow.db"])
+def test_an_address_that_is_not_relative_is_taken_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, uri: str
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert tracking_uri() == uri
+
+
+def test_a_store_whose_making_was_interrupted_is_made_anew(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").unlink()
+    (tmp_path / ".mlflow.db.partial").write_text("half its tables")
+    with open_tracking("trial") as tracking:
+        assert results(tracking) == []
+    assert (tmp_path / "mlflow.db").is_file()
+    assert not list(tmp_path.glob(".mlflow.db*"))
+
+
+def test_a_sqlite_store_that_cannot_be_used_is_not_called_a_server(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_bytes(b"no database" * 1000)
+    with (
+        pytest.raises(PipelineError, match="the tracking store at") as refused,
+        open_tracking("trial"),
+    ):
+        pass
+    assert "SQL:" not in str(refused.value)
+
+
+def test_a_deleted_experiment_is_restored() -> None:
+    with open_tracking("trial") as tracking:
+        tracking.client.delete_experiment(tracking.experiment_id)
+    with open_tracking("trial") as tracking:
+        experiment = tracking.client.get_experiment(tracking.experiment_id)
+        assert experiment.lifecycle_stage == "active"
+
+
+def test_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:1")
+    with pytest.raises(PipelineError) as refused, open_tracking("trial"):
+        pass
+    assert "secret" not in str(refused.value)
+    assert "http://***@127.0.0.1:1 does not answer" in str(refused.value)
+
+
+def test_a_second_pipeline_waits_and_says_for_whom() -> None:
+    other = "from pipeline.tracking.store import open_tracking\nwith open_tracking('trial'): pass"
+    with open_tracking("trial"):
+        waiting = subprocess.Popen(
+            [sys.executable, "-c", other],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert waiting.stderr is not None
+        said = waiting.stderr.readline()
+        assert waiting.poll() is None
+    assert waiting.wait(timeout=60) == 0
+    waiting.stderr.close()
+    assert f"waiting for process {os.getpid()} on " in said

@@ -1,0 +1,103 @@
+import msgspec
+import numpy as np
+import pytest
+
+from pipeline.data.table import read_split
+from pipeline.training import learning_curve, tuning
+from pipeline.training.tuning import Search, memory_limit
+from serving.model.contract import Contract
+
+
+@pytest.fixture
+def pima_search(pima):
+    """Define the search of the Pima table, with settings changed."""
+    table = read_split(pima.training, Contract.read(pima.contract))
+
+    def define(*, seed=42, X=None, **changes):
+        changed = msgspec.structs.replace(pima.params.grid_search, **changes)
+        of = table if X is None else tuning.Table(table.cells, X, table.y, table.contract)
+        return Search.of(of, changed, seed)
+
+    return define
+
+
+def test_the_key_names_all_that_the_scores_depend_on(pima_search):
+    first = pima_search()
+    other_value = first.problem.X.copy()
+    other_value[5, 2] += 1
+    others = [
+        pima_search(seed=43),
+        pima_search(grid_size=4),
+        pima_search(gamma=(0.001, 10.0)),
+        pima_search(rank_by="mean"),
+        pima_search(strategy="halving"),
+        pima_search(approximation="nystroem"),
+        pima_search(X=other_value),
+    ]
+    assert pima_search().key == first.key
+    assert len({first.key, *(other.key for other in others)}) == 1 + len(others)
+
+
+def test_the_key_does_not_name_where_the_search_runs(pima_search):
+    there = pima_search(backend="dask", scheduler="tcp://somewhere:1", memory_limit=3.0)
+    assert there.key == pima_search().key
+
+
+def test_the_key_follows_the_code(pima_search, monkeypatch, tmp_path):
+    before = pima_search().key
+    changed = tmp_path / "solve.py"
+    changed.write_text("# another way")
+    monkeypatch.setattr(tuning, "_code", lambda: [changed])
+    assert pima_search().key != before
+
+
+def test_halving_scores_more_often_than_there_are_candidates(pima_search):
+    assert pima_search(grid_size=10).evaluations == 100
+    halving = pima_search(grid_size=10, strategy="halving", halving_min_rows=None)
+    assert halving.evaluations == 100 + 34 + 12  # on 20 rows a fold would lack a class
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"), [("max\n", 4_000), ("8000\n", 2_000), ("99999999\n", 4_000)]
+)
+def test_a_quarter_of_the_machine_s_memory_or_the_container_s_is_used(
+    pima, monkeypatch, tmp_path, content, expected
+):
+    class Memory:
+        total = 16_000
+
+    monkeypatch.setattr(tuning.psutil, "virtual_memory", Memory)
+    monkeypatch.setattr(tuning, "CGROUP_LIMIT", tmp_path / "memory.max")
+    assert memory_limit(pima.params.grid_search) == 4_000
+    (tmp_path / "memory.max").write_text(content)
+    assert memory_limit(pima.params.grid_search) == expected
+
+
+def test_a_limit_that_is_given_is_in_gigabytes(pima):
+    given = msgspec.structs.replace(pima.params.grid_search, memory_limit=1.5)
+    assert memory_limit(given) == 1_500_000_000
+
+
+def test_a_learning_curve_starts_with_both_classes_however_rare_one_is(pima, make_params):
+    table = read_split(pima.training, Contract.read(pima.contract))
+    rare = np.concatenate([np.flatnonzero(table.y == 0), np.flatnonzero(table.y == 1)[:7]])
+    settings = msgspec.structs.replace(pima.params.grid_search, folds=3)
+    winner = {"param_C": 1.0, "param_gamma": 0.1}
+    few = table.take(rare)
+    curve = learning_curve.winners_learning_curve(Search.of(few, settings, 1), few, winner)
+    assert len(curve) == 5
+    assert curve.notna().all(axis=None)
+    assert curve["cv_roc_auc_mean"].between(0.3, 1).all()
+
+
+def test_the_key_names_how_many_categories_there_are(mixed_model, pima):
+    table = tuning.Table(None, mixed_model.X, mixed_model.y, mixed_model.contract)
+    first, *others = mixed_model.contract.features
+    renamed = msgspec.structs.replace(first, categories=("a", "b", "c", "d"))
+    more = msgspec.structs.replace(first, categories=(*first.categories, "e"))
+    keys = {}
+    for name, feature in (("first", first), ("renamed", renamed), ("more", more)):
+        contract = msgspec.structs.replace(table.contract, features=(feature, *others))
+        of = tuning.Table(None, table.X, table.y, contract)
+        keys[name] = Search.of(of, pima.params.grid_search, 42).key
+    assert keys["first"] == keys["renamed"] != keys["more"]

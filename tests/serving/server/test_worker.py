@@ -1,0 +1,242 @@
+"""gunicorn's worker, as far as it is ours: turns, and what is refused before Flask sees it."""
+
+import errno
+import json
+import logging
+import random
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from gunicorn.http import errors
+from werkzeug.http import HTTP_STATUS_CODES
+
+from serving.server.worker import PATIENCE, RUNNING, Worker
+from tests.running import eventually
+
+soon = partial(eventually, within=10, every=0.001)
+
+
+class Queue(Worker):
+    """A worker without sockets: a connection is a function, called when its turn has come."""
+
+    def __init__(self, threads: int = 30) -> None:
+        self.tpool = ThreadPoolExecutor(threads)
+        self.finished: list[tuple[Any, Any]] = []
+        self.method_queue = SimpleNamespace(
+            defer=lambda _, conn, done: self.finished.append((conn, done.result()))
+        )
+        self.log = logging.getLogger("test.worker")
+        self._waiting: deque[Any] = deque()
+        self._turns = RUNNING
+        self._lock = threading.Lock()
+
+    def handle(self, conn: Any) -> Any:
+        return conn()
+
+
+class Asking:
+    """What stands for a connection: it is busy until it is let go."""
+
+    since = 0.0
+
+    def __init__(self, begun: list["Asking"]) -> None:
+        self.begun = begun
+        self.may_end = threading.Event()
+
+    def __call__(self) -> bool:
+        self.begun.append(self)
+        assert self.may_end.wait(10)
+        return True
+
+
+@pytest.fixture
+def queue() -> Iterator[Queue]:
+    made = Queue()
+    yield made
+    made.tpool.shutdown()
+
+
+def ask(queue: Queue, count: int) -> tuple[list[Asking], list[Asking]]:
+    """Enqueue connections; gives them, and those that have begun."""
+    begun: list[Asking] = []
+    asking = [Asking(begun) for _ in range(count)]
+    for each in asking:
+        queue._dispatch(each)
+    return asking, begun
+
+
+def test_turns_come_in_the_order_in_which_they_were_asked_for_and_few_at_a_time(queue):
+    asking, begun = ask(queue, 10)
+    for number, each in enumerate(asking):
+        soon(lambda number=number: len(begun) == min(number + RUNNING, 10))
+        time.sleep(0.002)
+        assert len(begun) == min(number + RUNNING, 10)
+        each.may_end.set()
+        # Of the last two both have begun: let to end together, either could be first.
+        soon(lambda number=number: len(queue.finished) == number + 1)
+    # The first ones begin together.
+    assert set(begun[:RUNNING]) == set(asking[:RUNNING])
+    assert begun[RUNNING:] == asking[RUNNING:]
+    assert queue.finished == [(each, True) for each in asking]
+
+
+def test_who_has_waited_long_enough_is_let_in_beside_those_who_hold_a_turn(queue):
+    asking, begun = ask(queue, 5)
+    soon(lambda: len(begun) == RUNNING)
+    queue._let_in_the_impatient(time.monotonic())
+    time.sleep(0.005)
+    assert len(begun) == RUNNING, "nobody has waited for long"
+    time.sleep(PATIENCE)
+    queue._let_in_the_impatient(time.monotonic())
+    soon(lambda: len(begun) == 5)
+    for each in asking:
+        each.may_end.set()
+    soon(lambda: len(queue.finished) == 5)
+    assert queue._turns == RUNNING, "who had no turn gives none back"
+
+
+def test_a_connection_that_fails_unforeseen_takes_no_turn_with_it(queue, caplog):
+    def fail() -> None:
+        raise RuntimeError("the reason")
+
+    for _ in range(2 * RUNNING):
+        queue._dispatch(fail)
+    soon(lambda: len(queue.finished) == 2 * RUNNING)
+    soon(lambda: queue._turns == RUNNING)
+    assert queue.finished == [(fail, False)] * 2 * RUNNING
+    assert caplog.text.count("RuntimeError: the reason") == 2 * RUNNING
+
+
+def test_under_stress_every_connection_is_answered_once_and_no_turn_is_lost(queue):
+    lock = threading.Lock()
+    now = most = 0
+
+    class Quick:
+        since = 0.0
+
+        def __init__(self, seconds: float) -> None:
+            self.seconds = seconds
+
+        def __call__(self) -> bool:
+            nonlocal now, most
+            with lock:
+                now += 1
+                most = max(most, now)
+            time.sleep(self.seconds)
+            with lock:
+                now -= 1
+            return True
+
+    chance = random.Random(0)
+    asking = [Quick(chance.choice([0, 0, 0.0002])) for _ in range(4000)]
+
+    def enqueue(mine: list[Quick]) -> None:
+        for each in mine:
+            queue._dispatch(each)
+            time.sleep(0.00001)
+
+    threads = [threading.Thread(target=enqueue, args=(asking[n::20],)) for n in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    soon(lambda: len(queue.finished) == 4000)
+    soon(lambda: queue._turns == RUNNING)
+    assert {id(conn) for conn, _ in queue.finished} == {id(each) for each in asking}
+    assert most == RUNNING
+
+
+@pytest.fixture
+def worker():
+    """A worker without its sockets and its pool."""
+    made = Worker.__new__(Worker)
+    made.log = logging.getLogger("test.worker")
+    return made
+
+
+def refused(worker, error, path=None) -> tuple[int, dict[str, str], bytes]:
+    """Let a worker refuse; gives what the client reads until the connection's end."""
+    ours, clients = socket.socketpair()
+    with ours, clients:
+        request = None if path is None else SimpleNamespace(path=path)
+        worker.handle_error(request, ours, ("192.0.2.7", 1), error)
+        ours.shutdown(socket.SHUT_WR)
+        text = b"".join(iter(lambda: clients.recv(65536), b""))
+    head, _, body = text.partition(b"\r\n\r\n")
+    first, *lines = head.decode().split("\r\n")
+    version, status, phrase = first.split(" ", 2)
+    assert (version, phrase) == ("HTTP/1.1", HTTP_STATUS_CODES[int(status)])
+    return int(status), dict(line.split(": ", 1) for line in lines), body
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (errors.LimitRequestLine(5000, 4094), 414),
+        (errors.LimitRequestHeaders("limit request headers fields size"), 431),
+        (errors.UnsupportedTransferCoding("br"), 501),
+        (errors.ExpectationFailed("200-ok"), 417),
+        (errors.InvalidRequestLine("\x16\x03\x01"), 400),
+        (errors.InvalidHeader("X: <script>"), 400),
+        (errors.InvalidHTTPVersion((4, 2)), 400),
+    ],
+)
+def test_what_is_no_request_is_refused_in_our_shape(worker, caplog, error, expected):
+    status, headers, body = refused(worker, error)
+    assert status == expected
+    assert headers["Content-Type"] == "application/problem+json"
+    assert headers["Connection"] == "close"
+    assert int(headers["Content-Length"]) == len(body)
+    problem = json.loads(body)
+    assert (problem["status"], problem["title"]) == (status, HTTP_STATUS_CODES[status])
+    assert problem["detail"].endswith(".")
+    assert b"script" not in body
+    (told,) = caplog.records
+    assert told.levelname == "WARNING"
+    assert told.getMessage().endswith(f"was refused by gunicorn: {status}")
+
+
+@pytest.mark.parametrize(
+    ("path", "keys"),
+    [
+        ("/predict", {"type", "title", "status", "detail"}),
+        ("/invocations", {"error_code", "message"}),
+        ("/v2/models/heart/infer", {"error"}),
+        ("", {"type", "title", "status", "detail"}),
+    ],
+)
+def test_where_the_path_is_known_the_shape_is_its_protocols(worker, path, keys):
+    _, _, body = refused(worker, errors.UnsupportedTransferCoding("br"), path)
+    assert set(json.loads(body)) == keys
+
+
+def test_a_worker_without_file_descriptors_lives_on(worker, caplog):
+    def accept():
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    worker.accept(SimpleNamespace(accept=accept))
+    assert caplog.messages == ["no connection can be accepted: Too many open files"]
+
+
+def test_what_gunicorn_itself_fails_at_is_logged_and_not_told(worker, caplog):
+    status, _, body = refused(worker, RuntimeError("the secret reason"), "/predict")
+    assert status == 500
+    assert b"secret" not in body
+    assert "failed in gunicorn" in caplog.text
+
+
+def test_a_client_that_has_gone_away_is_no_trouble(worker, caplog):
+    ours, clients = socket.socketpair()
+    with ours:
+        clients.close()
+        for _ in range(2):
+            worker.handle_error(None, ours, None, errors.InvalidRequestLine("x"))
+    assert not [r for r in caplog.records if r.levelname == "ERROR"]

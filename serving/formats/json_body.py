@@ -17,9 +17,9 @@ from serving.errors import (
     invalid_rows,
     pointer,
 )
+from serving.formats.json_reader import Reader
 from serving.model.rows import Rows
 from serving.model.validation import InvalidRowsError
-from serving.formats.json_reader import Reader
 
 
 class Asked(NamedTuple):

@@ -18,8 +18,8 @@ from pipeline.params_file import load
 from pipeline.stages import evaluate, grid_search, preprocess
 from pipeline.training.estimator import build_estimator
 from serving.model.contract import Contract, Feature, FloatMatrix
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).parents[2]
 # The same examples every time, however busy the machine is.
 settings.register_profile("pipeline", deadline=None, derandomize=True)
 settings.load_profile("pipeline")

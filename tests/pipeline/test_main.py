@@ -1,11 +1,10 @@
 import shutil
-from pathlib import Path
 
 import pytest
 
 from pipeline.__main__ import COMMANDS, ENVIRONMENT, main
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).parents[2]
 PREPROCESS = [
     *("preprocess", "--training", "out/training.csv"),
     *("--test", "out/test.csv", "--contract", "out/contract.json"),

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import msgspec
 import pytest
 
@@ -7,8 +5,9 @@ from pipeline.data.contract import data_contract
 from pipeline.errors import PipelineError
 from pipeline.params import PLACE, GridSearch, flatten
 from pipeline.params_file import load
+from tests.conftest import ROOT
 
-TEXT = (Path(__file__).parents[2] / "params.yaml").read_text()
+TEXT = (ROOT / "params.yaml").read_text()
 
 
 @pytest.fixture
@@ -207,7 +206,7 @@ def test_limits_may_be_open_at_an_end(changed):
 
 
 def test_changes_are_in_force_as_if_they_stood_in_the_file():
-    path = Path(__file__).parents[2] / "params.yaml"
+    path = ROOT / "params.yaml"
     changed = load(path, ["grid_search.grid_size=4", "grid_search.C=[1, 2]", "name=other"])
     assert (changed.grid_search.grid_size, changed.grid_search.C) == (4, (1.0, 2.0))
     assert changed.name == "other"
@@ -226,7 +225,7 @@ def test_changes_are_in_force_as_if_they_stood_in_the_file():
 )
 def test_a_change_that_is_no_setting_is_told(change, said):
     with pytest.raises(PipelineError) as refused:
-        load(Path(__file__).parents[2] / "params.yaml", [change])
+        load(ROOT / "params.yaml", [change])
     assert said in str(refused.value)
 
 

@@ -15,8 +15,8 @@ from pipeline.commands.init import place_of, settings_for
 from pipeline.data.table import read_source
 from pipeline.params_file import load, parse
 from pipeline.profiling.findings import checked, look
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).parents[2]
 ROWS = 120
 
 

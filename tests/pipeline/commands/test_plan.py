@@ -1,12 +1,10 @@
 import json
 import shutil
-from pathlib import Path
 
 import pytest
 
 from pipeline.__main__ import main
-
-ROOT = Path(__file__).parents[2]
+from tests.conftest import ROOT
 
 
 @pytest.fixture(autouse=True)

@@ -45,10 +45,11 @@ eventually = partial(wait_for, within=60)
 STAGE = """
 import os, signal, sys, time
 from pathlib import Path
-from pipeline import live
+from pipeline.tracking import recorder
 from pipeline.errors import PipelineError
-from pipeline.reporting import Begin, End, Finish, Scored, report_search
-from tests.pipeline.test_live import CURVE, CV_RESULTS, KEY, SCORED, tell
+from pipeline.tracking.messages import Begin, End, Finish, Scored
+from pipeline.tracking.reporter import report_search
+from tests.pipeline.tracking.test_recorder import CURVE, CV_RESULTS, KEY, SCORED, tell
 
 def wait_for(name):
     while not Path(name).exists():
@@ -439,7 +440,7 @@ def test_a_tracking_process_that_is_killed_is_told_in_a_line(stage, folder):
 
 
 def test_a_tracking_process_that_hangs_holds_nobody_up_for_ever(stage, folder):
-    shorter = "from pipeline import reporting; reporting.PATIENCE_S = 1.0"
+    shorter = "from pipeline.tracking import reporter; reporter.PATIENCE_S = 1.0"
     process = stage(then=shorter)
     eventually(lambda: len(candidates()) == 2)
     for child in children(process):

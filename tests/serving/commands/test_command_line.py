@@ -11,9 +11,8 @@ import pytest
 from serving.__main__ import main
 from serving.config import Settings
 from serving.store import versions
+from tests.conftest import ROOT
 from tests.serving.small_model import ROWS, expected_probability
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ child.stdout.readline()
 """
 CHILD = """
 import os, sys, time
-from serving.following.follow import end_with
+from serving.following.follower import end_with
 end_with(os.getppid())
 os.write(1, b"ready\\n")
 os.dup2(2, 1)

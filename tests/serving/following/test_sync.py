@@ -13,9 +13,8 @@ from serving.config import ConfigError, Settings
 from serving.following.sync import registry_uri, sync
 from serving.store import sync_status, versions
 from serving.store.sync_status import REMEMBERED, Kind
+from tests.conftest import ROOT
 from tests.serving.conftest import write_receipt
-
-ROOT = Path(__file__).parents[2]
 
 
 def test_a_version_is_downloaded_verified_and_put_in_force(

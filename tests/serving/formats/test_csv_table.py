@@ -8,9 +8,9 @@ import json
 import msgspec
 import pytest
 
+from pipeline.data import contract as pipeline_table
 from serving.errors import MalformedBodyError
 from serving.formats.csv_table import Table, answer_columns, read_table, to_csv, to_rows
-from serving.model import cells as pipeline_table
 from serving.model.cells import ABSENT, BOOLEANS
 from tests.serving.small_model import ROWS, THRESHOLD, expected_probability
 

@@ -2,16 +2,17 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from flask import jsonify
 
-SERVING = Path(__file__).parents[2] / "serving"
+from tests.conftest import ROOT
+
+SERVING = ROOT / "serving"
 
 ANSWER = """
 import sys
-from serving.wsgi import app
+from serving.web.wsgi import app
 
 client = app.test_client()
 response = client.post("/predict", json={"Glucose": 148, "Age": 50, "Smoker": 1})

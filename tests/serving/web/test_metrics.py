@@ -189,7 +189,7 @@ import os, sys
 
 def work(version, requests):
     # Imported by each worker, as under gunicorn: figures go to a file of the process.
-    from serving.metrics import Metrics, PredictionsNote, RequestNote
+    from serving.web.metrics import Metrics, PredictionsNote, RequestNote
     metrics = Metrics()
     metrics.model(version, "d")
     for _ in range(requests):

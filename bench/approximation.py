@@ -36,7 +36,7 @@ C, GAMMA = grid(0.01, 1000, 10), grid(0.0001, 10, 10)
 
 
 def searched(table: SearchTable, approximation: Nystroem | None) -> tuple[dict[str, float], float]:
-    """Give the winner's C and gamma, and the seconds of the search."""
+    """Return the winner's C and gamma, and the seconds of the search."""
     problem = table.problem(approximation)
     plan = make_plan(problem.shape, joblib.cpu_count(), table.memory_limit)
     candidates = grid_candidates(C, GAMMA)

@@ -58,7 +58,7 @@ def launches(folder: Path) -> dict[str, Launch]:
 
 
 def _threads_and_keepalive(folder: Path) -> list[str]:
-    """Give gunicorn's options for them, as the service has them."""
+    """Return gunicorn's options for them, as the service has them."""
     show = "gunicorn -c serving/server/gunicorn.conf.py --print-config serving.web.wsgi:app"
     lines = [line.partition("=") for line in run(folder, *show.split()).splitlines()]
     settings = {name.strip(): value.strip() for name, _, value in lines}
@@ -110,7 +110,7 @@ def _question(folder: Path, server: str, rows: int) -> dict[str, Any]:
 
 
 def _records(folder: Path, rows: int) -> list[dict[str, Any]]:
-    """Give the table's rows without their target, from its start again where it ends."""
+    """Return the table's rows without their target, from its start again where it ends."""
     with (folder / TABLE).open(newline="") as lines:
         table = [{name: json.loads(row[name]) for name in ROW} for row in csv.DictReader(lines)]
     return [table[number % len(table)] for number in range(rows)]

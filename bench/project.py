@@ -37,7 +37,7 @@ def environment() -> dict[str, str]:
 
 
 def run(folder: Path, *command: str, variables: dict[str, str] | None = None) -> str:
-    """Give what a command writes to stdout; where it fails, so does the bench."""
+    """Return what a command writes to stdout; where it fails, so does the bench."""
     done = subprocess.run(
         command, cwd=folder, env=environment() | (variables or {}), capture_output=True, check=False
     )

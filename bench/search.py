@@ -36,7 +36,7 @@ PICTURE = ROOT / "docs" / "img" / "search.png"
 
 
 def in_turn(ways: Mapping[str, Way], rounds: int) -> dict[str, float]:
-    """Give the median seconds of each way; with several rounds a first one is not counted."""
+    """Return the median seconds of each way; with several rounds a first one is not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     warm_up = 1 if rounds > 1 else 0
     for number in range(1 - warm_up, rounds + 1):
@@ -50,7 +50,7 @@ def in_turn(ways: Mapping[str, Way], rounds: int) -> dict[str, float]:
 
 
 def ours(table: SearchTable, C: Any, gamma: Any, jobs: int) -> Any:
-    """Search as the pipeline does; give the scores `[candidates, folds]`."""
+    """Search as the pipeline does; return the scores `[candidates, folds]`."""
     problem = table.problem()
     plan = make_plan(problem.shape, jobs, table.memory_limit)
     return scores_of(
@@ -64,7 +64,7 @@ def ours(table: SearchTable, C: Any, gamma: Any, jobs: int) -> Any:
 
 
 def theirs(table: SearchTable, C: Any, gamma: Any, jobs: int) -> Any:
-    """Search with `GridSearchCV`; give the scores `[candidates, folds]`."""
+    """Search with `GridSearchCV`; return the scores `[candidates, folds]`."""
     steps = [("transform", build_transformer(table.contract)), ("svm", SVC())]
     search = GridSearchCV(
         Pipeline(steps),

@@ -68,7 +68,7 @@ def main(seconds: int = 5, rounds: int = 5) -> None:
 def _measure(
     folder: Path, servers: Mapping[str, Launch], cores: list[int], seconds: list[int]
 ) -> tuple[Loads, Memory]:
-    """Give the medians of all rounds but the first, which warms up."""
+    """Return the medians of all rounds but the first, which warms up."""
     on, load_from = cores
     rounds = []
     with running(folder, servers["predict"], on) as ours:

@@ -30,7 +30,7 @@ class SearchTable:
         return int(psutil.virtual_memory().total / 4)
 
     def first(self, rows: int) -> "SearchTable":
-        """Give the same table with its first rows only."""
+        """Return the same table with its first rows only."""
         return _table(self.X[:rows], self.y[:rows], self.contract, len(self.folds))
 
     def problem(self, approximation: Nystroem | None = None) -> Problem:
@@ -39,7 +39,7 @@ class SearchTable:
 
 
 def pima() -> SearchTable:
-    """Give the training split of the default table, as the pipeline makes it."""
+    """Return the training split of the default table, as the pipeline makes it."""
     params = load(ROOT / "params.yaml")
     table = read_source(ROOT / params.data.file, params.data)
     training, _ = split(table, params.preprocess.test_size, params.seed)

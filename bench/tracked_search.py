@@ -62,7 +62,7 @@ def untracked(table: SearchTable) -> tuple[float, float]:
 
 
 def tracked(table: SearchTable) -> tuple[float, float]:
-    """Give the seconds until the search is done, and until everything is logged."""
+    """Return the seconds until the search is done, and until everything is logged."""
     key = sha256(uuid4().bytes).hexdigest()
     with report_search() as report:
         time.sleep(IMPORTED_S)
@@ -101,7 +101,7 @@ def autologged(table: SearchTable) -> tuple[float, float]:
 def in_turn(
     ways: dict[str, Callable[[], tuple[float, float]]], rounds: int
 ) -> dict[str, tuple[float, float]]:
-    """Give the median of each way's two figures; the first round is not counted."""
+    """Return the median of each way's two figures; the first round is not counted."""
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for number in range(rounds + 1):
         for name, way in ways.items():

@@ -62,7 +62,7 @@ def commands() -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; give 0, 1 for the user's mistake or a failure, 2 for wrong usage."""
+    """Run a command; return 0, 1 for the user's mistake or a failure, 2 for wrong usage."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -90,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _failed(
     arguments: list[str], reason: str, details: str, *, record: bool = True, status: str = "FAILED"
 ) -> int:
-    """Say why, and leave a FAILED run where it was a stage that failed, or a KILLED one."""
+    """Print why, and leave a FAILED or KILLED run if a stage failed."""
     stage = arguments[0] if arguments else ""
     print(f"{stage} failed: {reason}", file=sys.stderr)
     if record and stage in STAGES:

@@ -1,4 +1,4 @@
-"""What a user is told when something of theirs is wrong."""
+"""Errors that are shown to the user."""
 
 
 class PipelineError(Exception):

@@ -23,5 +23,5 @@ def json_text(data: object) -> str:
 
 
 def project_root() -> Path:
-    """Give the project's folder, also from within the temporary copy that runs an experiment."""
+    """Return the project's folder, also from within the temporary copy that runs an experiment."""
     return Path(os.environ.get("DVC_ROOT") or Path.cwd()).resolve()

@@ -156,7 +156,7 @@ class Register(Settings, frozen=True, kw_only=True):
 
 
 class CardTexts(Settings, frozen=True, kw_only=True):
-    """What the model card says that no file knows."""
+    """The parts of the model card that only a person can write."""
 
     intended_use: str = "What the model is meant for was not stated."
     limits: str = (
@@ -185,7 +185,7 @@ class Params(Settings, frozen=True, kw_only=True):
 
 
 def flatten(params: Params) -> dict[str, str]:
-    """Give the settings as `section.key: value`, as the tracking store shows and compares them."""
+    """Return the settings as `section.key: value`, as the tracking store compares them."""
     flat: dict[str, str] = {}
 
     def walk(prefix: str, value: object) -> None:
@@ -205,5 +205,5 @@ def flatten(params: Params) -> dict[str, str]:
 
 
 def is_index_name(column: str) -> bool:
-    """Say whether a column's name is what `to_csv` and `read_csv` make of an unnamed index."""
+    """True if a column's name is what `to_csv` and `read_csv` make of an unnamed index."""
     return not column.strip() or column.startswith("Unnamed: ")

@@ -34,7 +34,7 @@ def _variable(field: str) -> str:
 class Settings(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename=_variable
 ):
-    """What is served, where, to whom and how much; `max_body` is in bytes, times in seconds.
+    """The service's settings; `max_body` is in bytes, times in seconds.
 
     `concurrency` is the requests that one worker answers at once; what comes on top is refused.
     """
@@ -62,17 +62,17 @@ class Settings(
 
     @property
     def address(self) -> str:
-        """Give host and port as a URL and a bind address have them."""
+        """Return host and port as a URL and a bind address have them."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
     @property
     def proxies(self) -> tuple[Network, ...]:
-        """Give the networks whose word on a client's address is taken."""
+        """Return the networks that are trusted to name a client's address."""
         return tuple(ipaddress.ip_network(each) for each in self.trusted_proxies)
 
     def to_variables(self) -> dict[str, str]:
-        """Give the variables that set it so; those of settings that are unset are left out."""
+        """Return the variables that set it so; those of settings that are unset are left out."""
         values = {f.encode_name: getattr(self, f.name) for f in msgspec.structs.fields(self)}
         return {name: _shown(value) for name, value in values.items() if value is not None}
 
@@ -105,7 +105,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def read_signing_key(environ: Mapping[str, str] | None = None) -> bytes | None:
-    """Give the key that versions must be signed with, None where signatures do not matter.
+    """Return the key that versions must be signed with, None where signatures do not matter.
 
     Raises ConfigError for one that is too short.
     """
@@ -116,7 +116,7 @@ def read_signing_key(environ: Mapping[str, str] | None = None) -> bytes | None:
 
 
 def registry_variables(environ: Mapping[str, str]) -> dict[str, str]:
-    """Give MLflow's own variables, which say where the registry is; what is secret is masked."""
+    """Return MLflow's own variables, which say where the registry is; what is secret is masked."""
     given = {name: environ[name] for name in sorted(environ) if name.startswith("MLFLOW_")}
     return {
         name: "***" if re.search("PASSWORD|TOKEN|SECRET|KEY", name) else without_password(value)

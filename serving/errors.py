@@ -35,7 +35,7 @@ class FieldError(msgspec.Struct, frozen=True):
 
 
 class ServingError(Exception):
-    """What keeps the service from answering: an HTTP status, and a sentence for the caller."""
+    """The service cannot answer: an HTTP status, and a sentence for the caller."""
 
     status: ClassVar[int]
     headers: ClassVar[dict[str, str]] = {}
@@ -107,7 +107,7 @@ class NoModelError(ServingError):
 
 
 def invalid_rows(violations: Sequence[Violation], *, batch: bool) -> InvalidBodyError:
-    """Say what breaks the contract, in a body that is a batch `{"rows": [...]}` or one row."""
+    """Return the error for values that break the contract, in a batch or in one row."""
     first, count = violations[0], len(violations)
     where = f"Row {first.row + 1}, {first.feature}" if batch else first.feature
     more = f" ({count} errors in all, {min(count, LISTED)} listed)" if count > 1 else ""

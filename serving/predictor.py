@@ -20,7 +20,7 @@ from serving.store.versions import Version
 
 
 class Served(NamedTuple):
-    """What answers: a version's identity in the registry, the version in memory, its reader."""
+    """A version that answers: its identity in the registry, its scorer, its reader."""
 
     version: Version
     scorer: Scorer

@@ -48,7 +48,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """Where a stage stood at a time, since when and by which entry."""
+    """A stage's version at a time, since when and by which entry."""
 
     stage: str
     version: str | None
@@ -66,7 +66,7 @@ class History(msgspec.Struct, frozen=True):
 
 
 def history(ledger: Ledger, stages: dict[str, str | None]) -> tuple[Line, ...]:
-    """Give the entries of these stages in their order, and where one stands elsewhere now.
+    """Return the entries of these stages in their order, and where one stands elsewhere now.
 
     `stages` are the versions that the registry's stages name.
     """

@@ -35,7 +35,7 @@ def _name_of(file: Path) -> str:
 
 
 def place_of(file: Path, project: Path) -> str:
-    """Give the path for data.file: from the project's folder, or absolute where it is elsewhere.
+    """Return the path for data.file: from the project's folder, or absolute where it is elsewhere.
 
     An experiment of DVC runs in a folder of its own, from which `../table.csv` leads nowhere.
     """

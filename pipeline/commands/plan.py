@@ -1,4 +1,4 @@
-"""Say what the search will take on this machine, before it is started.
+"""Estimate the time and memory of a search on this machine before you start it.
 
 A few units are timed on some of the rows, which takes about half a minute for a large table.
 """

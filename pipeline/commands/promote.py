@@ -32,7 +32,7 @@ Examples:
 
 
 def told(entry: Entry, name: str, now: str | None) -> str:
-    """Say what became of the move; raises PipelineError where a gate refused it."""
+    """Print the result of the move; raises PipelineError if a gate refused it."""
     if entry.outcome == "refused":
         failed = ", ".join(gate.gate for gate in entry.gates if not gate.passed)
         raise PipelineError(

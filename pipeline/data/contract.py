@@ -48,7 +48,7 @@ def _is_nullable(spec: FeatureSpec) -> bool:
 
 
 def target_values(path: Path, target: "pd.Series[str]") -> list[str | int]:
-    """Give the target's two values, sorted; raise PipelineError where there are not two."""
+    """Return the target's two values, sorted; raise PipelineError where there are not two."""
     where = f"{path}, column {target.name}"
     absent = np.flatnonzero(target.str.strip().isin(ABSENT))
     refuse(f"{path}, row {row + 1}, column {target.name}: is missing" for row in absent)
@@ -62,7 +62,7 @@ def target_values(path: Path, target: "pd.Series[str]") -> list[str | int]:
 
 
 def read_classes(path: Path, target: "pd.Series[str]", data: Data) -> tuple[str | int, str | int]:
-    """Give the target's two values, the negative one first."""
+    """Return the target's two values, the negative one first."""
     values = target_values(path, target)
     positive = class_value(str(data.positive_class))
     if positive not in values:

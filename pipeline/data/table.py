@@ -110,7 +110,7 @@ def _checked(path: Path, cells: pd.DataFrame, contract: Contract) -> Table:
 
 
 def _numbers(text: "pd.Series[str]", feature: Feature) -> tuple[FloatMatrix, list[int]]:
-    """Read a column as numbers, NaN where absent; give the rows that cannot be read as well."""
+    """Read a column as numbers, NaN where absent; return the rows that cannot be read as well."""
     absent = text.isin(ABSENT)
     if feature.type == "boolean":
         text = text.str.lower().replace(BOOLEANS)

@@ -69,7 +69,7 @@ def compare(a: Scored, b: Scored, names: tuple[str, str], confidence: float) -> 
 
 
 def common_rows(a: pd.DataFrame, b: pd.DataFrame) -> tuple[Positions, Positions]:
-    """Give the positions `[rows]` in a and b of the rows that are in both.
+    """Return the positions `[rows]` in a and b of the rows that are in both.
 
     They are told by all columns that both have. What stands twice in a table is left out: it could
     not be said which is which.
@@ -90,7 +90,7 @@ def common_rows(a: pd.DataFrame, b: pd.DataFrame) -> tuple[Positions, Positions]
 def differing(
     a: Mapping[str, str], b: Mapping[str, str]
 ) -> dict[str, tuple[str | None, str | None]]:
-    """Give the entries that are not the same in both, with None where one lacks it."""
+    """Return the entries that are not the same in both, with None where one lacks it."""
     names = [*a, *(name for name in b if name not in a)]
     return {name: (a.get(name), b.get(name)) for name in names if a.get(name) != b.get(name)}
 
@@ -98,7 +98,7 @@ def differing(
 def side_by_side(
     a: Mapping[str, float], b: Mapping[str, float]
 ) -> dict[str, tuple[float | None, float | None]]:
-    """Give all figures of both: those of the test first."""
+    """Return all figures of both: those of the test first."""
     names: Sequence[str] = sorted({*a, *b}, key=lambda name: (not name.startswith("test_"), name))
     return {name: (a.get(name), b.get(name)) for name in names}
 
@@ -106,7 +106,7 @@ def side_by_side(
 def _sentence(
     found: PairedDifference, names: tuple[str, str], where: str, confidence: float
 ) -> str:
-    """Say which is better, with the interval of the better one's lead."""
+    """Format which is better, with the interval of the better one's lead."""
     ahead = found.difference >= 0
     better, worse = names if ahead else names[::-1]
     low, high = (found.low, found.high) if ahead else (-found.high, -found.low)

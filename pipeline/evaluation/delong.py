@@ -58,7 +58,7 @@ def _midranks(scores: Array) -> Array:
 
 
 def _pairs_won(y: Labels, scores: Array) -> tuple[Array, Array]:
-    """Give, for each positive and for each negative, its pairs that are ranked right; ties half."""
+    """Return each positive's and each negative's pairs that are ranked right; ties count half."""
     rank, positive = _midranks(scores), y == 1
     below = rank[positive] - _midranks(scores[positive])
     above = np.sum(positive) - (rank[~positive] - _midranks(scores[~positive]))

@@ -13,7 +13,7 @@ from serving.model.scorer import Scorer
 def evaluate(
     table: Table, scorer: Scorer, settings: Evaluate, seed: int
 ) -> tuple[dict[str, float], dict[str, pd.DataFrame]]:
-    """Give the metrics, and a table for each plot."""
+    """Return the metrics, and a table for each plot."""
     label, probability = scorer.score(table.X)
     y, p = table.y, probability.astype(np.float64)
     low, high = measures.roc_auc_interval(

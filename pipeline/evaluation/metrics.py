@@ -1,4 +1,4 @@
-"""What a set of predictions is worth: arrays in, figures out."""
+"""Metrics of predictions: arrays in, figures out."""
 
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ CHUNK = 2_000_000  # cells of a block of bootstrap weights: 16 MB
 
 
 def roc_auc(y: Labels, scores: Array) -> float:
-    """Give the area under the ROC curve: how often a positive scores above a negative.
+    """Return the area under the ROC curve: how often a positive scores above a negative.
 
     Equal scores count one half (Mann and Whitney 1947).
     """
@@ -23,7 +23,7 @@ def roc_auc(y: Labels, scores: Array) -> float:
 def roc_auc_interval(
     y: Labels, scores: Array, *, confidence: float, resamples: int, seed: int
 ) -> tuple[float, float]:
-    """Give the percentile bootstrap interval of the ROC AUC, each class resampled on its own.
+    """Return the percentile bootstrap interval of the ROC AUC, each class resampled on its own.
 
     (Efron and Tibshirani 1993, chapter 13; stratified, so that no resample lacks a class.)
     """
@@ -39,26 +39,26 @@ def roc_auc_interval(
 
 
 def average_precision(y: Labels, scores: Array) -> float:
-    """Give the area under the precision-recall steps, `Σ (Rₙ − Rₙ₋₁) Pₙ`."""
+    """Return the area under the precision-recall steps, `Σ (Rₙ − Rₙ₋₁) Pₙ`."""
     curve = precision_recall_curve(y, scores)
     steps = np.diff(curve["recall"], prepend=0.0)
     return float(np.sum(steps * curve["precision"]))
 
 
 def brier(y: Labels, probability: Array) -> float:
-    """Give the mean squared distance of the probability from what came true (Brier 1950)."""
+    """Return the mean squared distance of the probability from what came true (Brier 1950)."""
     return float(np.mean((probability - y) ** 2))
 
 
 def log_loss(y: Labels, probability: Array) -> float:
-    """Give the mean negative log-likelihood, probabilities kept one rounding step off 0 and 1."""
+    """Return the mean negative log-likelihood, probabilities kept one rounding step off 0 and 1."""
     step = float(np.finfo(np.float64).eps)
     p = np.clip(probability, step, 1 - step)
     return float(-np.mean(np.where(y == 1, np.log(p), np.log1p(-p))))
 
 
 def calibration_curve(y: Labels, probability: Array, bins: int) -> pd.DataFrame:
-    """Give, for each filled bin of equal width, rows, mean probability and share of positives."""
+    """Return rows, mean probability and share of positives for each filled bin of equal width."""
     index = np.minimum((probability * bins).astype(int), bins - 1)
     frame = pd.DataFrame({"bin": index, "predicted": probability, "observed": y})
     grouped = frame.groupby("bin")
@@ -68,7 +68,7 @@ def calibration_curve(y: Labels, probability: Array, bins: int) -> pd.DataFrame:
 
 
 def expected_calibration_error(curve: pd.DataFrame) -> float:
-    """Give the mean gap between predicted and observed, bins weighted by their rows.
+    """Return the mean gap between predicted and observed, bins weighted by their rows.
 
     (Naeini, Cooper and Hauskrecht 2015.)
     """
@@ -102,7 +102,7 @@ def rates(counts: dict[str, int]) -> dict[str, float]:
 
 
 def roc_curve(y: Labels, scores: Array) -> pd.DataFrame:
-    """Give false and true positive rates as the threshold falls, from (0, 0) to (1, 1)."""
+    """Return false and true positive rates as the threshold falls, from (0, 0) to (1, 1)."""
     threshold, tp, fp = _cumulative(y, scores)
     return pd.DataFrame(
         {
@@ -114,7 +114,7 @@ def roc_curve(y: Labels, scores: Array) -> pd.DataFrame:
 
 
 def precision_recall_curve(y: Labels, scores: Array) -> pd.DataFrame:
-    """Give precision and recall at every threshold, as it falls."""
+    """Return precision and recall at every threshold, as it falls."""
     threshold, tp, fp = _cumulative(y, scores)
     return pd.DataFrame(
         {"threshold": threshold, "precision": tp / (tp + fp), "recall": tp / tp[-1]}
@@ -143,7 +143,7 @@ def best_threshold(
 
 
 def _cumulative(y: Labels, scores: Array) -> tuple[Array, Array, Array]:
-    """Give the distinct scores, falling, with the positives and negatives at or above each."""
+    """Return the distinct scores, falling, with the positives and negatives at or above each."""
     threshold, group = np.unique(-np.asarray(scores, dtype=np.float64), return_inverse=True)
     tp = np.cumsum(np.bincount(group, weights=y == 1)).astype(np.float64)
     fp = np.cumsum(np.bincount(group, weights=y == 0)).astype(np.float64)
@@ -151,7 +151,7 @@ def _cumulative(y: Labels, scores: Array) -> tuple[Array, Array, Array]:
 
 
 def _weighted_roc_auc(y: Labels, scores: Array, weights: Array) -> Array:
-    """Give the area for each row of weights `[resamples, rows]`, sorting the scores only once."""
+    """Return the area for each row of weights `[resamples, rows]`, sorting the scores only once."""
     order = np.argsort(scores, kind="stable")
     starts = np.flatnonzero(np.diff(scores[order], prepend=np.nan) != 0)
     sorted_weights, positive = weights[:, order], y[order] == 1

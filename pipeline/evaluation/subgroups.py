@@ -1,4 +1,4 @@
-"""What the model is worth on each part of the test rows: answers in, a row for each group out."""
+"""Metrics of each subgroup of the test rows: answers in, a row for each group out."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -35,7 +35,7 @@ def subgroup_table(
     contract: Contract,
     cuts: Mapping[str, Sequence[float]],
 ) -> pd.DataFrame:
-    """Give a row for each group of each feature named in `cuts` that has rows.
+    """Return a row for each group of each feature named in `cuts` that has rows.
 
     `observed` is the share of positives, `predicted` the mean probability; the ROC AUC is NaN for
     a group that lacks a class.
@@ -55,7 +55,7 @@ def subgroup_table(
 
 
 def subgroup_gap(table: pd.DataFrame) -> float:
-    """Give the largest difference of ROC AUC between two groups of one feature.
+    """Return the largest difference of ROC AUC between two groups of one feature.
 
     Only groups with enough rows of each class count; 0 where no two of a feature have them.
     """
@@ -67,7 +67,7 @@ def subgroup_gap(table: pd.DataFrame) -> float:
 def groups(
     feature: Feature, x: npt.NDArray[np.float64], points: Sequence[float]
 ) -> Iterator[tuple[str, Mask]]:
-    """Give each group's name and rows: between cut points, or of one value where there are none.
+    """Return each group's name and rows: between cut points, or of one value where there are none.
 
     Rows whose value is not known are a group of their own, the last.
     """

@@ -15,7 +15,7 @@ GOLDEN_ROWS = 16
 
 
 def golden_predictions(scorer: Scorer, X: FloatMatrix) -> Golden:
-    """Give rows spread over the model's probabilities with its answers, and one of all missing."""
+    """Return rows spread over the model's probabilities, one of all missing, and their answers."""
     order = np.argsort(scorer.score(X)[1], kind="stable")
     spread = np.unique(np.linspace(0, len(order) - 1, GOLDEN_ROWS - 1).astype(int))
     rows = X[order[spread]]

@@ -64,7 +64,7 @@ def _kernel_machine(svm: Any) -> KernelMachine:
 
 
 def _kernel(graph: Graph, machine: KernelMachine, z: str) -> str:
-    """Give `exp(−γ‖z − s‖²)` `[n, support vectors]`, as `exp(2γ z·s − γ‖s‖² − γ‖z‖²)`.
+    """Return `exp(−γ‖z − s‖²)` `[n, support vectors]`, as `exp(2γ z·s − γ‖s‖² − γ‖z‖²)`.
 
     γ is multiplied into the constants: each step on this largest of the graph's arrays counts.
     """
@@ -82,7 +82,7 @@ def _kernel(graph: Graph, machine: KernelMachine, z: str) -> str:
 def _calibrated_probability(
     graph: Graph, machine: KernelMachine, sigmoid: Any, kernel: str
 ) -> None:
-    """Give `1 / (1 + exp(a f + b))` (Platt 1999) of the decision function `f = Σ wᵢ kᵢ + c`."""
+    """Return `1 / (1 + exp(a f + b))` (Platt 1999) of the decision function `f = Σ wᵢ kᵢ + c`."""
     weights = graph.constant("weights", -sigmoid.a_ * machine.weights[:, np.newaxis])
     bias = graph.constant("bias", -sigmoid.a_ * machine.bias - sigmoid.b_)
     logits = graph.add("Gemm", [kernel, weights, bias], "logits")

@@ -37,7 +37,7 @@ def check_parity(estimator: "Pipeline", scorer: Scorer, X: FloatMatrix) -> float
 
 
 def _rows_of_missing(contract: Contract, X: FloatMatrix) -> FloatMatrix:
-    """Give rows with each nullable feature missing in turn, then all, in each way of saying so."""
+    """Return rows with each nullable feature missing in turn, then all, in each way to say so."""
     typical = _typical(contract, X)
     ways = [(np.nan, *f.missing_numbers) if f.nullable else () for f in contract.features]
     rows = []
@@ -52,7 +52,7 @@ def _rows_of_missing(contract: Contract, X: FloatMatrix) -> FloatMatrix:
 
 
 def _extreme_rows(contract: Contract, X: FloatMatrix) -> FloatMatrix:
-    """Give rows at the ends of what can be asked: all low, all high, each feature at each end."""
+    """Return rows at the ends of what can be asked: all low, all high, each feature at each end."""
     ends = [_ends(f) for f in contract.features]
     typical = _typical(contract, X)
     rows = [np.array([values[place] for values in ends]) for place in (0, -1)]
@@ -65,7 +65,7 @@ def _extreme_rows(contract: Contract, X: FloatMatrix) -> FloatMatrix:
 
 
 def _typical(contract: Contract, X: FloatMatrix) -> FloatMatrix:
-    """Give each feature's median, or its most frequent category: between two there is none."""
+    """Return each feature's median, or its most frequent category: between two there is none."""
     typical: FloatMatrix = np.nanmedian(X, axis=0)
     for column, feature in enumerate(contract.features):
         if feature.type == "category":
@@ -75,7 +75,7 @@ def _typical(contract: Contract, X: FloatMatrix) -> FloatMatrix:
 
 
 def _ends(feature: Feature) -> tuple[float, ...]:
-    """Give the lowest and the highest that can be asked, or every category."""
+    """Return the lowest and the highest that can be asked, or every category."""
     if feature.type == "category":
         return tuple(map(float, range(len(feature.categories))))
     low, high = feature.training_range or (0.0, 1.0)

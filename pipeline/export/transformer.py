@@ -20,7 +20,7 @@ FAR = 1e100  # standard deviations, whose square is still finite
 
 
 def encode(graph: Graph, estimator: Pipeline, contract: Contract) -> str:
-    """Add a fitted estimator's imputation, scaling and encoding; give the output's name."""
+    """Add a fitted estimator's imputation, scaling and encoding; return the output's name."""
     steps = estimator.named_steps
     if "encode" not in steps:
         return _scale(graph, steps["impute"], steps["scale"], INPUT, contract.features)

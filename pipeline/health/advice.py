@@ -1,4 +1,4 @@
-"""What is out of step, and what to type: an overview in, sentences out."""
+"""Advice on what is out of step and what to type: an overview in, sentences out."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,7 @@ class Advice(msgspec.Struct, frozen=True):
 
 
 def advice(found: Overview) -> Iterator[Advice]:
-    """Say what is out of step, what is nearest to the data first."""
+    """Return what is out of step, nearest to the data first."""
     if found.changed:
         yield Advice(f"{', '.join(found.changed)} would run again", REPRODUCE)
     if found.last_run is None:

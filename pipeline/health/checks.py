@@ -1,4 +1,4 @@
-"""What may be wrong with a project and its registry: each finding in a sentence, with its cure."""
+"""Check a project and its registry: each finding is a sentence with its cure."""
 
 import platform
 import sys
@@ -62,7 +62,7 @@ def environment() -> Iterator[Finding]:
 
 
 def _pinned(lock: str) -> Iterator[Requirement]:
-    """Give the packages of a lock file that this system and Python need."""
+    """Return the packages of a lock file that this system and Python need."""
     for line in lock.splitlines():
         if line[:1].isalnum():
             pin = Requirement(line.rstrip(" \\"))

@@ -46,7 +46,7 @@ class VersionLine(msgspec.Struct, frozen=True):
 
 
 class StageLine(msgspec.Struct, frozen=True):
-    """Where a stage stands by the registry and by the ledger."""
+    """A stage's version by the registry and by the ledger."""
 
     stage: str
     version: str | None
@@ -56,7 +56,7 @@ class StageLine(msgspec.Struct, frozen=True):
 
 
 class ServiceLine(msgspec.Struct, frozen=True):
-    """What a running service answers with, or why it does not say."""
+    """The version that a running service answers with, or why it is unknown."""
 
     url: str
     version: str | None = None

@@ -1,4 +1,4 @@
-"""What DVC knows of the project: changed stages, and test rows by their digest."""
+"""DVC: the project's changed stages, and test rows by their digest."""
 
 import subprocess
 import sys
@@ -44,7 +44,7 @@ def _how(how: object) -> str:
 
 
 def dvc_command(settings: tuple[str, ...]) -> list[str]:
-    """Give the command to run; a setting without a value (`key=`) stays as params.yaml has it."""
+    """Return the command to run; a setting without a value (`key=`) stays as params.yaml has it."""
     given = [setting for setting in settings if not setting.endswith("=")]
     dvc = [sys.executable, "-m", "dvc"]
     if not given:
@@ -58,7 +58,7 @@ CACHE = ".dvc/cache"
 
 
 def find_test_rows(digest: str) -> Path:
-    """Give the file with this md5: the test split as it is now, or as DVC keeps it in its cache.
+    """Return the file with this md5: the test split as it is now, or as DVC keeps it in its cache.
 
     Raises PipelineError, with what to type, where neither is it.
     """
@@ -76,7 +76,7 @@ def find_test_rows(digest: str) -> Path:
 
 
 def is_kept(digest: str) -> bool:
-    """Say whether DVC's cache has the file with this md5."""
+    """True if DVC's cache has the file with this md5."""
     return _in_cache(digest).is_file()
 
 

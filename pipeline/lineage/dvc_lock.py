@@ -1,4 +1,4 @@
-"""Where a result comes from: dvc.lock, which DVC writes stage by stage, and the git commit."""
+"""The origin of a result: dvc.lock, which DVC writes stage by stage."""
 
 import json
 import os
@@ -47,7 +47,7 @@ class Lock:
         return sha256(json.dumps(inputs, sort_keys=True, default=str).encode()).hexdigest()
 
     def md5(self, path: Path) -> str:
-        """Give the digest that DVC recorded for a file that a stage read or wrote."""
+        """Return the digest that DVC recorded for a file that a stage read or wrote."""
         wanted = os.path.relpath(path)  # as DVC writes what is inside the project
         for stage in self.stages.values():
             for entry in [*stage.get("outs", []), *stage.get("deps", [])]:

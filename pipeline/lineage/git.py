@@ -1,10 +1,10 @@
-"""What git knows of the project: its commit and the files of a commit."""
+"""Git: the project's commit, and the files of a commit."""
 
 import subprocess
 
 
 def git_commit() -> tuple[str, bool]:
-    """Give the commit, and whether tracked files other than dvc.lock differ from it.
+    """Return the commit, and whether tracked files other than dvc.lock differ from it.
 
     Outside a git repository the commit is "unknown".
     """
@@ -18,7 +18,7 @@ def has_commit(commit: str) -> bool:
 
 
 def file_at(commit: str, path: str) -> bytes | None:
-    """Give a file as it was at a commit, None where git does not have it."""
+    """Return a file as it was at a commit, None where git does not have it."""
     try:
         done = subprocess.run(["git", "show", f"{commit}:{path}"], capture_output=True, check=False)
     except OSError:

@@ -1,4 +1,4 @@
-"""What one column is: a feature of some type, or better left out, and why. Pure: cells in."""
+"""Profile one column: a feature of some type, or one to leave out, and why. Pure: cells in."""
 
 import re
 from collections import Counter
@@ -41,7 +41,7 @@ class Left(msgspec.Struct, frozen=True):
 
 
 def describe(name: str, text: "pd.Series[str]") -> Column | Left:
-    """Say what one column is, of its stripped cells."""
+    """Return the profile of a column from its stripped cells."""
     present = text[~text.isin(ABSENT)]
     marks = [value for value in present.unique() if stands_for_missing(value)]
     known = present[~present.isin(marks)]
@@ -63,7 +63,7 @@ def _is_boolean(known: "pd.Series[str]") -> bool:
 
 
 def _is_number(known: "pd.Series[str]") -> bool:
-    """Say whether a column is one of numbers, with some slips of the pen at most."""
+    """True if a column is one of numbers, with some slips of the pen at most."""
     slips = pd.to_numeric(known, errors="coerce").isna().mean() if len(known) else 1.0
     return bool(slips <= (SLIPS if _few(known) else MORE_SLIPS))
 
@@ -102,7 +102,7 @@ def _number(name: str, x: "pd.Series[float]", *, rows: int, nullable: bool) -> C
 def _category(
     known: "pd.Series[str]", present: "pd.Series[str]", *, nullable: bool
 ) -> Column | Left:
-    """Say what a column of texts is; those of `present` that are not `known` mean missing."""
+    """Return the profile of a column of texts; `present` texts not in `known` mean missing."""
     if _share(known, _DATE) >= MOST:
         return Left(f"is a date, such as {_short(known)}; take a number from it, such as an age")
     if not _few(known):

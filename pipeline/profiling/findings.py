@@ -1,4 +1,4 @@
-"""What is found in a user's table before there are settings for it, and how it is told."""
+"""Findings in a user's table before there are settings for it, and their report."""
 
 from collections import Counter
 from pathlib import Path
@@ -20,7 +20,7 @@ LEAK = (
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found in a table, and in `problems` what keeps the pipeline from reading it."""
+    """The findings of a table; `problems` are those that keep the pipeline from reading it."""
 
     file: str
     rows: int
@@ -89,7 +89,7 @@ def _too_few(found: Found, params: Params) -> list[str]:
 
 
 def shown(found: Found) -> str:
-    """Say for people what was found, and why."""
+    """Format the findings and their reasons for people."""
     features, ignored = found.profile.features, found.profile.ignored
     types = Counter(column.type for column in features.values())
     kinds = ", ".join(f"{count} {kind}" for kind, count in types.items())

@@ -102,7 +102,7 @@ def _dumped(document: Mapping[str, Any]) -> str:
 
 
 def with_name(line: str, name: str) -> str:
-    """Give the line of `name`, with its comment, for another name."""
+    """Return the line of `name`, with its comment, for another name."""
     _, separator, comment = line.partition(" #")
     return _dumped({"name": _text(name)}) + separator + comment
 

@@ -21,12 +21,12 @@ Numbers = npt.NDArray[np.float64]
 
 
 def stands_for_missing(text: str) -> bool:
-    """Say whether a text in a column says that nothing is known: `?`, `-`, `unknown`."""
+    """True if a text in a column says that nothing is known: `?`, `-`, `unknown`."""
     return _TEXT.fullmatch(text.lower()) is not None
 
 
 def suspicious(x: Numbers) -> list[float]:
-    """Give repeated values such as 0, -1 or 999 that stand alone beyond all others.
+    """Return repeated values such as 0, -1 or 999 that stand alone beyond all others.
 
     `x` is `[known rows]`. The gap must be wide beside the spread of the others, and beside the
     steps between those nearest to it: 0 is nothing odd where 1, 2 and 3 follow.

@@ -1,4 +1,4 @@
-"""What a table's columns are, which give the target away, and which class is the positive one.
+"""Profile a table: its columns, which of them give the target away, which class is positive.
 
 Pure: cells as text in, findings out.
 """
@@ -29,7 +29,7 @@ _YES_OF = {
 
 
 class Profile(msgspec.Struct, frozen=True):
-    """What each column is, but for unnamed index columns, which are none."""
+    """The profile of each column; unnamed index columns are left out."""
 
     features: dict[str, Column]
     ignored: dict[str, Left]
@@ -71,7 +71,7 @@ def positive_class(counts: Mapping[str | int, int]) -> tuple[str | int, str]:
 
 
 def separation(text: "pd.Series[str]", column: Column, y: Labels) -> float:
-    """Give the ROC AUC of the best that a column alone says of the target, in either direction.
+    """Return the ROC AUC of the best that a column alone says of the target, in either direction.
 
     A number says it by its order or by being absent, a category by the share of positives in it.
     """
@@ -89,7 +89,7 @@ def separation(text: "pd.Series[str]", column: Column, y: Labels) -> float:
 
 
 def roc_auc(x: "pd.Series[float]", y: Labels) -> float:
-    """Give the ROC AUC by the ranks of the positives (Mann and Whitney), ties counting half."""
+    """Return the ROC AUC by the ranks of the positives (Mann and Whitney), ties counting half."""
     positive, negative = int(y.sum()), int((~y).sum())
     ranks = x.rank().to_numpy()[y].sum()
     return float((ranks - positive * (positive + 1) / 2) / (positive * negative))

@@ -24,7 +24,7 @@ GATE_FAILED = "not promoted: a gate does not hold"
 
 @dataclass(frozen=True)
 class Placed:
-    """Where a version stands after its gates were judged, and why not in production."""
+    """A version's stages after its gates were judged, and why it is not in production."""
 
     gates: tuple[Gate, ...]
     stages: list[str]
@@ -49,7 +49,7 @@ def place(candidacy: Candidacy, *, promote: bool) -> Placed:
 
 
 def _promote(store: LedgerStore, candidacy: Candidacy) -> tuple[Judged, str]:
-    """Move production to the version; give what its gates said, and what keeps it out."""
+    """Move production to the version; return what its gates said, and what keeps it out."""
     found: list[Judged] = []
 
     def decide(source: str | None) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def _promote(store: LedgerStore, candidacy: Candidacy) -> tuple[Judged, str]:
 
 
 class _StoppedError(Exception):
-    """What keeps a version out of production, which an automatic promotion only tells."""
+    """A version stays out of production; an automatic promotion only reports why."""
 
 
 def moved(candidacy: Candidacy, judged: Judged) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def candidacy_of(tracking: Tracking, params: Params, version: Version) -> Candid
 def promote(
     store: LedgerStore, candidacy: Candidacy, stage: str, reason: str, force: bool
 ) -> Entry:
-    """Judge the version and move the stage, or write down why not; give the ledger's entry."""
+    """Judge the version and move the stage, or write down why not; return the ledger's entry."""
 
     def decide(_: str | None) -> dict[str, Any]:
         judged = candidacy.judged(

@@ -36,7 +36,7 @@ MEASURED = 200  # answers to one row, whose median is the latency
 
 
 class Judged(NamedTuple):
-    """What the gates said, and the digest of the receipt that says so."""
+    """The gates' results, and the digest of the receipt that records them."""
 
     gates: tuple[Gate, ...]
     receipt: str
@@ -96,11 +96,11 @@ class Candidacy:
         return Judged(gates, digest)
 
     def gates_against(self, production: str | None) -> tuple[Gate, ...]:
-        """Give what the gates say while that version is in production; leave nothing behind."""
+        """Return the gates' results against that version in production; write nothing."""
         return judge(self.bounds, self._evidence(production))
 
     def entry(self, judged: Judged, *, command: str, outcome: str, **more: Any) -> dict[str, Any]:
-        """Give what the ledger is to say of this version and its gates."""
+        """Return the ledger's entry for this version and its gates."""
         return {
             "command": command,
             "outcome": outcome,
@@ -128,7 +128,7 @@ class Candidacy:
             ) from error
 
     def _other(self, production: str | None) -> str | None:
-        """Give the version to compare with, None where there is none.
+        """Return the version to compare with, None where there is none.
 
         Where ours is in production already it is the one whose place it took: else whatever came
         there by force or by hand would pass, once it is judged anew, for having no other to face.
@@ -140,7 +140,7 @@ class Candidacy:
         return replaced if replaced in versions.numbers(self.tracking, self.name) else None
 
     def _receipt(self) -> tuple[Receipt | None, str]:
-        """Give the receipt that the version has; one that is damaged or not signed is made anew."""
+        """Return the version's receipt; one that is damaged or not signed is made anew."""
         try:
             return receipts.receipt_of(self.tracking, self.name, self.version, self.key)
         except ModelError:
@@ -193,7 +193,7 @@ def difference_on(
 
 
 def latency_ms(scorer: Scorer, X: FloatMatrix) -> float:
-    """Give the median time of one row's answer in milliseconds, on this machine."""
+    """Return the median time of one row's answer in milliseconds, on this machine."""
     row = np.ascontiguousarray(X[:1])
     times = []
     for _ in range(MEASURED):

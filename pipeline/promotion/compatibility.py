@@ -4,7 +4,7 @@ from serving.model.contract import Contract, Feature
 
 
 def breaking_changes(old: Contract, new: Contract) -> list[str]:
-    """Say, each in a few words, what a caller of `old` does that `new` would refuse or misread.
+    """Return what a caller of `old` may do that `new` would refuse or misread, a few words each.
 
     What is only wider - a limit, one category more, what may now be missing - breaks nobody.
     """

@@ -27,7 +27,7 @@ class Incumbent:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of a candidate: its metrics on the test rows, and what it is to run.
+    """What the gates judge: metrics on the test rows, and what the version takes to run.
 
     `onnx_difference` is the largest between the exported model's probability and scikit-learn's.
     """

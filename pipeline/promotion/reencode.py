@@ -7,7 +7,7 @@ from serving.model.contract import Contract, Feature, FloatMatrix
 
 
 def rows_for(contract: Contract, table: Table) -> FloatMatrix | str:
-    """Give a table's features `[rows, features]` as a model of `contract` takes them.
+    """Return a table's features `[rows, features]` as a model of `contract` takes them.
 
     Gives the reason, in a few words, where it predicts something else or asks for what is not
     there. Limits are no reason: a model answers beyond them as well.
@@ -29,7 +29,7 @@ def rows_for(contract: Contract, table: Table) -> FloatMatrix | str:
 
 
 def _as_taken(theirs: Feature, ours: Feature, x: FloatMatrix) -> FloatMatrix | str:
-    """Give a column as another contract has it, or the reason why it cannot be had so."""
+    """Return a column as another contract has it, or the reason why it cannot be had so."""
     if theirs.categories == ours.categories:
         return x
     if not theirs.categories or not ours.categories:

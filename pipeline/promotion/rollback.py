@@ -13,7 +13,7 @@ from serving.receipts.receipt import RECEIPT_TAG, SIGNATURE_TAG
 
 
 def earlier(ledger: Ledger) -> list[str]:
-    """Give the versions that stood in production before the one that does, the latest first."""
+    """Return the versions that stood in production before the one that does, the latest first."""
     now = ledger.standing(PRODUCTION)
     return [version for version in ledger.held(PRODUCTION) if version != now]
 
@@ -52,7 +52,7 @@ def roll_back(store: LedgerStore, wanted: str | None, reason: str) -> Entry:
 
 
 def _fit(store: LedgerStore, ledger: Ledger, version: str, key: bytes | None) -> Entry:
-    """Give the entry by which a version stood in production, with its receipt named again.
+    """Return the entry by which a version stood in production, with its receipt named again.
 
     It may have been judged anew since, against a better one, which says nothing of what it was.
 

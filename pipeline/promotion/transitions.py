@@ -45,7 +45,7 @@ def move(store: LedgerStore, stage: str, decide: Decide) -> Entry:
 
 
 def standing(store: LedgerStore, stage: str) -> str | None:
-    """Give the version that a stage names, once what was interrupted is carried out."""
+    """Return the version that a stage names, once what was interrupted is carried out."""
     return settle(store, stage).standing(stage)
 
 
@@ -102,7 +102,7 @@ def _why_outside(store: LedgerStore, expected: str | None) -> str:
 
 
 def _set(store: LedgerStore, stage: str, wanted: str | None) -> bool:
-    """Say whether the stage is as it is wanted, or cannot be."""
+    """True if the stage is as wanted, or cannot be."""
     if stages.number_at(store.tracking, store.name, stage) == wanted:
         return True
     try:
@@ -113,7 +113,7 @@ def _set(store: LedgerStore, stage: str, wanted: str | None) -> bool:
 
 
 def decided_by_hand(ledger: Ledger, version: str, digest: str) -> Entry | None:
-    """Give the entry by which a person decided on production after this model was there.
+    """Return the entry by which a person decided on production after this model was there.
 
     An automatic promotion does not undo it; a model that came later is a new question. One that
     was deleted and registered again, as another version, is the same one.

@@ -84,7 +84,7 @@ class Ledger:
         return cls(tuple(entries), done, tuple(faults), last, head)
 
     def last_move(self, stage: str, until: datetime | None = None) -> Entry | None:
-        """Give the entry that says where a stage stands, or stood at a time."""
+        """Return the entry that says where a stage stands, or stood at a time."""
         for entry in reversed(self.entries):
             early = until is None or entry.time <= until
             if entry.stage == stage and entry.outcome != "refused" and early:
@@ -92,12 +92,12 @@ class Ledger:
         return None
 
     def standing(self, stage: str) -> str | None:
-        """Give the version that a stage names by the ledger."""
+        """Return the version that a stage names by the ledger."""
         last = self.last_move(stage)
         return last.target if last else None
 
     def unfinished(self, stage: str) -> list[Entry]:
-        """Give the moves that were written down, and perhaps never made."""
+        """Return the moves that are in the ledger and were perhaps never made."""
         return [
             entry
             for entry in self.entries
@@ -108,7 +108,7 @@ class Ledger:
         return list(dict.fromkeys(entry.stage for entry in self.entries))
 
     def replaced(self, stage: str, version: str) -> str | None:
-        """Give the version whose place in a stage this one took by its gates or from outside."""
+        """Return the version whose place in a stage this one took by its gates or from outside."""
         moves = [e for e in self.entries if e.stage == stage and e.outcome != "refused"]
         while moves and (moves[-1].target != version or moves[-1].command == "rollback"):
             moves.pop()
@@ -116,7 +116,7 @@ class Ledger:
         return earlier[-1] if earlier else None
 
     def passed(self, stage: str, version: str) -> Entry | None:
-        """Give the last entry by which a version came into a stage with all its gates passed."""
+        """Return the last entry by which a version came into a stage with all its gates passed."""
         for entry in reversed(self.entries):
             came = (entry.stage, entry.target, entry.outcome) == (stage, version, "moved")
             if came and entry.receipt and all(gate.passed for gate in entry.gates):
@@ -124,7 +124,7 @@ class Ledger:
         return None
 
     def held(self, stage: str) -> list[str]:
-        """Give the versions that a stage named, the latest first, each once."""
+        """Return the versions that a stage named, the latest first, each once."""
         moves = [e.target for e in self.entries if e.stage == stage and e.outcome != "refused"]
         return list(dict.fromkeys(version for version in reversed(moves) if version))
 
@@ -146,7 +146,7 @@ def key(prefix: str, number: int) -> str:
 
 
 def summary(gates: Iterable[Gate]) -> str:
-    """Say in a few words what the gates said."""
+    """Format the gates' verdict in a few words."""
     every = list(gates)
     failed = [gate.gate for gate in every if not gate.passed]
     if not every:

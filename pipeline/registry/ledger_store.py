@@ -1,4 +1,4 @@
-"""Where the ledger is kept: in MLflow's own store, as the parameters of one run.
+"""Keep the ledger in MLflow's own store, as the parameters of one run.
 
 MLflow never changes a parameter that was logged: the second of two who write the same entry is
 told so. That makes a run's parameters a list that can only grow, on any of MLflow's databases and
@@ -78,7 +78,7 @@ class LedgerStore:
         self._client.log_param(str(self._run_id()), key(DONE, entry.number), "done")
 
     def is_deleted(self) -> bool:
-        """Say whether somebody deleted the ledger's run, which MLflow keeps for a while."""
+        """True if somebody deleted the ledger's run, which MLflow keeps for a while."""
         run_id = self._run_id()
         return run_id is not None and self._run(run_id).info.lifecycle_stage == "deleted"
 
@@ -89,7 +89,7 @@ class LedgerStore:
         return (self._tags() or {}).get(LEDGER_TAG) or None
 
     def _tags(self) -> dict[str, str] | None:
-        """Give the registered model's tags, None where it is not registered."""
+        """Return the registered model's tags, None where it is not registered."""
         try:
             return dict(self._client.get_registered_model(self.name).tags)
         except MlflowException as error:

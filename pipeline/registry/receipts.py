@@ -28,7 +28,7 @@ from serving.receipts.signing import sign, signing_key
 
 
 def read_key() -> bytes | None:
-    """Give the key to sign with, None where none is set."""
+    """Return the key to sign with, None where none is set."""
     try:
         return signing_key(os.environ)
     except ValueError as error:
@@ -41,7 +41,7 @@ VERDICT_TAG = "gates"  # the receipt's verdict, to search by
 def keep_receipt(
     tracking: Tracking, name: str, number: str, receipt: Receipt, key: bytes | None
 ) -> str:
-    """Put a receipt among the version's artifacts, then name it in its tags; give its digest.
+    """Put a receipt among the version's artifacts, then name it in its tags; return its digest.
 
     With a key it is signed together with the model that it is of.
     """

@@ -84,7 +84,7 @@ def find_version(tracking: Tracking, name: str, reference: str) -> Version:
 def _run_of_version(
     results: Sequence[Any], name: str, number: str, digest: str, own_id: str | None
 ) -> Any:
-    """Give the version's own run before another with the same model, which was measured apart."""
+    """Return the version's own run before another with the same model, which was measured apart."""
     runs = [run for run in results if run.data.tags.get(DIGEST_TAG) == digest]
     runs.sort(key=lambda run: run.info.run_id != own_id)
     if not runs:
@@ -107,7 +107,7 @@ def _version_of_run(run: Any, name: str, digests: Mapping[str, str]) -> str:
 
 
 def run_named(names: Mapping[str, str], model: str, reference: str) -> str:
-    """Give the id of the run that has this name, the newest of them, or whose id begins so."""
+    """Return the id of the run that has this name, the newest of them, or whose id begins so."""
     named = [run_id for run_id, run_name in names.items() if run_name == reference]
     if named:
         return named[0]

@@ -12,7 +12,7 @@ from serving.model.scorer import ModelError
 
 
 def version_at(tracking: Tracking, name: str, stage: str) -> ModelVersion | None:
-    """Give the version that a stage names, or None."""
+    """Return the version that a stage names, or None."""
     try:
         return tracking.client.get_model_version_by_alias(name, stage)
     except MlflowException as error:
@@ -31,13 +31,13 @@ def set_stage(tracking: Tracking, name: str, stage: str, version: str | None) ->
 
 
 def number_at(tracking: Tracking, name: str, stage: str) -> str | None:
-    """Give the number of the version that a stage names, or None."""
+    """Return the number of the version that a stage names, or None."""
     now = version_at(tracking, name, stage)
     return None if now is None else str(now.version)
 
 
 def stages(tracking: Tracking, name: str) -> list[str]:
-    """Give the stages that name a version."""
+    """Return the stages that name a version."""
     try:
         return sorted(tracking.client.get_registered_model(name).aliases)
     except MlflowException as error:
@@ -48,7 +48,7 @@ def stages(tracking: Tracking, name: str) -> list[str]:
 
 @contextmanager
 def absent_as_model_error() -> Iterator[None]:
-    """Say in a word of our own that a version was deleted, which is no failure of the store."""
+    """Raise ModelError for a version that was deleted, which is no failure of the store."""
     try:
         yield
     except MlflowException as error:

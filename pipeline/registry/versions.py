@@ -55,7 +55,7 @@ class Candidate:
 def ensure_version(
     tracking: Tracking, name: str, candidate: Candidate, run_id: str, tags: Mapping[str, str]
 ) -> tuple[str, bool]:
-    """Give the number of the one version with the candidate's digest, and whether it is new."""
+    """Return the number of the one version with the candidate's digest, and whether it is new."""
     client, digest = tracking.client, candidate.scorer.digest
     LedgerStore(tracking, name).ensure_model()
     found = client.search_model_versions(f"name = '{name}' and tags.{DIGEST_TAG} = '{digest}'")
@@ -73,14 +73,14 @@ def ensure_version(
 
 
 def numbers(tracking: Tracking, name: str) -> list[str]:
-    """Give the numbers of all versions, the oldest first."""
+    """Return the numbers of all versions, the oldest first."""
     found = tracking.client.search_model_versions(f"name = '{name}'", max_results=MOST_VERSIONS)
     return sorted((str(version.version) for version in found), key=int)
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the registry and the store know of a version; `params` is None where its run is gone."""
+    """A version's tags, stages, params and metrics; `params` is None if its run is gone."""
 
     tags: dict[str, str]
     stages: list[str]
@@ -103,7 +103,7 @@ def facts_of(tracking: Tracking, name: str, number: str) -> Facts:
 
 
 def tags_of(tracking: Tracking, name: str, version: str) -> dict[str, str]:
-    """Give a version's tags; raises ModelError where it is not there."""
+    """Return a version's tags; raises ModelError where it is not there."""
     with absent_as_model_error():
         return dict(tracking.client.get_model_version(name, version).tags)
 
@@ -136,7 +136,7 @@ def signature(contract: Contract) -> ModelSignature:
 
 
 def _log_model(tracking: Tracking, name: str, candidate: Candidate, run_id: str) -> str:
-    """Upload the candidate as a logged model of the run; give the logged model's id."""
+    """Upload the candidate as a logged model of the run; return the logged model's id."""
     client = tracking.client
     experiments = [tracking.experiment_id]
     # Another machine may have made other bytes of the same run, which are a version.

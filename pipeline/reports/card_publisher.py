@@ -86,7 +86,7 @@ def _describe(tracking: Tracking, facts: Facts) -> bool:
 
 
 def _artifacts(tracking: Tracking, run_id: str, *paths: str) -> dict[str, bytes]:
-    """Give the contents, by their names, of a run's files; of a folder those in it."""
+    """Return the contents, by their names, of a run's files; of a folder those in it."""
     there = {entry.path for entry in tracking.client.list_artifacts(run_id)}
     found: dict[str, bytes] = {}
     with TemporaryDirectory() as folder:

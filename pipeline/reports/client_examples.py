@@ -1,4 +1,4 @@
-"""How a version is called: examples in several languages, with a row that the contract allows."""
+"""Client examples for a version in several languages, with a row that the contract allows."""
 
 import json
 import shlex
@@ -10,7 +10,7 @@ URL = "http://127.0.0.1:8000/predict"
 
 
 def calls(contract: Contract) -> dict[str, tuple[str, str]]:
-    """Give by title the language, for colouring, and the code that asks for one prediction."""
+    """Return by title the language, for colouring, and the code that asks for one prediction."""
     row = contract.example()
     as_json = json.dumps(row, ensure_ascii=False, indent=2)
     return {

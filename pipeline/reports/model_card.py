@@ -39,7 +39,7 @@ UNKNOWN_LICENSE = "unknown"
 
 @dataclass(frozen=True)
 class Facts:
-    """What a card tells: the version with its run, its contract, and the tables of its evaluation.
+    """The facts of a card: the version with its run, its contract, and its evaluation's tables.
 
     A table is None where the run has none, which earlier versions of this project wrote.
     """
@@ -133,7 +133,7 @@ def front_matter(facts: Facts) -> dict[str, Any]:
 
 
 def figures(metrics: Mapping[str, float], confidence: float) -> dict[str, tuple[str, str]]:
-    """Give each figure of the test rows with its interval, as far as it has one.
+    """Return each figure of the test rows with its interval, as far as it has one.
 
     That of the ROC AUC is the run's own; those of shares of rows are Wilson's (1927).
     """
@@ -147,7 +147,7 @@ def figures(metrics: Mapping[str, float], confidence: float) -> dict[str, tuple[
 
 
 def wilson_interval(hits: float, trials: float, confidence: float) -> tuple[float, float]:
-    """Give the score interval of a share; without trials it is all from 0 to 1."""
+    """Return the score interval of a share; without trials it is all from 0 to 1."""
     if not trials:
         return 0.0, 1.0
     z = NormalDist().inv_cdf((1 + confidence) / 2)
@@ -191,7 +191,7 @@ def _end(limit: float | None) -> str:
 
 
 def _records(table: pd.DataFrame | None) -> list[dict[str, Any]]:
-    """Give a table's rows, with figures as text and nothing where there is none."""
+    """Return a table's rows, with figures as text and nothing where there is none."""
     if table is None:
         return []
     return [

@@ -43,7 +43,7 @@ class Checkpoint:
         self.path = folder / f"{key}.jsonl"
 
     def resumed(self, run: Runner) -> Runner:
-        """Give a runner that takes what is finished from the file and adds what it runs."""
+        """Return a runner that takes finished units from the file and adds those that it runs."""
 
         def go_on(problem: Problem, units: Sequence[Unit]) -> Iterator[Done]:
             known = {line.unit: line.found for line in self._read()}

@@ -26,7 +26,7 @@ LOSSES = 5  # times that all copies of the table may be lost before we give up
 
 
 class ClusterError(Exception):
-    """What keeps a cluster from working, and what to do, in one sentence."""
+    """A cluster cannot work; the message says why and what to do."""
 
 
 class Cluster:
@@ -53,7 +53,7 @@ class Cluster:
         self._client.close()
 
     def plan(self, problem: Problem) -> Plan:
-        """Give what each worker does; nothing is kept there from one unit to the next."""
+        """Return the function that each worker runs; it keeps nothing from unit to unit."""
         workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
         threads = max(worker["nthreads"] for worker in workers)
         smallest = min(worker["memory_limit"] for worker in workers)
@@ -61,7 +61,7 @@ class Cluster:
         return make_plan(problem.shape, threads, limit, share=False)
 
     def run(self, problem: Problem, units: Sequence[Unit]) -> Iterator[Done]:
-        """Give each unit's scores as it is done, in no order; what a lost worker had is redone."""
+        """Yield each unit's scores as it is done, in no order; lost units are run again."""
         try:
             yield from self._run(problem, units)
         except OSError as error:

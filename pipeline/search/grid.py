@@ -14,7 +14,7 @@ Array = npt.NDArray[np.float64]
 
 
 def grid(low: float, high: float, size: int) -> Array:
-    """Give `size` values from `low` to `high`, evenly spaced on a logarithmic axis.
+    """Return `size` values from `low` to `high`, evenly spaced on a logarithmic axis.
 
     They are rounded to twelve significant digits, so that a value reads the same everywhere.
     """
@@ -22,13 +22,13 @@ def grid(low: float, high: float, size: int) -> Array:
 
 
 def grid_candidates(C: Array, gamma: Array) -> list[Candidate]:
-    """Give every pair, each once, C before gamma."""
+    """Return every pair, each once, C before gamma."""
     pairs = product(C.tolist(), gamma.tolist())
     return [Candidate(c, g) for c, g in dict.fromkeys(pairs)]
 
 
 def statistics(scores: Sequence[float] | Array) -> dict[str, float]:
-    """Give mean, median and standard deviation of a candidate's scores over the folds."""
+    """Return mean, median and standard deviation of a candidate's scores over the folds."""
     values = np.asarray(scores, dtype=np.float64)
     return {
         "mean_test_score": float(values.mean()),

@@ -29,7 +29,7 @@ class Buffers(threading.local):
         self._flat: dict[str, Array] = {}
 
     def take(self, name: str, shape: tuple[int, int]) -> Array:
-        """Give an array of that shape, whose content is whatever it was."""
+        """Return an uninitialised array of that shape."""
         size = shape[0] * shape[1]
         if name not in self._flat or self._flat[name].size < size:
             self._flat[name] = np.empty(size)
@@ -37,14 +37,14 @@ class Buffers(threading.local):
 
 
 def distances(A: Array, B: Array, buffers: Buffers | None = None) -> Distances:
-    """Give squared distances `[n, n]` among the rows of A `[n, k]`, and from B `[m, k]` to A."""
+    """Return squared distances `[n, n]` among the rows of A `[n, k]`, and from B `[m, k]` to A."""
     take = (buffers or Buffers()).take
     among, between = take("among", (len(A), len(A))), take("between", (len(B), len(A)))
     return _among(A, among), _between(B, A, between)
 
 
 def rbf(squared: Distances, gamma: float, buffers: Buffers) -> tuple[Array, Array]:
-    """Give `exp(−γd)` of both squared distances.
+    """Return `exp(−γd)` of both squared distances.
 
     Distances that are in the buffers themselves are overwritten.
     """

@@ -27,11 +27,11 @@ class Machine(NamedTuple):
 
     @property
     def coefficients(self) -> Array:
-        """Give `αᵢ yᵢ` of the support vectors, but for the sign."""
+        """Return `αᵢ yᵢ` of the support vectors, but for the sign."""
         return np.asarray(self.parts[3])
 
     def same_as(self, other: "Machine") -> bool:
-        """Tell whether another machine is this one to the last bit, by the same way there."""
+        """True if another machine has the same weights, bit for bit, reached by the same steps."""
         support, coefficients, steps = (0, 3, 8)
         return all(
             np.array_equal(self.parts[part], other.parts[part])
@@ -56,7 +56,7 @@ def fit(K: Array, y: Array, C: float, *, cache_bytes: int, gamma: float | None =
 
 
 def decision(machine: Machine, K: Array) -> Array:
-    """Give the decision function `[m]` for a kernel `[m, n]`, or for rows, as `fit` was given."""
+    """Return the decision function `[m]` for a kernel `[m, n]`, or for rows, as `fit` was given."""
     values = _libsvm.decision_function(K, *machine.parts[:7], svm_type=C_SVC, **machine.kernel)
     # libsvm takes the class that it met first for the positive one; scikit-learn sorts them.
     return -np.asarray(values, dtype=np.float64).ravel()

@@ -22,7 +22,7 @@ BLOCK = 4096  # rows whose products are added up at once: their copy stays small
 
 
 def with_ones(Z: Array) -> Array:
-    """Give Z `[n, m]` with a column of ones behind it, for the intercept."""
+    """Return Z `[n, m]` with a column of ones behind it, for the intercept."""
     extended = np.ones((len(Z), Z.shape[1] + 1))
     extended[:, :-1] = Z
     return extended
@@ -40,7 +40,7 @@ def path(Z: Array, y: Array, C: Iterator[float] | tuple[float, ...]) -> Iterator
 
 
 def solve(Z: Array, y: Array, C: float, start: Array) -> Array:
-    """Give the weights `[m]` at the minimum of the objective."""
+    """Return the weights `[m]` at the minimum of the objective."""
     w = start
     margin = 1 - y * (Z @ w)
     for _ in range(MOST_STEPS):

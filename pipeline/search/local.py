@@ -14,7 +14,7 @@ from pipeline.search.units import Done, Unit
 
 
 def run(problem: Problem, plan: Plan, units: Sequence[Unit]) -> Iterator[Done]:
-    """Give each unit's scores as it is done, in no order.
+    """Yield each unit's scores as it is done, in no order.
 
     libsvm and the linear algebra release the interpreter's lock, so threads do, and share what is
     prepared; the libraries' own threads would only contend, and are held to one meanwhile.

@@ -1,4 +1,4 @@
-"""How much memory a search takes, and what it does where that is more than it may."""
+"""Plan a search's memory, and what it leaves out of its caches to stay below the limit."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,7 +20,7 @@ class Shape(NamedTuple):
 
 
 class Layout(StrEnum):
-    """What is kept in memory; scores are the same in each."""
+    """What a search caches; the scores are the same for each."""
 
     SHARED = "distances once for each fold, a kernel once for each gamma"
     REBUILT = "a kernel once for each gamma, distances anew for each kernel"
@@ -30,7 +30,7 @@ class Layout(StrEnum):
 
 @dataclass(frozen=True)
 class Plan:
-    """How a search is run: how many units at once, what is kept, and what that takes at most."""
+    """The plan of a search: units at once, what is cached, and the most memory that takes."""
 
     layout: Layout
     jobs: int

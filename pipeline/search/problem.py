@@ -1,4 +1,4 @@
-"""What is searched: a table, its folds, and how a candidate is solved on one of them."""
+"""A search problem: a table, its folds, and the fit of a candidate on one of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -40,14 +40,14 @@ class Problem:
 
     @property
     def shape(self) -> Shape:
-        """Give the size of the largest fold."""
+        """Return the size of the largest fold."""
         training = max(len(fold[0]) for fold in self.folds)
         test = max(len(fold[1]) for fold in self.folds)
         components = self.approximation.components if self.approximation else None
         return Shape(len(self.folds), training, test, self.X.shape[1], components)
 
     def subsampled(self, rows: int, seed: int) -> "Problem":
-        """Give the same search on `rows` of all rows, drawn from each fold's two parts alike.
+        """Return the same search on `rows` of all rows, drawn from each fold's two parts alike.
 
         The draw is that of scikit-learn's `HalvingGridSearchCV`; a smaller one is part of a larger.
         """
@@ -61,13 +61,13 @@ class Problem:
         return replace(self, folds=folds)
 
     def has_both_classes(self) -> bool:
-        """Tell whether every fold has rows of both classes to train on, and to score."""
+        """True if every fold has rows of both classes to train on, and to score."""
         return all(
             len(part) and 0 < self.y[part].mean() < 1 for fold in self.folds for part in fold
         )
 
     def hardest_gamma(self) -> float:
-        """Give the gamma at which a typical kernel entry is neither near 0 nor near 1.
+        """Return the gamma at which a typical kernel entry is neither near 0 nor near 1.
 
         That is one over the mean squared distance of two rows, twice the sum of the variances.
         """
@@ -75,7 +75,7 @@ class Problem:
         return 1 / (2 * variance) if variance > 0 else 1.0
 
     def prepared(self, fold: int) -> "Prepared":
-        """Fit the transformer on a fold's training rows, and give both of its parts."""
+        """Fit the transformer on a fold's training rows and return both of its parts."""
         training, test = self.folds[fold]
         fitted = clone(self.transformer).fit(self.X[training], self.y[training])
         A, B = (np.ascontiguousarray(fitted.transform(self.X[part])) for part in (training, test))

@@ -63,7 +63,7 @@ def _shared_kernel(
 
 
 def _is_unbounded(machines: Sequence[tuple[float, libsvm.Machine]]) -> bool:
-    """Tell whether C has no part any more in how the solver goes.
+    """True if C no longer affects the solver's steps.
 
     C is only met as a bound of the coefficients. Where two C led the same way, step for step and
     bit for bit, to coefficients below both, neither was met, and no larger one will be.

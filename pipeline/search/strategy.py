@@ -31,7 +31,7 @@ class Result(NamedTuple):
 
 @dataclass(frozen=True)
 class Watch:
-    """Who is told: `scored` of every result at once, `settled` where no later one replaces it."""
+    """Callbacks: `scored` runs for every result, `settled` once no later one replaces it."""
 
     scored: Callable[[Result], object] = lambda _: None
     settled: Callable[[Result], object] = lambda _: None
@@ -57,7 +57,7 @@ class Iteration(NamedTuple):
 
 
 class Halving(NamedTuple):
-    """How candidates are halved: one in `factor` goes on, `min_rows` are the first iteration's.
+    """Halving: one candidate in `factor` goes on; the first iteration has `min_rows` rows.
 
     Without `min_rows` there are as few as it takes for the last iteration to use all rows.
     """
@@ -123,13 +123,13 @@ def _rank(result: Result, rank_by: Literal["median", "mean"]) -> tuple[float, fl
 
 
 def _whole_log(value: int, base: int) -> int:
-    """Give the whole part of a logarithm: how often `value` can be divided by `base`."""
+    """Return the whole part of a logarithm: how often `value` can be divided by `base`."""
     return floor(log(value, base) + 1e-9)
 
 
 @dataclass
 class _Collected:
-    """What has come in for a candidate, fold by fold."""
+    """A candidate's scores so far, fold by fold."""
 
     scores: dict[int, float] = field(default_factory=dict)
     fit_s: float = 0.0
@@ -143,7 +143,7 @@ def _score(
     scored: Callable[[Result], object],
     extra: dict[str, int],
 ) -> list[Result]:
-    """Run the units of the candidates; give and tell each result when its last fold is in."""
+    """Run the units of the candidates; yield and report each result when its last fold is in."""
     folds = range(len(problem.folds))
     collected = {candidate: _Collected() for candidate in candidates}
     results: dict[Candidate, Result] = {}

@@ -20,7 +20,7 @@ class Unit(NamedTuple):
 
 
 class UnitScores(NamedTuple):
-    """What a unit came to, for each of its C: ROC AUC, and the seconds for fitting and scoring."""
+    """A unit's scores for each of its C: ROC AUC, and the seconds of fitting and scoring."""
 
     scores: tuple[float, ...]
     fit_s: tuple[float, ...]

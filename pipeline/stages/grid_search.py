@@ -39,7 +39,7 @@ CHECKPOINTS = Path(".dvc/tmp/search")
 
 
 def summary(winner: "pd.Series[Any]", **more: float) -> dict[str, float]:
-    """Give the winner's parameters and cross-validated scores, as `dvc metrics` shows them."""
+    """Return the winner's parameters and cross-validated scores, as `dvc metrics` shows them."""
     scores = {
         f"cv_roc_auc_{statistic}": float(winner[f"{statistic}_test_score"])
         for statistic in ("median", "mean", "std")
@@ -99,7 +99,7 @@ def run(
 
 
 def _write_model(table: Table, refit: "Refit", folder: Path) -> float:
-    """Export the model, write its folder, and give how far it is from scikit-learn's at most."""
+    """Export the model, write its folder and return how far it is from scikit-learn's at most."""
     from pipeline.export.onnx_model import export
     from pipeline.export.parity import check_parity
 
@@ -135,7 +135,7 @@ def _search(search: "Search", checkpoint: "Checkpoint", report: SearchReport) ->
 
 
 def _tracked(params: Params) -> dict[str, str]:
-    """Give the settings that a search is tracked with: its own, and the seed."""
+    """Return the settings that a search is tracked with: its own, and the seed."""
     flat = flatten(params).items()
     return {k: v for k, v in flat if k == "seed" or k.startswith("grid_search.")}
 

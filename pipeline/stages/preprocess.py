@@ -22,7 +22,7 @@ from serving.model.contract import Contract, Feature
 
 
 def with_training_ranges(table: Table) -> Contract:
-    """Give the table's contract, with the lowest and highest known value of each number."""
+    """Return the table's contract, with the lowest and highest known value of each number."""
     features = tuple(
         msgspec.structs.replace(feature, training_range=_known_range(feature, table))
         for feature in table.contract.features

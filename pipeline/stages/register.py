@@ -39,7 +39,7 @@ PRODUCING_STAGES = ["preprocess", "grid_search", "evaluate"]
 
 @dataclass(frozen=True)
 class Result:
-    """What the other stages wrote."""
+    """The files that the other stages wrote."""
 
     training: Path
     test: Path
@@ -139,7 +139,7 @@ def run(params_file: Path, result: Result, lock_file: Path) -> None:
 def report(
     params: Params, metrics: Mapping[str, float], version: str, new_version: bool, placed: Placed
 ) -> str:
-    """Say what was found, where it stands, and why."""
+    """Format the result, its stages, and why it is in no other."""
     interval = f"{metrics['roc_auc_low']:.4f} to {metrics['roc_auc_high']:.4f}"
     figures = (
         f"ROC AUC {metrics['roc_auc']:.4f} ({params.evaluate.confidence:.0%} interval {interval}), "

@@ -50,7 +50,7 @@ class Tracking:
         return without_password(self.uri)
 
     def search(self, query: str) -> list[Run]:
-        """Give the runs that answer a query, the newest first."""
+        """Return the runs that answer a query, the newest first."""
         found: list[Run] = []
         token = ""
         while True:
@@ -63,7 +63,7 @@ class Tracking:
                 return found
 
     def search_own(self, query: str) -> list[Run]:
-        """Give those of this workspace, whose path may hold what a query could not."""
+        """Return those of this workspace, whose path may hold what a query could not."""
         return [r for r in self.search(query) if r.data.tags.get(WORKSPACE_TAG) == workspace()]
 
     def new_run(self, name: str, tags: Mapping[str, str], started: int | None = None) -> Run:
@@ -113,17 +113,17 @@ class Tracking:
 
 
 def shortened(value: str) -> str:
-    """Give a text as a run holds it."""
+    """Return a text as a run holds it."""
     return value[:TEXT_LENGTH]
 
 
 def agrees(run: Run, params: Mapping[str, str]) -> bool:
-    """Say whether all parameters of a run that are named here have these values."""
+    """True if all parameters of a run that are named here have these values."""
     return all(run.data.params.get(k, shortened(v)) == shortened(v) for k, v in params.items())
 
 
 def run_name() -> str:
-    """Give the DVC experiment's name, empty outside an experiment."""
+    """Return the DVC experiment's name, empty outside an experiment."""
     return os.environ.get("DVC_EXP_NAME", "")
 
 

@@ -1,4 +1,4 @@
-"""Who is at work: the project's lock on its tracking store, and the process that tracks a run."""
+"""Locks: one process at a time on the tracking store, one owner for each run."""
 
 import os
 import socket
@@ -59,7 +59,7 @@ class Ownership:
         self._lock = FileLock(_folder() / f"tracking.{run_id}")
 
     def take(self) -> bool:
-        """Say whether it is ours now; it is not while the process that has it lives."""
+        """True if it is ours now; it is not while the process that has it lives."""
         try:
             self._lock.acquire(timeout=0)
         except Timeout:

@@ -16,7 +16,7 @@ Name = tuple[str, str]
 
 @dataclass(frozen=True)
 class CandidateRecord:
-    """What a candidate's run shows; `started` is in milliseconds since 1970, or None."""
+    """A candidate's nested run; `started` is in milliseconds since 1970, or None."""
 
     C: float
     gamma: float
@@ -55,7 +55,7 @@ def from_results(table: pd.DataFrame) -> list[CandidateRecord]:
 
 
 def finished(tracking: Tracking, parent_id: str) -> dict[Name, Run]:
-    """Give the finished nested runs of a search's run."""
+    """Return the finished nested runs of a search's run."""
     query = f"tags.`{PARENT_TAG}` = '{parent_id}' and attributes.status = 'FINISHED'"
     return {(run.data.params["C"], run.data.params["gamma"]): run for run in tracking.search(query)}
 
@@ -70,7 +70,7 @@ def delete_unfinished(tracking: Tracking, parent_id: str) -> None:
 def log_candidates(
     tracking: Tracking, parent_id: str, records: Iterable[CandidateRecord]
 ) -> dict[Name, str]:
-    """Log candidates as nested runs, and give the runs' ids."""
+    """Log candidates as nested runs and return the runs' ids."""
     ids: dict[Name, str] = {}
 
     def log(record: CandidateRecord) -> None:

@@ -78,7 +78,7 @@ class Live:
 
     @property
     def has_work(self) -> bool:
-        """Say whether something is to be logged: at first, that there is a search."""
+        """True if something is to be logged: at first, that there is a search."""
         return not self._run_id or bool(self._pending) or self._finish is not None
 
     def add(self, message: Scored | Finish) -> None:
@@ -196,7 +196,7 @@ class Live:
 
 
 def _leftover(tracking: Tracking, key: str) -> Run | None:
-    """Give this workspace's unfinished run of the same search, and end those of others.
+    """Return this workspace's unfinished run of the same search, and end those of others.
 
     A run whose process lives is left to it.
     """
@@ -246,7 +246,7 @@ def run(messages: Messages) -> None:
 
 
 def _patience(live: Live, retry_at: float) -> float | None:
-    """Say how long to wait for a message before logging what there is."""
+    """Return how long to wait for a message before logging what there is."""
     return max(0.0, retry_at - time.monotonic()) if live.has_work else None
 
 

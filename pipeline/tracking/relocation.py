@@ -26,14 +26,14 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Move:
-    """Where a store says that the project's folder is, and where it is."""
+    """A project's folder as the store has it, and where the project is now."""
 
     before: Path
     now: Path
     database: Path
 
     def correct(self) -> Path:
-        """Write the folder's place into all addresses; give the copy that was made before."""
+        """Write the folder's place into all addresses; return the copy that was made before."""
         backup = self.database.with_name(f"{self.database.name}.before-move")
         with closing(sqlite3.connect(self.database)) as connection, connection:
             with closing(sqlite3.connect(backup)) as copy:
@@ -54,13 +54,13 @@ class Move:
         return backup
 
     def _addresses(self) -> list[tuple[str, str]]:
-        """Give the folder of artifacts as MLflow writes it: an address, or a path alone."""
+        """Return the folder of artifacts as MLflow writes it: an address, or a path alone."""
         old, new = self.before / ARTIFACTS, self.now / ARTIFACTS
         return [(f"{old.as_uri()}/", f"{new.as_uri()}/"), (f"{old}/", f"{new}/")]
 
 
 def find_move(location: str, database: Path | None) -> Move | None:
-    """Say from where the project was moved or copied, by the address of its experiment's artifacts.
+    """Return where the project was moved or copied from, by its experiment's artifact address.
 
     None where the address is right, is not of this machine's disk, or is another project's, with
     which this one shares a store.

@@ -28,7 +28,7 @@ PATIENCE_TO_BREAK_OFF_S = 60.0
 
 
 class SearchReport(Protocol):
-    """Who is told how a search goes."""
+    """Receives the progress of a search."""
 
     def begin(self, experiment: str, key: str, params: Mapping[str, str], total: int) -> None: ...
 
@@ -96,7 +96,7 @@ class LiveReport:
         self._messages.put(Finish(cv_results.decode(), learning_curve.decode(), rank_by))
 
     def end(self, how: Literal["done", "failed", "killed"]) -> None:
-        """Say how it ended, and wait until that is logged; a second Ctrl-C ends the waiting."""
+        """Report how the search ended and wait until it is logged; Ctrl-C ends the wait."""
         self._messages.put(End(how))
         self._messages.put(None)
         if self._process is None:

@@ -63,7 +63,7 @@ class RunRecord:
 def ensure_run(
     tracking: Tracking, record: RunRecord, write_artifacts: WriteArtifacts
 ) -> tuple[str, bool]:
-    """Give the id of the finished run for the record's fingerprint, and whether it is new.
+    """Return the id of the finished run for the record's fingerprint, and whether it is new.
 
     The run that did the search becomes the result's, where it is nobody's yet. Leftovers of an
     interrupted attempt in this workspace are marked KILLED and not used. Where the search came from
@@ -116,7 +116,7 @@ def record_failure(
 
 
 def learning_curve_series(curve: pd.DataFrame) -> dict[str, dict[int, float]]:
-    """Give the learning curve as metrics whose steps are the rows trained on."""
+    """Return the learning curve as metrics whose steps are the rows trained on."""
     rows = curve["rows"].astype(int).tolist()
     return {
         f"learning_curve_{part}_roc_auc": dict(
@@ -139,7 +139,7 @@ def _end_abandoned(tracking: Tracking) -> None:
 
 
 def _adoptable(tracking: Tracking, record: RunRecord) -> Run | None:
-    """Give the newest run of this workspace that did the search and is no result's yet."""
+    """Return the newest run of this workspace that did the search and is no result's yet."""
     query = f"tags.`{CANDIDATES_TAG}` = '{record.candidates_digest}' and tags.kind = '{SEARCH}'"
     for run in tracking.search_own(f"{query} and attributes.status = 'FINISHED'"):
         if agrees(run, record.params):

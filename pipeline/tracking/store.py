@@ -23,7 +23,7 @@ from pipeline.tracking.relocation import Move, find_move
 
 
 def tracking_uri() -> str:
-    """Give the store's address: MLFLOW_TRACKING_URI, or mlflow.db in the project.
+    """Return the store's address: MLFLOW_TRACKING_URI, or mlflow.db in the project.
 
     A relative sqlite file is taken from the project's folder, so that an experiment in DVC's
     temporary copy logs to the one store.
@@ -61,7 +61,7 @@ def open_tracking(
 
 
 def project_move(experiment: str) -> Move | None:
-    """Say from where the project was moved, if the store does not know of it."""
+    """Return the project's move, if it was moved and the store does not know of it."""
     uri = tracking_uri()
     if not exists(experiment, uri):
         return None
@@ -80,7 +80,7 @@ def warm_up() -> None:
 
 @contextmanager
 def _told(uri: str) -> Iterator[None]:
-    """Say in a sentence what a store's library raises."""
+    """Translate what a store's library raises into one sentence."""
     try:
         yield
     except (MlflowException, SQLAlchemyError) as error:
@@ -102,7 +102,7 @@ def _translated(uri: str, error: Exception) -> PipelineError:
 
 
 def exists(experiment: str, uri: str = "") -> bool:
-    """Say whether there is a store that has this experiment; nothing is made."""
+    """True if there is a store that has this experiment; nothing is made."""
     uri = uri or tracking_uri()
     path = _sqlite_file(uri)
     if path is not None and not path.exists():

@@ -44,7 +44,7 @@ def build_transformer(contract: Contract) -> Pipeline:
 
 
 def split_features(contract: Contract) -> dict[str, list[int]]:
-    """Give the columns of each kind, in the order in which they are encoded."""
+    """Return the columns of each kind, in the order in which they are encoded."""
     kinds = [CATEGORIES if f.type == "category" else NUMBERS for f in contract.features]
     return {
         kind: [column for column, found in enumerate(kinds) if found == kind]
@@ -101,6 +101,6 @@ def build_estimator(
 
 
 def mark_missing(X: FloatMatrix, missing_values: Sequence[tuple[float, ...]]) -> FloatMatrix:
-    """Give X `[rows, features]` with NaN for each feature's own values that mean missing."""
+    """Return X `[rows, features]` with NaN for each feature's own values that mean missing."""
     stands_for = [np.isin(X[:, column], values) for column, values in enumerate(missing_values)]
     return np.where(np.column_stack(stands_for), np.nan, X)

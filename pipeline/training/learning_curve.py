@@ -18,7 +18,7 @@ LEARNING_CURVE_SHARES = (0.1, 0.325, 0.55, 0.775, 1.0)  # of the training rows
 
 
 def winners_learning_curve(search: Search, table: Table, winner: "pd.Series[Any]") -> pd.DataFrame:
-    """Give the winner's ROC AUC on training and on unseen rows, as the training rows grow."""
+    """Return the winner's ROC AUC on training and on unseen rows, as the training rows grow."""
     settings, seed = search.settings, search.seed
     svm = build_svm(
         C=winner["param_C"],
@@ -61,7 +61,7 @@ def _mixed(y: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArray[np
 
 
 def _sizes(rows: int, settings: GridSearch) -> npt.NDArray[np.int64]:
-    """Give the numbers of rows of a learning curve: enough for both classes, and for the map."""
+    """Return the numbers of rows of a learning curve: enough for both classes, and for the map."""
     fewest = 2 if settings.approximation == "none" else settings.components
     sizes = np.unique([max(fewest, int(share * rows)) for share in LEARNING_CURVE_SHARES])
     return sizes.astype(np.int64)

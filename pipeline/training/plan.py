@@ -17,7 +17,7 @@ POWER = 2.0  # by which the parts of the refit grow with their rows
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
-    """What a search takes; seconds are of wall time, bytes are the most that it may hold."""
+    """The cost of a search: seconds of wall time, and the most bytes that it may hold."""
 
     rows: int
     features: int
@@ -75,7 +75,7 @@ def figures(search: Search, rows: int, seconds: float) -> Figures:
 
 
 def _plan_for(search: Search, here: Plan, share: float) -> Plan:
-    """Give how the search runs on so many times the rows."""
+    """Return the plan of the search on so many times the rows."""
     shape = search.problem.shape
     larger = Shape(
         shape.folds,
@@ -89,7 +89,7 @@ def _plan_for(search: Search, here: Plan, share: float) -> Plan:
 
 
 def _parts(search: Search, share: float) -> list[tuple[int, float]]:
-    """Give how many candidates are scored on how many training rows of a fold."""
+    """Return how many candidates are scored on how many training rows of a fold."""
     training = search.problem.shape.training * share
     if search.settings.strategy == "grid":
         return [(len(search.candidates), training)]
@@ -98,13 +98,13 @@ def _parts(search: Search, share: float) -> list[tuple[int, float]]:
 
 
 def _grid_s(search: Search, found: Estimate, rows: float) -> float:
-    """Give the seconds of all candidates on one fold, one after the other."""
+    """Return the seconds of all candidates on one fold, one after the other."""
     gammas = {candidate.gamma for candidate in search.candidates}
     return sum(found.unit_s(gamma, rows) for gamma in gammas)
 
 
 def _refit_s(search: Search, found: Estimate, rows: float) -> float:
-    """Give the seconds of the calibrated refit and the learning curve, one fit after the other.
+    """Return the seconds of the calibrated refit and the learning curve, one fit after the other.
 
     Each fold's model, and the final one, is calibrated on as many folds again.
     """

@@ -1,4 +1,4 @@
-"""How long a search will take, from a few units that are timed on some of its rows."""
+"""Estimate a search's time from a few units that are timed on some of its rows."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -78,7 +78,7 @@ def estimate(
 
 
 def _shares(problem: Problem, wanted_rows: int) -> list[float]:
-    """Give growing shares of the rows, the last one that of the rows that are wanted, or all."""
+    """Return growing shares of the rows, the last one that of the rows that are wanted, or all."""
     there = problem.shape.training
     last = min(1.0, wanted_rows / there)
     shares = [min(last / GROWTH, FIRST_ROWS / there)]

@@ -48,7 +48,7 @@ SHARE_OF_MEMORY = 0.25
 
 @dataclass(frozen=True)
 class Search:
-    """What is searched for a table, and how the settings want it done."""
+    """A search: its data, candidates and settings."""
 
     problem: Problem
     candidates: Sequence[Candidate]
@@ -124,7 +124,7 @@ class Search:
 
 @contextmanager
 def runner(search: Search) -> Iterator[tuple[Runner, Plan]]:
-    """Give what runs the search's units, here or on a cluster, and how the first of them run.
+    """Yield what runs the search's units, here or on a cluster, and how the first of them run.
 
     Raises PipelineError where the memory does not suffice or the cluster does not work.
     """
@@ -152,7 +152,7 @@ def run_search(search: Search, checkpoint: Checkpoint, watch: Watch) -> list[Res
 
 
 def memory_limit(settings: GridSearch) -> int:
-    """Give the limit in bytes: as set, or a quarter of what this machine or container has."""
+    """Return the limit in bytes: as set, or a quarter of what this machine or container has."""
     given = _given_limit(settings)
     if given is not None:
         return given
@@ -173,7 +173,7 @@ def approximation(settings: GridSearch, seed: int) -> Nystroem | None:
 
 
 def job_count(search: Search) -> int:
-    """Give how many fits may be under way here at once, as for the search."""
+    """Return how many fits may be under way here at once, as for the search."""
     limit = memory_limit(search.settings)
     return make_plan(search.problem.shape, joblib.cpu_count(), limit).jobs
 

@@ -38,7 +38,7 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def is_readable(feature: Feature, kind: pa.DataType) -> bool:
-    """Tell whether a column of this type can be the feature; numbers are no category's texts."""
+    """True if a column of this type can be the feature; numbers are no category's texts."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     if feature.type == "category":
@@ -76,7 +76,7 @@ def to_values(contract: Contract, columns: list[pa.Array], rows: int) -> Values:
 
 
 def cell(feature: Feature, column: pa.Array, row: int) -> Cell:
-    """Give one cell as `contract.to_matrix` takes it."""
+    """Return one cell as `contract.to_matrix` takes it."""
     value = column[row].as_py()
     if value is None:
         return None
@@ -84,7 +84,7 @@ def cell(feature: Feature, column: pa.Array, row: int) -> Cell:
 
 
 def decoded(column: pa.Array) -> pa.Array:
-    """Give a column's own values, where it holds them as places in a dictionary."""
+    """Return a column's own values, where it holds them as places in a dictionary."""
     is_dictionary = pa.types.is_dictionary(column.type)
     return column.dictionary_decode() if is_dictionary else column
 
@@ -119,7 +119,7 @@ def _cast(text: pa.Array) -> pa.Array | None:
 
 
 def _read(feature: Feature, text: pa.Array) -> tuple[FloatColumn, npt.NDArray[np.bool_]]:
-    """Read every word of a column, once each; give the numbers, and where a word has none."""
+    """Read every word of a column, once each; return the numbers, and where a word has none."""
     encoded = text.dictionary_encode(null_encoding="encode")
     words = encoded.dictionary.to_pylist()
     cells = [None if word is None else read_cell(feature, word) for word in words]

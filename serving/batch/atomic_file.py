@@ -15,7 +15,7 @@ from serving.batch.table import ScoringError
 
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
-    """Give a file to write to; it comes to `path` once the block has ended well, in one step.
+    """Open a file that replaces `path` in one step once the block has ended well.
 
     Until then it is beside it under a hidden name. What runs that were killed have left there is
     removed.
@@ -41,7 +41,7 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Say which file it was that could not be written."""
+    """Raise with the name of the file that could not be written."""
     try:
         yield
     except OSError as error:

@@ -93,7 +93,7 @@ def finish(contract: Contract, prepared: Prepared, answers: Answers) -> Answered
 
 
 def _unread(contract: Contract, features: list[pa.Array], row: int) -> list[Violation]:
-    """Say what is wrong with a row that has text for a number, as an answer to it alone would."""
+    """Return what is wrong with a row that has text for a number, as for that row alone."""
     pairs = zip(contract.features, features, strict=True)
     try:
         to_matrix(contract, [{f.name: cell(f, column, row) for f, column in pairs}])
@@ -112,7 +112,7 @@ def _warnings(
     values: FloatMatrix,
     unseen: dict[int, list[str]],
 ) -> list[str]:
-    """Say of each row what training has not seen; `places` are the keys of `unseen`."""
+    """Return for each row what training has not seen; `places` are the keys of `unseen`."""
     texts = [""] * len(values)
     rules = bounds(contract)
     # Most rows are usual: only of the others is asked what is unusual.

@@ -192,7 +192,7 @@ def _runner() -> Callable[[bytes, FloatMatrix], Answers]:
 
 
 def _versions() -> Callable[[], dict[str, str]]:
-    """Give what tells the versions that must be the same for the same numbers."""
+    """Return the function that reads the versions that must agree for the same numbers."""
     libraries = ("numpy", "onnxruntime")
 
     def versions() -> dict[str, str]:

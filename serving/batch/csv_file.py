@@ -73,7 +73,7 @@ class _Blocks:
         self._tail = b""
 
     def take(self) -> bytes:
-        """Give some more lines; none at the end of the file."""
+        """Return some more lines; none at the end of the file."""
         while piece := self._read():
             self._tail += piece
             if end := _end_of_lines(self._tail):
@@ -96,7 +96,7 @@ class _Blocks:
 
 
 def _whole_records(block: bytes) -> int:
-    """Give the length of the records at a block's start that can be told from one another."""
+    """Return the length of the records at a block's start that can be told from one another."""
     if b'"' not in block:
         return len(block)
     found = RECORDS.match(block)
@@ -156,7 +156,7 @@ def _encode(text: str) -> bytes:
 
 
 def _decoded(record: Record) -> Record:
-    """Give the record, or the fault that it is not UTF-8; its other bytes are written out."""
+    """Return the record, or the fault that it is not UTF-8; its other bytes are written out."""
     cells = record.cells if isinstance(record, Fault) else record
     try:
         "".join(cells).encode()

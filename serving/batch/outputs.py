@@ -146,7 +146,7 @@ SPECIAL = (b'"', b",", b"\r", b"\n")
 
 
 def has_text(kind: pa.DataType) -> bool:
-    """Tell whether CSV can hold a column of this type."""
+    """True if CSV can hold a column of this type."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     plain = pa.types.is_primitive(kind) and not pa.types.is_interval(kind)

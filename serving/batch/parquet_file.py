@@ -56,7 +56,7 @@ class ParquetFile:
             ) from error
 
     def _chunk_rows(self) -> int:
-        """Say how many rows to take at once, by their size on disk and that of the first ones."""
+        """Return how many rows to take at once, by their size on disk and in memory."""
         metadata = self._file.metadata
         groups = (metadata.row_group(i) for i in range(metadata.num_row_groups))
         on_disk = sum(group.total_byte_size for group in groups) / max(1, metadata.num_rows)

@@ -106,6 +106,6 @@ def _rejects(files: Files, table: Table) -> Iterator[Rejects | None]:
 
 
 def _name(progress: Progress, answered: Answered, before: int, most: int) -> None:
-    """Say what is wrong with the first of a part's refused rows."""
+    """Print what is wrong with the first of a part's refused rows."""
     for place in sorted(answered.refused)[: max(0, most)]:
         progress.say(f"row {before + place + 1}: {answered.refused[place]}")

@@ -12,7 +12,7 @@ CHUNK_CELLS = 2**20
 
 
 class ScoringError(Exception):
-    """What keeps a file from being scored, in one sentence."""
+    """A file cannot be scored; the message says why in one sentence."""
 
 
 class Chunk(NamedTuple):

@@ -12,7 +12,7 @@ from serving.predictor import Served, load_served
 
 
 def sync() -> str:
-    """Sync in a process of its own, so that none of mlflow stays; give its line on a failure."""
+    """Sync in a process of its own, so that none of mlflow stays; return its line on a failure."""
     command = [sys.executable, "-m", "serving.following.sync"]
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
     return done.stderr.strip() if done.returncode else ""

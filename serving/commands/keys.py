@@ -10,7 +10,7 @@ from serving.web.keys import Role, new_key, read_keys, write_keys
 
 @click.group()
 def keys() -> None:
-    """Say who may ask: SERVING_API_KEYS_FILE holds a line for each key, and only its hash.
+    """Manage who may call: SERVING_API_KEYS_FILE holds a line for each key, with its hash only.
 
     The service takes up a changed file within a second.
     """

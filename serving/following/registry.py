@@ -42,7 +42,7 @@ class UnreachableError(Exception):
 
 @dataclass(frozen=True)
 class Found:
-    """What a stage names: the version's identity, and what the registry claims of it."""
+    """The version that a stage names: its identity, and what the registry claims of it."""
 
     version: Version
     tags: Mapping[str, str]
@@ -78,7 +78,7 @@ class Registry:
         return Found(version, dict(found.tags), found.run_id or None)
 
     def facts(self, found: Found) -> Facts:
-        """Tell where a version comes from; what the registry does not know is left out."""
+        """Return where a version comes from; what the registry does not know is left out."""
         with _reading("cannot be read"):
             run: Any = _run_or_none(self._client, found.run_id)
         metrics = {} if run is None else dict(run.data.metrics)
@@ -130,7 +130,7 @@ class Registry:
 
 
 def may_exist(uri: str) -> bool:
-    """Tell a sqlite file that is not there: asking MLflow for it would create it."""
+    """Raise for a sqlite file that does not exist: asking MLflow for it would create it."""
     path = uri.removeprefix("sqlite:///").split("?")[0]
     return not uri.startswith("sqlite:///") or Path(path).is_file()
 

@@ -37,7 +37,7 @@ LOCK_PATIENCE = 60.0  # seconds
 
 
 class Outcome(NamedTuple):
-    """What a sync came to, with the sentence to say; `good` where it succeeded.
+    """The outcome of a sync with its sentence; `good` if it succeeded.
 
     `desired` is what the stage names, where the registry could tell; `refusal` is a new one.
     """
@@ -122,7 +122,7 @@ def _follow(
 
 
 def _checked_receipt(folder: Path, demands: Demands, source: Registry, found: Found) -> bytes:
-    """Give the receipt that the version is taken by, empty where none is demanded.
+    """Return the receipt that the version is taken by, empty where none is demanded.
 
     It is read from the store where it is kept. Raises ModelError where it does not do.
     """

@@ -1,1 +1,1 @@
-"""What goes over the wire: rows in, answers out, and how both are described."""
+"""Formats on the wire: rows in, answers out."""

@@ -48,12 +48,12 @@ class Lines(Iterator[str]):
         return self.last
 
     def rest(self) -> str:
-        """Give what has not been read of the pieces that came."""
+        """Return what is unread of the pieces that came."""
         return "".join(self._lines[self.at :])
 
 
 def read_records(lines: Lines) -> Iterator[Record]:
-    """Give the records, of whatever length; pass over empty lines, as the pipeline does."""
+    """Return the records, of whatever length; pass over empty lines, as the pipeline does."""
     reader = csv.reader(lines, strict=True)
     while True:
         start = lines.at
@@ -71,7 +71,7 @@ def read_records(lines: Lines) -> Iterator[Record]:
 
 
 def check_length(record: Record, width: int) -> Record:
-    """Give the record, or the fault that it is not as long as the header."""
+    """Return the record, or the fault that it is not as long as the header."""
     if isinstance(record, Fault) or len(record) == width:
         return record
     fields = "1 field" if len(record) == 1 else f"{len(record)} fields"

@@ -84,7 +84,7 @@ def check_columns(contract: Contract, header: Sequence[str]) -> None:
 
 
 def places(contract: Contract, header: Sequence[str]) -> list[int]:
-    """Give the place of each feature's column."""
+    """Return the place of each feature's column."""
     names = [name.strip() for name in header]
     return [names.index(name) for name in contract.names]
 

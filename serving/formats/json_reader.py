@@ -109,7 +109,7 @@ def _allowed(feature: Feature) -> Any:
 
 
 def _usual(feature: Feature) -> Any:
-    """Give a type for values within the limits and the range seen in training, or missing."""
+    """Return a type for values within the limits and the range seen in training, or missing."""
     if feature.type == "category":
         return _text(feature)
     low, high = feature.training_range or (None, None)
@@ -124,7 +124,7 @@ def _usual(feature: Feature) -> Any:
 
 
 def _text(feature: Feature) -> Any:
-    """Give a type for the texts that are known; what becomes of others is not told here."""
+    """Return a type for the texts that are known; what becomes of others is not told here."""
     if not feature.nullable:
         return Literal[feature.categories]
     known: Any = Literal[tuple(feature.codes)]

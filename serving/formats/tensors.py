@@ -49,7 +49,7 @@ class RequestedOutput(msgspec.Struct):
 
 
 class InferRequest(msgspec.Struct):
-    """What is asked; for what is optional, clients send null as well."""
+    """A request; for what is optional, clients send null as well."""
 
     inputs: Annotated[list[Tensor], msgspec.Meta(min_length=1)]
     id: str | None = None
@@ -108,7 +108,7 @@ def _check_columns(names: list[str], asked: InferRequest) -> None:
 
 
 def _data(tensors: list[Tensor], raw: bytes) -> list[list[Any]]:
-    """Give each tensor's values, flat."""
+    """Return each tensor's values, flat."""
     found, start = [], 0
     for tensor in tensors:
         if tensor.datatype not in DATATYPES:

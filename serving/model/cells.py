@@ -1,4 +1,4 @@
-"""What a cell of a table means: missing, a boolean, a number, or text that is none of them.
+"""The meaning of a table's cell: missing, a boolean, a number, or text that is none of them.
 
 The same words as the pipeline reads so in its own table.
 """

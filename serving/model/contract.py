@@ -41,12 +41,12 @@ class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     @property
     def codes(self) -> dict[str, float]:
-        """What stands in a matrix for each text that a category may be."""
+        """The number of a matrix for each text of a category."""
         missing = {value: np.nan for value in self.missing_values if isinstance(value, str)}
         return missing | {text: float(place) for place, text in enumerate(self.categories)}
 
     def decode(self, number: float) -> float | str | None:
-        """Give a number of a matrix as a row has it."""
+        """Return a number of a matrix as a row has it."""
         if np.isnan(number):
             return None
         return self.categories[int(number)] if self.type == "category" else number
@@ -69,7 +69,7 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         return [feature.name for feature in self.features]
 
     def example(self) -> dict[str, float | bool | str]:
-        """Give a row that is allowed: the middle of what was seen in training, first categories."""
+        """Return an allowed row: the middle of the range seen in training, first categories."""
         return {feature.name: _middle(feature) for feature in self.features}
 
     def to_builtins(self) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def to_matrix(contract: Contract, rows: Sequence[Mapping[str, Any]]) -> FloatMat
 def encode_rows(
     contract: Contract, rows: Sequence[Mapping[str, Any]], *, coded: bool = False
 ) -> tuple[FloatMatrix, list[Unseen]]:
-    """Do what `to_matrix` does, and give the texts that were taken as missing as well.
+    """Do what `to_matrix` does and return the texts that were taken as missing as well.
 
     `coded` rows have categories as a matrix has them, as numbers, where others have texts.
     """

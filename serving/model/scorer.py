@@ -120,7 +120,7 @@ class Scorer:
 
 
 def run_session(session: onnxruntime.InferenceSession, values: FloatMatrix) -> Answers:
-    """Give `Scorer.score` for an open session alone, which is all that a distant worker has."""
+    """Return `Scorer.score` for an open session alone, which is all that a distant worker has."""
     if len(values) <= CHUNK:
         label, probability = session.run(OUTPUTS, {INPUT: values})
         return label, probability

@@ -71,7 +71,7 @@ def bounds(contract: Contract) -> Bounds:
 
 
 def allows(contract: Contract, values: FloatMatrix) -> bool:
-    """Tell whether no value breaks the contract: quick, where `violations` says which do."""
+    """True if no value breaks the contract; quick, while `violations` finds which do."""
     rules = bounds(contract)
     allowed = (values >= rules.lowest) & (values <= rules.highest)
     if len(rules.whole):
@@ -106,7 +106,7 @@ def violations(contract: Contract, values: FloatMatrix) -> list[Violation]:
 def training_warnings(
     contract: Contract, values: FloatMatrix
 ) -> tuple[list[list[str]], dict[str, int]]:
-    """Say, row by row, which values lie outside the range seen in training.
+    """Return, row by row, which values lie outside the range seen in training.
 
     Gives as well how many there are of each feature that has any.
     """
@@ -128,7 +128,7 @@ def training_warnings(
 
 
 def no_category(feature: Feature, text: str) -> str:
-    """Say of a text that it is none of a feature's categories."""
+    """Format that a text is none of a feature's categories."""
     return f"{shown(text)} is none of the categories {listed(feature.categories)}"
 
 
@@ -153,7 +153,7 @@ def _stands_for_missing(feature: Feature, x: npt.NDArray[np.float64]) -> npt.NDA
 
 
 def _rules(feature: Feature, x: npt.NDArray[np.float64]) -> list[tuple[Any, Any]]:
-    """Give each rule as a mask of the values that break it, and how to say so."""
+    """Return each rule as a mask of the values that break it, and how to say so."""
     present = ~_stands_for_missing(feature, x)
     finite = present & np.isfinite(x)
     rules: list[tuple[Any, Any]] = [

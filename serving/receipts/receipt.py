@@ -53,7 +53,7 @@ class Receipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class Demands(msgspec.Struct, frozen=True):
-    """What is demanded of a version beside being whole; without a key no signature is looked at."""
+    """What a version must have beside being whole; without a key no signature is checked."""
 
     gates: bool = True
     allow_forced: bool = False
@@ -70,12 +70,12 @@ def digest_of(content: bytes) -> str:
 
 
 def path_of(receipt_digest: str) -> str:
-    """Give a receipt's place among the artifacts of its version."""
+    """Return a receipt's place among the artifacts of its version."""
     return f"{FOLDER}/{receipt_digest}.json"
 
 
 def check_tags(tags: Mapping[str, str], demands: Demands) -> str:
-    """Give the digest of a version's receipt, "" where none is demanded.
+    """Return the digest of a version's receipt, "" where none is demanded.
 
     Raises ModelError where there is none, and where it is not signed with the key.
     """

@@ -11,7 +11,7 @@ KEY_LENGTH = 16  # characters, at least
 
 
 def signing_key(environ: Mapping[str, str]) -> bytes | None:
-    """Give the key, None where none is set; raises ValueError for one that is too short."""
+    """Return the key, None where none is set; raises ValueError for one that is too short."""
     key = environ.get(KEY_VARIABLE, "")
     if key and len(key) < KEY_LENGTH:
         raise ValueError(
@@ -22,7 +22,7 @@ def signing_key(environ: Mapping[str, str]) -> bytes | None:
 
 
 def sign(key: bytes, *parts: str) -> str:
-    """Give the HMAC-SHA256 (RFC 2104) of texts in which no line breaks, as hexadecimal digits."""
+    """Return the HMAC-SHA256 (RFC 2104) of texts in which no line breaks, as hexadecimal digits."""
     return hmac.new(key, "\n".join(parts).encode(), "sha256").hexdigest()
 
 

@@ -17,7 +17,7 @@ class Connection(TConn):  # type: ignore[misc]
     ends = 0.0  # when the request under way has to be answered
 
     def buffered(self) -> bytes:
-        """Give what of the next request was read along with the last one.
+        """Return what was read of the next request along with the last one.
 
         It happens where an answer is sent before the body has been read; the poller, where gunicorn
         would let the connection wait, does not know of such bytes.
@@ -26,7 +26,7 @@ class Connection(TConn):  # type: ignore[misc]
         return b"" if unreader is None else unreader.buf.getvalue()
 
     def head_is_whole(self) -> bool:
-        """Tell whether a request's headers have all come; also where no more can, or may."""
+        """True if a request's headers are complete, or no more can or may come."""
         seen = peek(self.sock, USUAL_HEAD)
         if seen == b"" or (seen is not None and b"\r\n\r\n" in seen):
             return True

@@ -1,4 +1,4 @@
-"""What gunicorn itself refuses, before there is a request for Flask, in our shape of an error."""
+"""Errors that gunicorn answers with before there is a request, in our shape of an error."""
 
 from gunicorn.http import errors as http_errors
 from werkzeug.http import HTTP_STATUS_CODES

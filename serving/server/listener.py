@@ -1,4 +1,4 @@
-"""How a listening socket turns new clients away without losing those that it has."""
+"""Let a listening socket stop accepting without losing the clients that it has."""
 
 import ctypes
 import socket

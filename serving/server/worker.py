@@ -107,7 +107,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         return True
 
     def _dispatch(self, conn: Connection) -> None:
-        """Give a connection a thread, or a place in the queue."""
+        """Hand a connection to a thread, or queue it."""
         with self._lock:
             if not self._turns:
                 conn.since = time.monotonic()
@@ -222,7 +222,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         return super().handle_request(req, conn)
 
     def notify(self) -> None:
-        """Tell the arbiter that this worker lives; called about once a second."""
+        """Notify the arbiter that this worker lives; called about once a second."""
         super().notify()
         self._cut_off_late()
 

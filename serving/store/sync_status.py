@@ -1,4 +1,4 @@
-"""How the following of the registry stands: written by the process that follows, read by workers.
+"""The status of following the registry: the follower writes it, workers read it.
 
 <store>/sync.json
 """
@@ -17,7 +17,7 @@ REMEMBERED = 10  # refused versions
 
 
 class Kind(StrEnum):
-    """What a sync may come to."""
+    """The possible outcomes of a sync."""
 
     UPDATED = "updated"
     UNCHANGED = "unchanged"

@@ -32,7 +32,7 @@ LEFT_BEHIND = 3600  # seconds after which a temporary folder's process must be g
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """Where a version comes from, as far as the registry knows; `metrics` are of its test rows."""
+    """A version's origin, as far as the registry knows; `metrics` are of its test rows."""
 
     trained_at: datetime | None = None
     git_commit: str | None = None
@@ -58,14 +58,14 @@ class Version(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def version_dir(store: Path, digest: str) -> Path:
-    """Give a digest's folder; raises ModelError for what is no digest (`..` would be a path)."""
+    """Return a digest's folder; raises ModelError for what is no digest (`..` would be a path)."""
     if not DIGEST.fullmatch(digest):
         raise ModelError(f"`{digest[:80]}` is no sha256 digest")
     return store / "versions" / digest
 
 
 def adopt(store: Path, source: Path, version: Version) -> Path:
-    """Copy a verified version's files from `source` into the store, and give their folder.
+    """Copy a verified version's files from `source` into the store and return their folder.
 
     A folder that is already there under this digest is replaced.
     """
@@ -84,7 +84,7 @@ def adopt(store: Path, source: Path, version: Version) -> Path:
 
 
 def receipt(store: Path, digest: str) -> bytes:
-    """Give the receipt that a version was taken with, empty where there is none."""
+    """Return the receipt that a version was taken with, empty where there is none."""
     try:
         return (version_dir(store, digest) / RECEIPT_FILE).read_bytes()
     except OSError:

@@ -12,7 +12,7 @@ MEMBERS = 100  # of a gzip; what follows one is copied, so that a million would 
 
 
 def media_type(environ: dict[str, Any]) -> str:
-    """Give the Content-Type without its parameters."""
+    """Return the Content-Type without its parameters."""
     stated: str = environ.get("CONTENT_TYPE", "")
     return stated.partition(";")[0].strip().lower()
 

@@ -1,4 +1,4 @@
-"""What Prometheus reads, right across the workers.
+"""Prometheus metrics, added up over the workers.
 
 Under gunicorn each worker keeps its figures in a file of `PROMETHEUS_MULTIPROC_DIR`, which must be
 set before this is imported; whichever worker is asked adds all of them up. A request only leaves
@@ -109,7 +109,7 @@ class Metrics:
         )
 
     def keys(self, *, good: bool) -> None:
-        """Say whether the keys in force are those of the keys file."""
+        """Record whether the keys in force are those of the keys file."""
         self._keys.set(good)
 
     def request(self, note: RequestNote) -> None:
@@ -119,7 +119,7 @@ class Metrics:
         self._predictions.append(note)
 
     def model(self, version: str, digest: str) -> None:
-        """Say which version this worker answers with from now on."""
+        """Record which version this worker answers with from now on."""
         if self._model_now is not None:
             self._model_now.set(0)
         self._model_now = self._model.labels(version, digest)

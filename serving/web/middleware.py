@@ -1,4 +1,4 @@
-"""What every request passes on its way to Flask and back: host, key, capacity; log and metrics.
+"""WSGI middleware of every request: host, key and capacity checks; log and metrics.
 
 Around Flask and not in its hooks, since each hook costs, and so that what is refused costs little.
 For the same reason the plain case of an endpoint may be answered here, by the function that its
@@ -121,7 +121,7 @@ class Front:
         return Answer(body, finish)
 
     def _places_for(self, environ: Environ, route: Route) -> BoundedSemaphore | None:
-        """Give what limits how many such requests are answered at once; nothing does for probes."""
+        """Return what limits how many such requests are answered at once; probes have no limit."""
         if route.predicts and environ["REQUEST_METHOD"] == "POST":
             return self._places
         if route.probe or route.needs is Needs.METRICS:
@@ -177,7 +177,7 @@ class Front:
         return headers
 
     def _client(self, environ: Environ) -> str | None:
-        """Give the client's address; behind a trusted proxy the one that this proxy saw.
+        """Return the client's address; behind a trusted proxy the one that this proxy saw.
 
         That is the last of X-Forwarded-For: what stands before it anyone may have written.
         """

@@ -1,4 +1,4 @@
-"""Who may ask for what: each address, the key it needs, and whether it counts as a prediction.
+"""Permissions: the key that each address needs, and whether it counts as a prediction.
 
 What is not named here needs a key, so that a new address is closed until somebody opens it.
 """
@@ -18,7 +18,7 @@ class Needs(Enum):
 
 
 class Route(NamedTuple):
-    """How an address is treated; `name` is its label in metrics.
+    """The rules of an address; `name` is its label in metrics.
 
     `predicts`: its POST requests count against the limit to requests at once.
     """

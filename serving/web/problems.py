@@ -44,7 +44,7 @@ class ErrorAnswer(NamedTuple):
 
 
 def error_answer(path: str, error: ServingError) -> ErrorAnswer:
-    """Give an error of ours the shape of the protocol that `path` belongs to."""
+    """Return an error of ours in the shape of the protocol that `path` belongs to."""
     headers = list(error.headers.items())
     return plain_answer(path, error.status, error.detail, headers, error.errors)
 
@@ -64,7 +64,7 @@ def plain_answer(
     headers: Iterable[tuple[str, str]] = (),
     errors: Sequence[FieldError] = (),
 ) -> ErrorAnswer:
-    """Say a status and a sentence in the shape of the protocol that `path` belongs to."""
+    """Return a status and a sentence in the shape of the protocol that `path` belongs to."""
     shape: msgspec.Struct
     mimetype = JSON
     if path == "/invocations":

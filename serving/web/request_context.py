@@ -11,7 +11,7 @@ from serving.web.worker_state import State
 
 
 class Exchange:
-    """What the endpoints, the log and the metrics know of a request: none of its values."""
+    """What endpoints, log and metrics share of a request; it has none of the request's values."""
 
     __slots__ = ("_served", "key", "request_id", "route", "rows", "started", "state", "status")
 
@@ -31,7 +31,7 @@ class Exchange:
         return self._served and self._served.version.version
 
     def served_model(self) -> Served:
-        """Give the version that answers this request: the same one, however often it is asked.
+        """Return the version that answers this request: the same one, however often it is asked.
 
         Raises NoModelError where there is none.
         """

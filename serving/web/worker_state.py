@@ -1,4 +1,4 @@
-"""What one worker answers with: settings, the version in force, the keys, the figures it keeps."""
+"""The state of one worker: settings, the version in force, keys, metrics."""
 
 from dataclasses import dataclass
 

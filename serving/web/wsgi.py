@@ -1,4 +1,4 @@
-"""What gunicorn's workers load: the application, in step with the store from now on."""
+"""The application that gunicorn's workers load, in step with the store from now on."""
 
 import atexit
 

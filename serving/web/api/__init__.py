@@ -20,7 +20,7 @@ def state() -> State:
 
 
 def served_model() -> Served:
-    """Give the version that answers; raises NoModelError where there is none."""
+    """Return the version that answers; raises NoModelError where there is none."""
     return exchange().served_model()
 
 

@@ -101,7 +101,7 @@ def infer(name: str, version: str | None = None) -> Response:
 
 
 def _model(name: str, version: str | None) -> Served:
-    """Give the version in force.
+    """Return the version in force.
 
     Raises NotFoundError (404) where it is not the one asked for, NoModelError (503) where there is
     none. What is in force is not told: the probes need no key.
@@ -127,7 +127,7 @@ def _read(most: int) -> tuple[InferRequest, bytes]:
 
 
 def _wanted(asked: InferRequest) -> list[str]:
-    """Give the names of the outputs asked for; none named are all."""
+    """Return the names of the outputs asked for; none named are all."""
     names = list(dict.fromkeys(output.name for output in asked.outputs or ())) or list(OUTPUTS)
     for name in names:
         if name not in OUTPUTS:

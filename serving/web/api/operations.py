@@ -42,7 +42,7 @@ def metrics() -> Response:
 
 
 class SyncCollector(Collector):
-    """How the following of the registry stands, from what its process wrote last."""
+    """Return the state of following the registry, as its process wrote it last."""
 
     def __init__(self, followed: Status | None) -> None:
         self._followed = followed

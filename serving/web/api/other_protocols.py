@@ -1,4 +1,4 @@
-"""What the protocols of others share: what they refuse is a 400, told in one sentence."""
+"""Shared by MLflow's and Open Inference's protocols: a refusal is a 400 with one sentence."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

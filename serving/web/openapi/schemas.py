@@ -17,7 +17,7 @@ REFERENCE = "#/components/schemas/{name}"
 
 
 class Description(msgspec.Struct, frozen=True):
-    """What a form for the model needs; `max_rows` and `max_body` (bytes) are of one request."""
+    """A model for a form; `max_rows` and `max_body` (bytes) are of one request."""
 
     model: ModelInfo
     contract: Contract
@@ -31,7 +31,7 @@ def ref(name: str) -> Schema:
 
 
 def schemas(contract: Contract, max_rows: int) -> dict[str, Schema]:
-    """Give every schema of the document, by name."""
+    """Return every schema of the document, by name."""
     sent = (Answer, Description, Problem, MlflowError, InferenceError, InferRequest)
     _, found = msgspec.json.schema_components(sent, ref_template=REFERENCE)
     for schema in found.values():
@@ -51,7 +51,7 @@ def schemas(contract: Contract, max_rows: int) -> dict[str, Schema]:
 
 
 def value_schema(feature: Feature) -> Schema:
-    """Say which JSON values a feature takes: those that `contract.to_matrix` does."""
+    """Return the schema of a feature's JSON values: those that `contract.to_matrix` takes."""
     choices: list[Schema] = [_limits(feature)]
     if feature.missing_values:
         missing = [_plain(value) for value in feature.missing_values]
@@ -95,7 +95,7 @@ def _limits(feature: Feature) -> Schema:
 
 
 def _rows(contract: Contract, max_rows: int) -> dict[str, Schema]:
-    """Give the schemas of one row and of many.
+    """Return the schemas of one row and of many.
 
     No body is both: the value of a row's field is never a list, and neither takes other fields.
     """
@@ -130,7 +130,7 @@ def _prediction(contract: Contract) -> dict[str, Schema]:
 
 
 def _mlflow(contract: Contract, max_rows: int) -> dict[str, Schema]:
-    """Give the schemas of `/invocations`, which ignores what is no feature, and other keys."""
+    """Return the schemas of `/invocations`, which ignores what is no feature, and other keys."""
     values = {feature.name: value_schema(feature) for feature in contract.features}
     record = {"type": "object", "properties": values, "required": contract.names}
     cells = {
@@ -172,7 +172,7 @@ def _mlflow(contract: Contract, max_rows: int) -> dict[str, Schema]:
 
 
 def _tensor(contract: Contract) -> str:
-    """Say how the Open Inference Protocol has categories, whose tensors are numbers."""
+    """Describe categories in the Open Inference Protocol, whose tensors are numbers."""
     said = ["Numbers, or null for a value that is not known"]
     for feature in contract.features:
         if feature.type == "category":
@@ -182,7 +182,7 @@ def _tensor(contract: Contract) -> str:
 
 
 def _inference() -> dict[str, Schema]:
-    """Give the schemas of what the Open Inference Protocol answers with."""
+    """Return the schemas of what the Open Inference Protocol answers with."""
     text: Schema = {"type": "string"}
     texts: Schema = {"type": "array", "items": text}
     tensor: dict[str, Schema] = {
@@ -207,7 +207,7 @@ def _inference() -> dict[str, Schema]:
 
 
 def _service() -> dict[str, Schema]:
-    """Give the schemas of what those who keep the service up are told."""
+    """Return the schemas of what those who keep the service up are told."""
     maybe: Schema = {"type": ["object", "null"]}
     version: dict[str, Schema] = {
         "model": {**maybe, "description": "The version that answers"},

@@ -4,6 +4,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 VENV := .venv
+PORT ?= 5000
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -36,11 +37,11 @@ repro: install ## run what is out of date of the pipeline (dvc repro)
 serve: install ## start the service on the model in production
 	python -m serving
 
-ui: install ## start the MLflow UI
-	@echo "In an experiment's runs, search for   tags.kind = 'result'   to leave out the candidates of each search."
+ui: install ## compare runs in the MLflow UI; PORT=5001 for another port
 	@case "$$MLFLOW_TRACKING_URI" in \
-	  http*) echo "the UI of your tracking server is at $$MLFLOW_TRACKING_URI";; \
-	  *) mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --port 5000;; \
+	  http*) python -m pipeline.tracking.views;; \
+	  *) python -m pipeline.tracking.views http://127.0.0.1:$(PORT) && \
+	     mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --port $(PORT);; \
 	esac
 
 # Three at once also on two cores: much of what they do is to wait.

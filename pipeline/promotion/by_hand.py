@@ -71,7 +71,9 @@ def promote(
             forced=force and not judged.passed,
         )
 
-    return move(store, stage, decide)
+    entry = move(store, stage, decide)
+    stages.show_on_results(store.tracking, store.name)
+    return entry
 
 
 def show(gates: tuple[Gate, ...]) -> None:

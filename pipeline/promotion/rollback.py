@@ -8,6 +8,7 @@ from pipeline.registry import receipts, versions
 from pipeline.registry.ledger import Entry, Ledger
 from pipeline.registry.ledger_store import LedgerStore
 from pipeline.registry.receipts import read_key
+from pipeline.registry.stages import show_on_results
 from serving.model.scorer import ModelError
 from serving.receipts.receipt import RECEIPT_TAG, SIGNATURE_TAG
 
@@ -48,7 +49,9 @@ def roll_back(store: LedgerStore, wanted: str | None, reason: str) -> Entry:
             }
         raise PipelineError(f"no version can be gone back to; {'; '.join(why_not)}")
 
-    return move(store, PRODUCTION, decide)
+    entry = move(store, PRODUCTION, decide)
+    show_on_results(store.tracking, store.name)
+    return entry
 
 
 def _fit(store: LedgerStore, ledger: Ledger, version: str, key: bytes | None) -> Entry:

@@ -1,4 +1,4 @@
-"""Stages of a registered model: aliases that name a version."""
+"""Stages of a registered model: aliases that name a version, shown on the runs of results too."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,8 +7,12 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from pipeline.registry.ledger_store import NOT_FOUND
-from pipeline.tracking.experiment import Tracking
-from serving.model.scorer import ModelError
+from pipeline.tracking.experiment import KIND_TAG, Tracking
+from pipeline.tracking.result_runs import RESULT
+from serving.model.scorer import DIGEST_TAG, ModelError
+
+MOST_VERSIONS = 10_000  # that MLflow gives at once
+VERSION_TAG, STAGE_TAG = "version", "stage"  # of a result: columns of MLflow's table of runs
 
 
 def version_at(tracking: Tracking, name: str, stage: str) -> ModelVersion | None:
@@ -44,6 +48,23 @@ def stages(tracking: Tracking, name: str) -> list[str]:
         if error.error_code in NOT_FOUND:
             return []
         raise
+
+
+def show_on_results(tracking: Tracking, name: str) -> None:
+    """Tag each result with its model's version and stages: columns of MLflow's table of runs."""
+    client, at = tracking.client, dict[str, list[str]]()
+    for stage, number in sorted(client.get_registered_model(name).aliases.items()):
+        at.setdefault(str(number), []).append(stage)
+    versions = client.search_model_versions(f"name = '{name}'", max_results=MOST_VERSIONS)
+    by_age = sorted(versions, key=lambda version: -int(version.version))
+    numbers = {version.tags.get(DIGEST_TAG): str(version.version) for version in by_age}
+    for run in tracking.search(f"tags.{KIND_TAG} = '{RESULT}' and attributes.status = 'FINISHED'"):
+        number = numbers.get(run.data.tags.get(DIGEST_TAG), "")
+        for tag, value in ((VERSION_TAG, number), (STAGE_TAG, ", ".join(at.get(number, [])))):
+            if value and run.data.tags.get(tag) != value:
+                client.set_tag(run.info.run_id, tag, value)
+            elif not value and tag in run.data.tags:
+                client.delete_tag(run.info.run_id, tag)
 
 
 @contextmanager

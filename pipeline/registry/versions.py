@@ -24,7 +24,7 @@ from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
 from pipeline.errors import one_line
 from pipeline.registry.ledger_store import NOT_FOUND, LedgerStore
-from pipeline.registry.stages import absent_as_model_error
+from pipeline.registry.stages import MOST_VERSIONS, absent_as_model_error
 from pipeline.tracking.experiment import Tracking
 from serving.model.contract import Contract
 from serving.model.scorer import (
@@ -36,10 +36,13 @@ from serving.model.scorer import (
     Scorer,
 )
 
-MOST_VERSIONS = 10_000  # that MLflow gives at once
-
 LOGGED_MODEL = "models:/"  # before a logged model's id: where a version's files are
 
+DESCRIPTION = (
+    "Models of this project: each version is one ONNX file, from missing values to the decision "
+    "threshold. The service answers with the version in the stage `production`; "
+    "`python -m pipeline history` shows who moved which stage, when and why."
+)
 SERVED_WITH = ("mlflow", "onnx", "onnxruntime", "numpy", "pandas")
 
 
@@ -58,6 +61,8 @@ def ensure_version(
     """Return the number of the one version with the candidate's digest, and whether it is new."""
     client, digest = tracking.client, candidate.scorer.digest
     LedgerStore(tracking, name).ensure_model()
+    if not client.get_registered_model(name).description:
+        client.update_registered_model(name, DESCRIPTION)
     found = client.search_model_versions(f"name = '{name}' and tags.{DIGEST_TAG} = '{digest}'")
     if found:
         return str(min(int(version.version) for version in found)), False

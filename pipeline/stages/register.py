@@ -27,11 +27,19 @@ from pipeline.promotion.automatic import Placed, place
 from pipeline.promotion.challenger import Candidacy
 from pipeline.registry import versions
 from pipeline.registry.receipts import read_key
+from pipeline.registry.stages import show_on_results
 from pipeline.reports import run_plots
 from pipeline.reports.card_publisher import attach_card
 from pipeline.tracking.experiment import run_name
-from pipeline.tracking.result_runs import FINGERPRINT_TAG, DatasetRecord, RunRecord, ensure_run
+from pipeline.tracking.result_runs import (
+    FINGERPRINT_TAG,
+    DatasetRecord,
+    RunRecord,
+    ensure_run,
+    search_of,
+)
 from pipeline.tracking.store import open_tracking
+from pipeline.tracking.views import addresses, update_views
 from serving.model.scorer import DIGEST_TAG, Scorer
 
 PRODUCING_STAGES = ["preprocess", "grid_search", "evaluate"]
@@ -132,8 +140,13 @@ def run(params_file: Path, result: Result, lock_file: Path) -> None:
         )
         placed = place(candidacy, promote=params.register.auto_promote)
         attach_card(tracking, params.name, version, params.card, scorer.contract)
+        show_on_results(tracking, params.name)
+        update_views(tracking, search_of(tracking, run_id), params.grid_search.rank_by)
+        compared_at, _ = addresses(tracking)
     print(f"run {run_id} is {'new' if new_run else 'there already'}, at {tracking.shown_uri}")
     print(report(params, metrics, version, new_version, placed))
+    served = tracking.uri.startswith("http")
+    print(f"compare results in MLflow{'' if served else ' (`make ui`)'}: {compared_at}")
 
 
 def report(

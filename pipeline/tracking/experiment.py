@@ -1,4 +1,4 @@
-"""An experiment's client, and the tags and limits of its runs."""
+"""A project's two experiments: `<name>` holds its results, `<name>-search` all other runs."""
 
 import getpass
 import os
@@ -15,7 +15,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from pipeline.tracking.locks import WORKSPACE_TAG, workspace
 
-# Sets results apart in the UI from the candidates, of which each brings a hundred.
+# What a run is: a result, a search, one of its candidates, a failure, the ledger.
 KIND_TAG = "kind"
 
 # The stage's process that a run is of; ids that the system gives come again.
@@ -38,10 +38,14 @@ Steps = Mapping[int, float]
 
 @dataclass(frozen=True)
 class Tracking:
-    """An experiment in a tracking store."""
+    """A project's experiments in a tracking store: one for results, one for searches.
+
+    Results compare in MLflow's UI as they stand, since nothing else is in their experiment.
+    """
 
     client: MlflowClient
     experiment_id: str
+    search_experiment_id: str
     uri: str
     logged_at: int = field(default_factory=lambda: int(time.time() * 1000))
 
@@ -50,12 +54,15 @@ class Tracking:
         return without_password(self.uri)
 
     def search(self, query: str) -> list[Run]:
-        """Return the runs that answer a query, the newest first."""
+        """Return the runs of both experiments that answer a query, the newest first."""
         found: list[Run] = []
         token = ""
         while True:
             page = self.client.search_runs(
-                [self.experiment_id], query, max_results=PAGE, page_token=token or None
+                [self.experiment_id, self.search_experiment_id],
+                query,
+                max_results=PAGE,
+                page_token=token or None,
             )
             found += page
             token = page.token
@@ -66,12 +73,19 @@ class Tracking:
         """Return those of this workspace, whose path may hold what a query could not."""
         return [r for r in self.search(query) if r.data.tags.get(WORKSPACE_TAG) == workspace()]
 
+    def new_result(self, name: str, tags: Mapping[str, str]) -> Run:
+        """Open a run among the results."""
+        return self._create(self.experiment_id, name, tags)
+
     def new_run(self, name: str, tags: Mapping[str, str], started: int | None = None) -> Run:
-        """Open a run; `started` is in milliseconds since 1970, without it now."""
+        """Open a run that is no result; `started` is in milliseconds since 1970, else now."""
+        return self._create(self.search_experiment_id, name, tags, started)
+
+    def _create(
+        self, experiment_id: str, name: str, tags: Mapping[str, str], started: int | None = None
+    ) -> Run:
         marks = {"mlflow.user": user(), "mlflow.source.name": "dvc.yaml", **tags}
-        return self.client.create_run(
-            self.experiment_id, run_name=name, tags=marks, start_time=started
-        )
+        return self.client.create_run(experiment_id, run_name=name, tags=marks, start_time=started)
 
     def log(
         self,
@@ -115,11 +129,6 @@ class Tracking:
 def shortened(value: str) -> str:
     """Return a text as a run holds it."""
     return value[:TEXT_LENGTH]
-
-
-def agrees(run: Run, params: Mapping[str, str]) -> bool:
-    """True if all parameters of a run that are named here have these values."""
-    return all(run.data.params.get(k, shortened(v)) == shortened(v) for k, v in params.items())
 
 
 def run_name() -> str:

@@ -41,7 +41,7 @@ from pipeline.tracking.result_runs import (
     DESCRIPTION_TAG,
     FAILED_STAGE_TAG,
     SEARCH,
-    SEARCH_RUN_TAG,
+    WINNERS_METRICS,
     learning_curve_series,
 )
 from pipeline.tracking.store import open_tracking, warm_up
@@ -57,8 +57,6 @@ REASONS = {
     "killed": "interrupted",
     "done": "the tracking store did not take all of it",
 }
-# Those that the candidates have as well: parent and candidates make one picture.
-WINNERS_METRICS = {f"cv_roc_auc_{statistic}" for statistic in ("median", "mean", "std")}
 
 Messages = queue.SimpleQueue[Message | None]
 
@@ -179,10 +177,7 @@ class Live:
             params=winner.params,
             metrics={k: v for k, v in winner.metrics.items() if k in WINNERS_METRICS},
             series=learning_curve_series(curve),
-            tags={
-                CANDIDATES_TAG: sha256(finish.cv_results.encode()).hexdigest(),
-                SEARCH_RUN_TAG: self._run_id,
-            },
+            tags={CANDIDATES_TAG: sha256(finish.cv_results.encode()).hexdigest()},
         )
 
     def _say_away(self, error: PipelineError) -> None:

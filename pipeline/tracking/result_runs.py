@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,21 +16,24 @@ from pipeline.tracking.experiment import (
     KIND_TAG,
     PROCESS_TAG,
     Tracking,
-    agrees,
     run_name,
     shortened,
 )
 from pipeline.tracking.locks import WORKSPACE_TAG, Ownership, workspace
-from pipeline.tracking.nested_runs import complete, from_results
+from pipeline.tracking.nested_runs import complete, from_results, log_candidates
 from pipeline.tracking.store import open_tracking
 
 RESULT, SEARCH, FAILURE = "result", "search", "failure"
 FINGERPRINT_TAG = "pipeline.fingerprint"
-# Of a run that did a search: the digest of its results. Of a result: the run that did its search.
+# Of a search: the digest of its results. Of a result: the run of its search.
 CANDIDATES_TAG = "search.digest"
 SEARCH_RUN_TAG = "search.run_id"
+RESULT_RUN_TAG = "result.run_id"  # of a search: the newest result of it
 FAILED_STAGE_TAG = "failed.stage"
 DESCRIPTION_TAG = "mlflow.note.content"
+
+# A search has those of its winner, and so have the candidates: they make one picture.
+WINNERS_METRICS = {f"cv_roc_auc_{statistic}" for statistic in ("median", "mean", "std")}
 
 WriteArtifacts = Callable[[Path], None]
 
@@ -65,20 +69,16 @@ def ensure_run(
 ) -> tuple[str, bool]:
     """Return the id of the finished run for the record's fingerprint, and whether it is new.
 
-    The run that did the search becomes the result's, where it is nobody's yet. Leftovers of an
-    interrupted attempt in this workspace are marked KILLED and not used. Where the search came from
-    a cache its candidates are linked, and logged where no finished run has them.
+    The run of its search is named by a tag, and made from the results if no finished run has them,
+    as after the tracking store was deleted. Leftovers of an interrupted attempt in this workspace
+    are deleted: the experiment of results holds finished ones only.
     """
     _end_abandoned(tracking)
     for run in tracking.search(f"tags.`{FINGERPRINT_TAG}` = '{record.fingerprint}'"):
         if run.info.status == "FINISHED":
-            _ensure_candidates(tracking, run, record)
+            _link_search(tracking, run, record)
             return str(run.info.run_id), False
-        if run.info.status == "RUNNING" and run.data.tags.get(WORKSPACE_TAG) == workspace():
-            tracking.end(run.info.run_id, "KILLED")
-    run = _adoptable(tracking, record) or tracking.new_run(record.name, {KIND_TAG: RESULT})
-    _make_result(tracking, run, record, write_artifacts)
-    return str(run.info.run_id), True
+    return _make_result(tracking, record, write_artifacts), True
 
 
 def record_failure(
@@ -127,66 +127,98 @@ def learning_curve_series(curve: pd.DataFrame) -> dict[str, dict[int, float]]:
 
 
 def _end_abandoned(tracking: Tracking) -> None:
-    """Mark the searches of this workspace that are RUNNING although no process tracks them.
+    """End the searches of this workspace that no process tracks, and delete its unfinished results.
 
     They were left so by a store that went away, a `kill -9`, or an interrupted `register`.
     """
-    query = f"tags.{KIND_TAG} = '{SEARCH}' and attributes.status = 'RUNNING'"
-    for run in tracking.search_own(query):
-        if (owned := Ownership(run.info.run_id)).take():
+    for run in tracking.search_own("attributes.status = 'RUNNING'"):
+        kind = run.data.tags.get(KIND_TAG)
+        if kind == RESULT:
+            tracking.client.delete_run(run.info.run_id)
+        elif kind == SEARCH and (owned := Ownership(run.info.run_id)).take():
             owned.give_up()
             tracking.end(run.info.run_id, "KILLED")
 
 
-def _adoptable(tracking: Tracking, record: RunRecord) -> Run | None:
-    """Return the newest run of this workspace that did the search and is no result's yet."""
-    query = f"tags.`{CANDIDATES_TAG}` = '{record.candidates_digest}' and tags.kind = '{SEARCH}'"
-    for run in tracking.search_own(f"{query} and attributes.status = 'FINISHED'"):
-        if agrees(run, record.params):
-            return run
-    return None
-
-
-def _make_result(
-    tracking: Tracking, run: Run, record: RunRecord, write_artifacts: WriteArtifacts
-) -> None:
-    client, run_id = tracking.client, str(run.info.run_id)
-    client.update_run(run_id, status="RUNNING", name=record.name)
-    run = client.get_run(run_id)
-    tags = {
-        **record.tags,
-        KIND_TAG: RESULT,
-        FINGERPRINT_TAG: record.fingerprint,
-        WORKSPACE_TAG: workspace(),
-    }
-    with TemporaryDirectory() as folder, ThreadPoolExecutor(1) as aside:
-        written = aside.submit(write_artifacts, Path(folder))
-        tracking.log(
-            run_id,
-            params={k: v for k, v in record.params.items() if k not in run.data.params},
-            metrics=record.metrics,
-            series=learning_curve_series(record.learning_curve),
-            tags=tags,
-        )
-        client.log_inputs(run_id, [_dataset_input(dataset) for dataset in record.datasets])
-        _ensure_candidates(tracking, run, record)
-        written.result()
-        client.log_artifacts(run_id, folder)
+def _make_result(tracking: Tracking, record: RunRecord, write_artifacts: WriteArtifacts) -> str:
+    """Log the result as a run and return its id; nothing is left of it if that fails."""
+    client = tracking.client
+    marks = {KIND_TAG: RESULT, WORKSPACE_TAG: workspace()}
+    run = tracking.new_result(record.name, marks)
+    run_id = str(run.info.run_id)
+    try:
+        with TemporaryDirectory() as folder, ThreadPoolExecutor(1) as aside:
+            written = aside.submit(write_artifacts, Path(folder))
+            tracking.log(
+                run_id,
+                params=record.params,
+                metrics=record.metrics,
+                series=learning_curve_series(record.learning_curve),
+                tags={**record.tags, FINGERPRINT_TAG: record.fingerprint},
+            )
+            client.log_inputs(run_id, [_dataset_input(dataset) for dataset in record.datasets])
+            _link_search(tracking, run, record)
+            written.result()
+            client.log_artifacts(run_id, folder)
+    except BaseException:
+        with suppress(Exception):  # the failure itself matters more
+            client.delete_run(run_id)
+        raise
     client.set_terminated(run_id, "FINISHED")
+    return run_id
 
 
-def _ensure_candidates(tracking: Tracking, run: Run, record: RunRecord) -> None:
-    """Name the run that has all the candidates: its own search's, another finished one, or it."""
-    digest, run_id = record.candidates_digest, str(run.info.run_id)
-    found = tracking.search(f"tags.`{CANDIDATES_TAG}` = '{digest}'")
-    ids = [r.info.run_id for r in found if r.info.status == "FINISHED" or r.info.run_id == run_id]
-    if run.info.status == "FINISHED" and run.data.tags.get(SEARCH_RUN_TAG) in ids:
+def _link_search(tracking: Tracking, result: Run, record: RunRecord) -> None:
+    """Let a result and the run of its search name each other."""
+    query = f"tags.`{CANDIDATES_TAG}` = '{record.candidates_digest}'"
+    searches = tracking.search(f"{query} and attributes.status = 'FINISHED'")
+    if result.data.tags.get(SEARCH_RUN_TAG) in [run.info.run_id for run in searches]:
         return  # as it was left
-    # Its own before another's; of those the oldest, which others name already.
-    search_run_id = run_id if run_id in ids or not ids else ids[-1]
-    complete(tracking, search_run_id, from_results(record.candidates))
-    own = {CANDIDATES_TAG: digest} if search_run_id == run_id else {}
-    tracking.log(run_id, tags={SEARCH_RUN_TAG: search_run_id, **own})
+    # In a store from before there were two experiments, a result is the run of its search as well.
+    own = [run for run in searches if run.data.tags.get(KIND_TAG) == SEARCH]
+    # The oldest of several, which others name already.
+    search = (own or searches)[-1] if searches else _log_search(tracking, record)
+    candidates = from_results(record.candidates)
+    complete(tracking, search.info.run_id, candidates)
+    if search.data.tags.get(KIND_TAG) == SEARCH:
+        note = f"{len(candidates)} candidates; the result is {_link(result)}."
+        marks = {RESULT_RUN_TAG: str(result.info.run_id), DESCRIPTION_TAG: note}
+        tracking.log(search.info.run_id, tags=marks)
+    note = f"The best of {len(candidates)} candidates: {_link(search)} is their search."
+    marks = {SEARCH_RUN_TAG: str(search.info.run_id), DESCRIPTION_TAG: note}
+    tracking.log(result.info.run_id, tags=marks)
+
+
+def search_of(tracking: Tracking, run_id: str) -> str:
+    """Return the id of the run of a result's search."""
+    return str(tracking.client.get_run(run_id).data.tags[SEARCH_RUN_TAG])
+
+
+def _log_search(tracking: Tracking, record: RunRecord) -> Run:
+    """Log a search whose results came from DVC's cache."""
+    candidates = from_results(record.candidates)
+    settings = {
+        k: v for k, v in record.params.items() if k.split(".")[0] in ("seed", "grid_search")
+    }
+    marks = {KIND_TAG: SEARCH, WORKSPACE_TAG: workspace()}
+    run = tracking.new_run(run_name() or f"search {record.candidates_digest[:8]}", marks)
+    run_id = str(run.info.run_id)
+    log_candidates(tracking, run_id, candidates)
+    tracking.log(
+        run_id,
+        params={**settings, **candidates[0].params},
+        metrics={k: v for k, v in record.metrics.items() if k in WINNERS_METRICS},
+        series=learning_curve_series(record.learning_curve),
+        tags={CANDIDATES_TAG: record.candidates_digest},
+    )
+    tracking.client.set_terminated(run_id, "FINISHED")
+    return run
+
+
+def _link(run: Run) -> str:
+    """Return a link within MLflow's UI."""
+    address = f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+    return f"[{run.info.run_name}]({address})"
 
 
 def _dataset_input(record: DatasetRecord) -> DatasetInput:

@@ -21,6 +21,10 @@ from pipeline.tracking.experiment import Tracking, without_password
 from pipeline.tracking.locks import exclusive
 from pipeline.tracking.relocation import Move, find_move
 
+SEARCHES_SUFFIX = "-search"  # of the experiment beside that of the results
+ROLE_TAG = "pipeline.experiment"  # of an experiment: what it holds
+RESULTS, SEARCHES = "results", "searches"
+
 
 def tracking_uri() -> str:
     """Return the store's address: MLFLOW_TRACKING_URI, or mlflow.db in the project.
@@ -57,7 +61,7 @@ def open_tracking(
         mlflow.set_tracking_uri(uri)
         _create_whole(uri)
         client = MlflowClient(uri)
-        yield Tracking(client, _experiment_id(client, experiment, uri), uri)
+        yield Tracking(client, *_experiment_ids(client, experiment, uri), uri)
 
 
 def project_move(experiment: str) -> Move | None:
@@ -131,7 +135,35 @@ def _create_whole(uri: str) -> None:
     partial.replace(path)
 
 
-def _experiment_id(client: MlflowClient, name: str, uri: str) -> str:
+def _experiment_ids(client: MlflowClient, name: str, uri: str) -> tuple[str, str]:
+    """Return the ids of the experiment of results and of that of searches, created at first use.
+
+    Raises PipelineError if one of them is the other kind of another project's.
+    """
+    searches = name + SEARCHES_SUFFIX
+    if _role(client, name) == SEARCHES:
+        raise PipelineError(
+            f"the experiment {name} holds the searches of the project "
+            f"{name.removesuffix(SEARCHES_SUFFIX)}: choose another `name` in params.yaml"
+        )
+    if _role(client, searches) not in (None, SEARCHES):
+        raise PipelineError(
+            f"the experiment {searches} holds the results of another project, and is where the "
+            f"searches of {name} would go: choose another `name` in params.yaml"
+        )
+    return (
+        _experiment_id(client, name, uri, RESULTS),
+        _experiment_id(client, searches, uri, SEARCHES),
+    )
+
+
+def _role(client: MlflowClient, name: str) -> str | None:
+    """Return what an experiment holds, None if there is none; one without a tag is of results."""
+    experiment = client.get_experiment_by_name(name)
+    return None if experiment is None else experiment.tags.get(ROLE_TAG, RESULTS)
+
+
+def _experiment_id(client: MlflowClient, name: str, uri: str, role: str) -> str:
     experiment = client.get_experiment_by_name(name)
     if experiment is not None:
         if move := find_move(experiment.artifact_location, _sqlite_file(uri)):
@@ -144,5 +176,8 @@ def _experiment_id(client: MlflowClient, name: str, uri: str) -> str:
         return str(experiment.experiment_id)
     # A local store keeps artifacts in the project; a server knows its own place.
     location = (project_root() / "mlruns" / name).as_uri() if uri.startswith("sqlite") else None
-    tags = {"mlflow.experimentKind": "custom_model_development"}  # how the UI lays it out
+    tags = {
+        "mlflow.experimentKind": "custom_model_development",  # how the UI lays it out
+        ROLE_TAG: role,
+    }
     return str(client.create_experiment(name, artifact_location=location, tags=tags))

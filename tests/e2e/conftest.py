@@ -15,23 +15,30 @@ class Store:
     client: MlflowClient
 
     def runs(self) -> list[Run]:
-        experiment = self.client.get_experiment_by_name(NAME)
-        assert experiment is not None
-        return list(self.client.search_runs([experiment.experiment_id], max_results=5000))
+        """Return all runs: results, searches with their candidates, failures, the ledger."""
+        return [*self.results(), *self.other_runs()]
 
-    def results(self, status: str = "FINISHED") -> list[Run]:
-        """Give the runs that are no candidates of a search, nor the ledger."""
+    def results(self) -> list[Run]:
+        """Return the runs of the experiment of results, whatever they are."""
+        return self._runs_in(NAME)
+
+    def other_runs(self, status: str = "") -> list[Run]:
+        """Return the runs of the experiment of searches that are no candidates."""
         return [
             run
-            for run in self.runs()
-            if run.info.status == status
-            and "mlflow.parentRunId" not in run.data.tags
-            and run.data.tags.get("kind") != "ledger"
+            for run in self._runs_in(f"{NAME}-search")
+            if "mlflow.parentRunId" not in run.data.tags and status in ("", run.info.status)
         ]
 
-    def candidates(self, parent: Run) -> list[Run]:
-        key = "mlflow.parentRunId"
-        return [run for run in self.runs() if run.data.tags.get(key) == parent.info.run_id]
+    def candidates(self, result: Run) -> list[Run]:
+        """Return the candidates of a result's search."""
+        parent, key = result.data.tags["search.run_id"], "mlflow.parentRunId"
+        return [run for run in self._runs_in(f"{NAME}-search") if run.data.tags.get(key) == parent]
+
+    def _runs_in(self, name: str) -> list[Run]:
+        experiment = self.client.get_experiment_by_name(name)
+        assert experiment is not None
+        return list(self.client.search_runs([experiment.experiment_id], max_results=5000))
 
     def versions(self) -> dict[str, set[str]]:
         """Give each version's stages."""

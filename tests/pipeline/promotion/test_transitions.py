@@ -43,7 +43,7 @@ def connect(uri: str, experiment: str = "moves") -> Tracking:
     client = MlflowClient(uri, uri)
     found = client.get_experiment_by_name(experiment)
     number = found.experiment_id if found else client.create_experiment(experiment)
-    return Tracking(client, str(number), uri)
+    return Tracking(client, str(number), str(number), uri)
 
 
 @pytest.fixture
@@ -138,7 +138,8 @@ def test_a_move_that_is_killed_at_any_step_is_made_good_by_the_next(
     for step in count(1):
         target = "23"[step % 2]
         dying = Dying(store.tracking.client, step, after=after)
-        weak = LedgerStore(Tracking(dying, store.tracking.experiment_id, "x"), store.name)
+        number = store.tracking.experiment_id
+        weak = LedgerStore(Tracking(dying, number, number, "x"), store.name)
         with suppress(KilledError):
             move(weak, "production", to(target))
             break

@@ -62,8 +62,16 @@ def results(tracking: Tracking) -> list[Run]:
     return list(tracking.client.search_runs([tracking.experiment_id]))
 
 
+def other_runs(tracking: Tracking) -> list[Run]:
+    return list(tracking.client.search_runs([tracking.search_experiment_id]))
+
+
 def nested_of(tracking: Tracking, parent_id: str) -> list[Run]:
-    return [r for r in results(tracking) if r.data.tags.get("mlflow.parentRunId") == parent_id]
+    return [r for r in other_runs(tracking) if r.data.tags.get("mlflow.parentRunId") == parent_id]
+
+
+def tags_of(tracking: Tracking, run_id: str) -> dict[str, str]:
+    return dict(tracking.client.get_run(run_id).data.tags)
 
 
 def write_nothing(folder: Path) -> None:
@@ -91,26 +99,29 @@ def test_the_same_fingerprint_gets_one_run(tracking: Tracking) -> None:
     assert [f.path for f in tracking.client.list_artifacts(first)] == ["note.txt"]
 
 
-def test_candidates_are_logged_once_and_linked_from_a_second_run(tracking: Tracking) -> None:
+def test_candidates_are_logged_once_and_linked_from_two_results(tracking: Tracking) -> None:
     first, _ = ensure_run(tracking, record("a" * 64), write_nothing)
     second, _ = ensure_run(tracking, record("b" * 64), write_nothing)
-    runs = tracking.client.search_runs([tracking.experiment_id])
-    nested = [r for r in runs if r.data.tags.get("mlflow.parentRunId") == first]
-    assert len(runs) == 4
+    assert {run.info.run_id for run in results(tracking)} == {first, second}
+    (search,) = (run for run in other_runs(tracking) if run.data.tags["kind"] == "search")
+    nested = nested_of(tracking, search.info.run_id)
     assert sorted(r.data.metrics["rank"] for r in nested) == [1, 2]
     assert {r.data.params["C"] for r in nested} == {"1.0", "10.0"}
-    assert tracking.client.get_run(second).data.tags["search.run_id"] == first
+    for run_id in (first, second):
+        assert tags_of(tracking, run_id)["search.run_id"] == search.info.run_id
+        assert f"runs/{search.info.run_id}" in tags_of(tracking, run_id)["mlflow.note.content"]
+    assert search.data.tags["result.run_id"] == second
+    assert f"runs/{second}" in search.data.tags["mlflow.note.content"]
 
 
-def test_candidates_whose_run_was_deleted_are_logged_again(tracking: Tracking) -> None:
-    first, _ = ensure_run(tracking, record("a" * 64), write_nothing)
-    second, _ = ensure_run(tracking, record("b" * 64), write_nothing)
-    tracking.client.delete_run(first)
-    again, is_new = ensure_run(tracking, record("b" * 64), write_nothing)
-    assert (again, is_new) == (second, False)
-    nested = [r for r in results(tracking) if r.data.tags.get("mlflow.parentRunId") == second]
-    assert len(nested) == 2
-    assert tracking.client.get_run(second).data.tags["search.run_id"] == second
+def test_a_search_that_was_deleted_is_logged_again(tracking: Tracking) -> None:
+    run_id, _ = ensure_run(tracking, record(), write_nothing)
+    deleted = tags_of(tracking, run_id)["search.run_id"]
+    tracking.client.delete_run(deleted)
+    assert ensure_run(tracking, record(), write_nothing) == (run_id, False)
+    again = tags_of(tracking, run_id)["search.run_id"]
+    assert again != deleted
+    assert len(nested_of(tracking, again)) == 2
 
 
 def test_a_run_of_another_workspace_is_left_to_it(tracking: Tracking) -> None:
@@ -123,22 +134,24 @@ def test_a_run_of_another_workspace_is_left_to_it(tracking: Tracking) -> None:
     assert tracking.client.get_run(run_id).info.status == "RUNNING"
 
 
-def test_a_run_whose_candidates_are_not_all_there_is_not_linked(tracking: Tracking) -> None:
+def test_nothing_is_left_of_a_result_that_was_interrupted(tracking: Tracking) -> None:
     def interrupted(folder: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        ensure_run(tracking, record("a" * 64), interrupted)
-    (nested, *_) = (r for r in results(tracking) if "mlflow.parentRunId" in r.data.tags)
-    tracking.client.update_run(nested.info.run_id, status="RUNNING")
+        ensure_run(tracking, record(), interrupted)
+    assert results(tracking) == []
+    run_id, is_new = ensure_run(tracking, record(), write_nothing)
+    assert is_new
+    assert [run.info.run_id for run in results(tracking)] == [run_id]
+
+
+def test_a_result_whose_process_was_killed_is_deleted_by_the_next(tracking: Tracking) -> None:
+    killed, _ = ensure_run(tracking, record("a" * 64), write_nothing)
+    tracking.client.update_run(killed, status="RUNNING")
     run_id, is_new = ensure_run(tracking, record("a" * 64), write_nothing)
     assert is_new
-    left = [r for r in results(tracking) if "pipeline.fingerprint" in r.data.tags]
-    assert {r.info.run_id == run_id: r.info.status for r in left} == {
-        True: "FINISHED",
-        False: "KILLED",
-    }
-    assert tracking.client.get_run(nested.info.run_id).info.status == "KILLED"
+    assert [run.info.run_id for run in results(tracking)] == [run_id]
 
 
 def test_a_failure_leaves_a_run_that_says_why(tmp_path: Path) -> None:
@@ -152,7 +165,8 @@ def test_a_failure_leaves_a_run_that_says_why(tmp_path: Path) -> None:
         params={"seed": "1"},
     )
     with open_tracking("trial") as tracking:
-        (run,) = tracking.client.search_runs([tracking.experiment_id])
+        (run,) = other_runs(tracking)
+        assert results(tracking) == []
     assert run.info.status == "FAILED"
     assert run.data.tags["failed.stage"] == "evaluate"
     assert run.data.tags["failed.reason"] == "no rows"
@@ -173,7 +187,7 @@ def test_a_failure_in_an_experiment_has_the_experiment_s_name(
         params={},
     )
     with open_tracking("trial") as tracking:
-        (run,) = tracking.client.search_runs([tracking.experiment_id])
+        (run,) = other_runs(tracking)
     assert run.info.run_name == "vague-hope"
 
 
@@ -196,29 +210,36 @@ def test_the_learning_curve_is_a_series_whose_steps_are_rows(tracking: Tracking)
     assert [(point.step, point.value) for point in series] == [(10, 0.7), (20, 0.8)]
 
 
-def test_the_run_that_did_the_search_becomes_the_result_s(tracking: Tracking) -> None:
+def test_a_result_stands_alone_and_its_search_keeps_the_candidates(tracking: Tracking) -> None:
     searched = a_search(tracking)
     run_id, is_new = ensure_run(tracking, record(), write_nothing)
-    assert (run_id, is_new) == (searched, True)
-    run = tracking.client.get_run(run_id)
-    assert (run.info.status, run.info.run_name) == ("FINISHED", "a run")
+    assert is_new
+    (run,) = results(tracking)
+    assert (run.info.run_id, run.info.status, run.info.run_name) == (run_id, "FINISHED", "a run")
     assert run.data.tags["kind"] == "result"
     assert run.data.tags["pipeline.fingerprint"] == "f" * 64
-    assert run.data.tags["search.run_id"] == run_id
+    assert run.data.tags["search.run_id"] == searched
     assert run.data.params.keys() == {"seed", "long"}
     assert run.data.metrics["roc_auc"] == 0.8
-    assert len(nested_of(tracking, run_id)) == 2
-    assert len(results(tracking)) == 3
+    assert len(nested_of(tracking, searched)) == 2
+    assert len(other_runs(tracking)) == 3
     assert ensure_run(tracking, record(), write_nothing) == (run_id, False)
 
 
-def test_a_search_becomes_one_result_s_and_is_linked_from_the_next(tracking: Tracking) -> None:
-    searched = a_search(tracking)
-    first, _ = ensure_run(tracking, record("a" * 64), write_nothing)
-    second, _ = ensure_run(tracking, record("b" * 64), write_nothing)
-    assert first == searched != second
-    assert tracking.client.get_run(second).data.tags["search.run_id"] == searched
-    assert len(results(tracking)) == 4
+def test_a_search_of_a_store_with_one_experiment_is_found(tracking: Tracking) -> None:
+    """Results were once the runs of their searches, in the experiment of the results."""
+    marks = {"kind": "result", "search.digest": "c" * 64}
+    old = str(tracking.new_result("repro 123", marks).info.run_id)
+    for candidate in from_results(CANDIDATES):
+        tags = {"kind": "candidate", "mlflow.parentRunId": old}
+        nested = tracking.new_result("C=1 gamma=1", tags).info.run_id
+        tracking.log(nested, params=candidate.params, metrics=candidate.metrics)
+        tracking.client.set_terminated(nested, "FINISHED")
+    tracking.client.set_terminated(old, "FINISHED")
+    run_id, _ = ensure_run(tracking, record(), write_nothing)
+    assert tags_of(tracking, run_id)["search.run_id"] == old
+    assert other_runs(tracking) == []
+    assert "result.run_id" not in tags_of(tracking, old)
 
 
 def test_what_the_search_did_not_log_is_logged_then(tracking: Tracking) -> None:
@@ -229,33 +250,22 @@ def test_what_the_search_did_not_log_is_logged_then(tracking: Tracking) -> None:
     assert {run.info.status for run in nested} == {"FINISHED"}
 
 
-@pytest.mark.parametrize("tags", [{"workspace": "elsewhere:/project"}, {"search.digest": "d" * 64}])
-def test_another_s_search_and_another_search_are_not_taken(
-    tracking: Tracking, tags: dict[str, str]
-) -> None:
-    searched = a_search(tracking, **tags)
+def test_the_search_of_other_candidates_is_not_linked(tracking: Tracking) -> None:
+    searched = a_search(tracking, **{"search.digest": "d" * 64})
     run_id, _ = ensure_run(tracking, record(), write_nothing)
-    assert run_id != searched
-    assert tracking.client.get_run(searched).data.tags["kind"] == "search"
+    assert tags_of(tracking, run_id)["search.run_id"] != searched
 
 
-def test_a_search_with_another_setting_is_linked_and_not_taken(tracking: Tracking) -> None:
-    searched = a_search(tracking)
-    tracking.log(searched, params={"long": "otherwise"})
-    run_id, _ = ensure_run(tracking, record(), write_nothing)
-    assert run_id != searched
-    assert tracking.client.get_run(run_id).data.tags["search.run_id"] == searched
-
-
-def test_a_search_that_was_taken_half_way_is_killed_and_the_result_is_made_anew(
+def test_a_search_that_nobody_tracks_any_more_is_killed_and_logged_anew(
     tracking: Tracking,
 ) -> None:
     searched = a_search(tracking)
     tracking.client.update_run(searched, status="RUNNING")
     run_id, _ = ensure_run(tracking, record(), write_nothing)
-    assert run_id != searched
     assert tracking.client.get_run(searched).info.status == "KILLED"
-    assert len(nested_of(tracking, run_id)) == 2
+    again = tags_of(tracking, run_id)["search.run_id"]
+    assert again != searched
+    assert len(nested_of(tracking, again)) == 2
 
 
 def test_a_search_whose_process_lives_is_left_to_it(tracking: Tracking) -> None:
@@ -282,7 +292,7 @@ def test_a_failed_search_has_one_run_that_says_why(status: str) -> None:
         params={},
     )
     with open_tracking("trial") as tracking:
-        (run,) = results(tracking)
+        (run,) = other_runs(tracking)
     assert (run.info.run_id, run.info.status) == (run_id, status)
     assert run.data.tags["failed.reason"] == "no rows"
     assert run.data.tags["kind"] == "search"

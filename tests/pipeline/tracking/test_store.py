@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from pipeline.errors import PipelineError
@@ -107,3 +108,26 @@ def test_a_second_pipeline_waits_and_says_for_whom() -> None:
     assert waiting.wait(timeout=60) == 0
     waiting.stderr.close()
     assert f"waiting for process {os.getpid()} on " in said
+
+
+def test_a_project_named_like_another_s_searches_is_refused() -> None:
+    with open_tracking("churn"):
+        pass
+    refusal = "churn-search holds the searches of the project churn: choose another `name`"
+    with pytest.raises(PipelineError, match=refusal), open_tracking("churn-search"):
+        pass
+
+
+@pytest.mark.parametrize("role", [{}, {"pipeline.experiment": "results"}])
+def test_a_project_whose_searches_would_go_to_another_s_results_is_refused(
+    role: dict[str, str],
+) -> None:
+    """An experiment from before there were two has no mark: it is one of results."""
+    client = MlflowClient(tracking_uri())
+    client.create_experiment("churn-search", tags=role)
+    refusal = (
+        "churn-search holds the results of another project"
+    )
+    with pytest.raises(PipelineError, match=refusal), open_tracking("churn"):
+        pass
+    assert client.get_experiment_by_name("churn") is None

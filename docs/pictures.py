@@ -102,13 +102,24 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def runs(page: Page, address: str, to: Path) -> None:
-    """Show the results in MLflow's table of runs, without the candidates of each search."""
-    page.goto(f"{address}/#/experiments/1/runs?searchFilter=tags.kind%20%3D%20'result'")
-    page.get_by_text("repro ").first.wait_for(timeout=60_000)
-    page.get_by_role("button", name="Close").first.click()  # the assistant's panel
-    page.wait_for_timeout(2000)  # its animation
+def view(page: Page, address: str, awaited: str, to: Path) -> None:
+    """Show one of the ready-made views of MLflow's UI."""
+    page.goto("about:blank")  # else an address that differs behind the # loads nothing
+    page.goto(address)
+    page.get_by_text(awaited).first.wait_for(timeout=60_000)
+    page.wait_for_timeout(3000)  # charts are drawn one after the other
+    # The assistant's panel, at first, and the words on shared views.
+    for close in page.get_by_role("button", name="Close").all():
+        close.click()
+    page.wait_for_timeout(1000)
     page.screenshot(path=to)
+
+
+def views_of(project: Path, ui: str) -> list[str]:
+    """Return the addresses of the results and of the newest search."""
+    command = [sys.executable, "-m", "pipeline.tracking.views", ui]
+    printed = subprocess.run(command, cwd=project, capture_output=True, text=True, check=True)
+    return [line.split()[-1] for line in printed.stdout.splitlines()]
 
 
 def predict(page: Page, address: str, to: Path) -> None:
@@ -133,7 +144,9 @@ def main(project: Path) -> None:
         port = free_port()
         ui = ("-m", "mlflow", "ui", "--backend-store-uri", "sqlite:///mlflow.db")
         with running(project, *ui, "--port", str(port), path="/health", port=port) as address:
-            runs(page, address, IMAGES / "runs.png")
+            results, search = views_of(project, address)
+            view(page, results, "repro ", IMAGES / "runs.png")
+            view(page, search, "Candidates", IMAGES / "candidates.png")
         with running(project, "-m", "serving", path="/readyz", port=8000) as address:
             predict(page, address, IMAGES / "page.png")
         browser.close()

@@ -71,7 +71,7 @@ def test_a_killed_search_goes_on_and_ends_with_the_same_scores(
     (run,) = store.results()
     assert len(store.candidates(run)) == 100
     assert {candidate.info.status for candidate in store.candidates(run)} == {"FINISHED"}
-    assert store.results("RUNNING") == store.results("KILLED") == []
+    assert store.other_runs("RUNNING") == store.other_runs("KILLED") == []
 
 
 def test_ctrl_c_ends_a_search_cleanly(project: Project) -> None:
@@ -81,7 +81,7 @@ def test_ctrl_c_ends_a_search_cleanly(project: Project) -> None:
     assert search.returncode == 1
     assert said.rstrip().endswith("grid_search failed: interrupted")
     assert "Traceback" not in said
-    (run,) = open_store(project.store).results("KILLED")
+    (run,) = open_store(project.store).other_runs("KILLED")
     assert run.data.tags["failed.reason"] == "interrupted"
     assert run.data.tags["failed.stage"] == "grid_search"
     assert not (project.path / ".mlflow.db.partial").exists()
@@ -103,4 +103,4 @@ def test_a_killed_registration_is_made_good(
     (run,) = store.results()
     assert len(store.candidates(run)) == 100
     assert store.versions() == {"1": {"staging", "production"}}
-    assert store.results("RUNNING") == []
+    assert store.other_runs("RUNNING") == []

@@ -125,9 +125,7 @@ def test_a_project_whose_searches_would_go_to_another_s_results_is_refused(
     """An experiment from before there were two has no mark: it is one of results."""
     client = MlflowClient(tracking_uri())
     client.create_experiment("churn-search", tags=role)
-    refusal = (
-        "churn-search holds the results of another project"
-    )
+    refusal = "churn-search holds the results of another project"
     with pytest.raises(PipelineError, match=refusal), open_tracking("churn"):
         pass
     assert client.get_experiment_by_name("churn") is None

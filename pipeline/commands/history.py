@@ -72,7 +72,7 @@ def history(ledger: Ledger, stages: dict[str, str | None]) -> tuple[Line, ...]:
     """
     lines = [_line(entry) for entry in ledger.entries if entry.stage in stages]
     for stage, version in stages.items():
-        expected = ledger.standing(stage)
+        expected = ledger.version_in(stage)
         if version != expected and not ledger.unfinished(stage):
             lines.append(Line(stage, OUTSIDE, expected, version, reason="found now"))
     return tuple(lines)

@@ -16,7 +16,7 @@ from pipeline.params_file import load
 from pipeline.promotion.by_hand import candidacy_of, promote, show
 from pipeline.promotion.challenger import Candidacy
 from pipeline.promotion.gates import all_passed
-from pipeline.promotion.transitions import PRODUCTION, STAGES, standing
+from pipeline.promotion.transitions import PRODUCTION, STAGES, reconcile
 from pipeline.registry import stages
 from pipeline.registry.ledger import Entry
 from pipeline.registry.ledger_store import LedgerStore
@@ -82,8 +82,10 @@ def command(
         if dry_run:
             print(dry(candidacy, stage, force))
             return
-        if standing(store, stage) == candidacy.version and not force:
-            print(already(candidacy, stage, standing(store, PRODUCTION)))
+        if reconcile(store, stage).version_in(stage) == candidacy.version and not force:
+            in_production = reconcile(store, PRODUCTION).version_in(PRODUCTION)
+            print(already(candidacy, stage, in_production))
             return
         entry = promote(store, candidacy, stage, reason, force)
-        print(told(entry, settings.name, standing(store, stage)))
+        now = reconcile(store, stage).version_in(stage)
+        print(told(entry, settings.name, now))

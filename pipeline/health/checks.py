@@ -17,7 +17,7 @@ from pipeline.files import project_root
 from pipeline.lineage.dvc import is_kept
 from pipeline.lineage.git import file_at, has_commit
 from pipeline.params import Params
-from pipeline.promotion.transitions import PRODUCTION, standing
+from pipeline.promotion.transitions import PRODUCTION, reconcile
 from pipeline.registry import receipts, stages, versions
 from pipeline.registry.ledger import Ledger
 from pipeline.registry.ledger_store import LedgerStore
@@ -126,24 +126,25 @@ def _ledger(store: LedgerStore, ledger: Ledger) -> Iterator[Finding]:
 def _stages(store: LedgerStore, ledger: Ledger) -> Iterator[Finding]:
     every = {*ledger.stages(), *stages.stages(store.tracking, store.name)}
     for stage in sorted(every):
-        expected, actual = ledger.standing(stage), _now(store, stage)
+        expected, actual = ledger.version_in(stage), _now(store, stage)
         if ledger.unfinished(stage):
             sentence = f"the move of {stage} to {_said(expected)} was interrupted"
-            yield Finding("stages", "fault", sentence, partial(_settle, store, stage))
+            yield Finding("stages", "fault", sentence, partial(_reconcile, store, stage))
         elif actual != expected:
             sentence = (
                 f"{stage} was moved outside: it names {_said(actual)}, "
                 f"the ledger says {_said(expected)}"
             )
-            yield Finding("stages", "fault", sentence, partial(_settle, store, stage))
+            yield Finding("stages", "fault", sentence, partial(_reconcile, store, stage))
 
 
 def _now(store: LedgerStore, stage: str) -> str | None:
     return stages.number_at(store.tracking, store.name, stage)
 
 
-def _settle(store: LedgerStore, stage: str) -> str:
-    return f"{stage} is at {_said(standing(store, stage))}, and the ledger says so"
+def _reconcile(store: LedgerStore, stage: str) -> str:
+    ledger = reconcile(store, stage)
+    return f"{stage} is at {_said(ledger.version_in(stage))}, and the ledger says so"
 
 
 def _said(version: str | None) -> str:

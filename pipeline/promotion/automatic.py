@@ -11,7 +11,7 @@ from pipeline.promotion.transitions import (
     STAGING,
     decided_by_hand,
     move,
-    standing,
+    reconcile,
 )
 from pipeline.registry.ledger import Entry
 from pipeline.registry.ledger_store import LedgerStore
@@ -34,9 +34,9 @@ class Placed:
 def place(candidacy: Candidacy, *, promote: bool) -> Placed:
     """Put the version in `staging`, and in `production` where it may go there."""
     store = LedgerStore(candidacy.tracking, candidacy.name)
-    production = standing(store, PRODUCTION)
+    production = reconcile(store, PRODUCTION).version_in(PRODUCTION)
     judged = candidacy.judged(production)
-    if standing(store, STAGING) != candidacy.version:
+    if reconcile(store, STAGING).version_in(STAGING) != candidacy.version:
         candidacy.check_whole(STAGING)
         move(store, STAGING, lambda _: moved(candidacy, judged))
     why_not = ""
@@ -44,7 +44,9 @@ def place(candidacy: Candidacy, *, promote: bool) -> Placed:
         judged, why_not = _promote(store, candidacy) if promote else (judged, SWITCHED_OFF)
     elif not judged.passed:
         why_not = f"{GATE_FAILED} (but still in production)"
-    stages = [stage for stage in STAGES if standing(store, stage) == candidacy.version]
+    stages = [
+        stage for stage in STAGES if reconcile(store, stage).version_in(stage) == candidacy.version
+    ]
     return Placed(judged.gates, stages, why_not)
 
 

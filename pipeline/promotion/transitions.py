@@ -32,35 +32,30 @@ def move(store: LedgerStore, stage: str, decide: Decide) -> Entry:
     Gives the entry that was written. Raises PipelineError where others keep moving the stage.
     """
     for _ in range(ATTEMPTS):
-        ledger = settle(store, stage)
-        source = ledger.standing(stage)
+        ledger = reconcile(store, stage)
+        source = ledger.version_in(stage)
         try:
             entry = store.append(ledger, stage=stage, source=source, **decide(source))
         except OvertakenError:
             continue
         if entry.outcome == "moved":
-            finish(store, stage)
+            complete_move(store, stage)
         return entry
     raise _contended(store, stage)
 
 
-def standing(store: LedgerStore, stage: str) -> str | None:
-    """Return the version that a stage names, once what was interrupted is carried out."""
-    return settle(store, stage).standing(stage)
+def reconcile(store: LedgerStore, stage: str) -> Ledger:
+    """Make registry and ledger agree on a stage, and return the ledger.
 
-
-def settle(store: LedgerStore, stage: str) -> Ledger:
-    """Carry out what was interrupted, and write down what was moved outside.
-
-    Gives the ledger, whose last move of the stage is now where the stage stands.
+    Carries out a move that was interrupted, and writes down one that was made outside.
     """
     for _ in range(ATTEMPTS):
         ledger = store.read()
         if ledger.unfinished(stage):
-            finish(store, stage)
+            complete_move(store, stage)
             continue
         actual = stages.number_at(store.tracking, store.name, stage)
-        expected = ledger.standing(stage)
+        expected = ledger.version_in(stage)
         if actual == expected:
             return ledger
         try:
@@ -78,16 +73,16 @@ def settle(store: LedgerStore, stage: str) -> Ledger:
     raise _contended(store, stage)
 
 
-def finish(store: LedgerStore, stage: str) -> None:
+def complete_move(store: LedgerStore, stage: str) -> None:
     """Let the stage name what the last entry says, and mark as done what led there.
 
     It is read back afterwards, the ledger too: who was slower must not have the last word. Where
     the version was deleted meanwhile there is nothing to carry out: the stage stays where it is,
-    which `settle` writes down.
+    which `reconcile` writes down.
     """
     for _ in range(ATTEMPTS):
         ledger = store.read()
-        if not _set(store, stage, ledger.standing(stage)):
+        if not _set(store, stage, ledger.version_in(stage)):
             continue
         if store.read().last_move(stage) == ledger.last_move(stage):
             for entry in ledger.unfinished(stage):

@@ -91,7 +91,7 @@ class Ledger:
                 return entry
         return None
 
-    def standing(self, stage: str) -> str | None:
+    def version_in(self, stage: str) -> str | None:
         """Return the version that a stage names by the ledger."""
         last = self.last_move(stage)
         return last.target if last else None

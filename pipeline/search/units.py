@@ -1,6 +1,6 @@
 """Units of work: one fold and one gamma, for all the C that share its kernel."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from itertools import groupby
 from math import log
 from typing import NamedTuple
@@ -28,7 +28,6 @@ class UnitScores(NamedTuple):
 
 
 Done = tuple[Unit, UnitScores]
-Run = Callable[[Sequence[Unit]], Iterator[Done]]
 
 
 def to_units(candidates: Iterable[Candidate], n_folds: int, hardest_gamma: float) -> list[Unit]:

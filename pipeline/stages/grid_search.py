@@ -74,10 +74,9 @@ def run(
     candidates = search.table(_search(search, checkpoint, report))
     best = candidates.iloc[0]
     curve = winners_learning_curve(search, table, best)
-    cv_results, learning_curve = (
-        frame.to_csv(index=False).encode() for frame in (candidates, curve)
-    )
-    report.finish(cv_results, learning_curve, settings.rank_by)
+    write_whole(written.cv_results, candidates.to_csv(index=False).encode())
+    write_whole(written.learning_curve, curve.to_csv(index=False).encode())
+    report.finish(written.cv_results, written.learning_curve)
     print("grid search: fitting the winner on all rows, with calibration", file=sys.stderr)
     refit = fit_again(search, table, best)
     figures = summary(
@@ -86,8 +85,6 @@ def run(
         out_of_fold_roc_auc=roc_auc(table.y, refit.out_of_fold),
         onnx_difference=_write_model(table, refit, written.model),
     )
-    write_whole(written.cv_results, cv_results)
-    write_whole(written.learning_curve, learning_curve)
     write_whole(written.winner, json_text(figures).encode())
     # Only now: what was searched is kept until all that follows from it is there.
     checkpoint.remove()

@@ -29,11 +29,10 @@ class Scored(msgspec.Struct, frozen=True, tag="candidate"):
 
 
 class Finish(msgspec.Struct, frozen=True, tag="finish"):
-    """All candidates are scored: the two tables as CSV, and what the first is ranked by."""
+    """All candidates are scored: the paths of the two tables, which are written by then."""
 
     cv_results: str
     learning_curve: str
-    rank_by: str
 
 
 class End(msgspec.Struct, frozen=True, tag="end"):

@@ -5,7 +5,6 @@ priority, takes the project's lock for each batch only, and lives through a stor
 """
 
 import gc
-import io
 import os
 import queue
 import signal
@@ -15,6 +14,7 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 
 import msgspec
 import pandas as pd
@@ -85,7 +85,7 @@ class Live:
             self._pending.append(_record(message))
             return
         self._finish = message
-        table = pd.read_csv(io.StringIO(message.cv_results))
+        table = pd.read_csv(message.cv_results)
         self._ranked = {record.name: record for record in from_results(table)}
 
     def work(self) -> bool:
@@ -169,7 +169,7 @@ class Live:
 
     def _complete(self, tracking: Tracking, finish: Finish) -> None:
         """Log the ranks, the winner's figures and the learning curve; `register` adds pictures."""
-        curve = pd.read_csv(io.StringIO(finish.learning_curve))
+        curve = pd.read_csv(finish.learning_curve)
         winner = next(iter(self._ranked.values()))
         complete(tracking, self._run_id, list(self._ranked.values()))
         tracking.log(
@@ -177,7 +177,7 @@ class Live:
             params=winner.params,
             metrics={k: v for k, v in winner.metrics.items() if k in WINNERS_METRICS},
             series=learning_curve_series(curve),
-            tags={CANDIDATES_TAG: sha256(finish.cv_results.encode()).hexdigest()},
+            tags={CANDIDATES_TAG: sha256(Path(finish.cv_results).read_bytes()).hexdigest()},
         )
 
     def _say_away(self, error: PipelineError) -> None:

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Literal, Protocol
 
 import msgspec
@@ -42,7 +43,7 @@ class SearchReport(Protocol):
         extra: Mapping[str, int],
     ) -> None: ...
 
-    def finish(self, cv_results: bytes, learning_curve: bytes, rank_by: str) -> None: ...
+    def finish(self, cv_results: Path, learning_curve: Path) -> None: ...
 
 
 @contextmanager
@@ -92,8 +93,8 @@ class LiveReport:
     ) -> None:
         self._messages.put(Scored(C, gamma, tuple(scores), fit_s, score_s, dict(extra)))
 
-    def finish(self, cv_results: bytes, learning_curve: bytes, rank_by: str) -> None:
-        self._messages.put(Finish(cv_results.decode(), learning_curve.decode(), rank_by))
+    def finish(self, cv_results: Path, learning_curve: Path) -> None:
+        self._messages.put(Finish(str(cv_results.resolve()), str(learning_curve.resolve())))
 
     def end(self, how: Literal["done", "failed", "killed"]) -> None:
         """Report how the search ended and wait until it is logged; Ctrl-C ends the wait."""

@@ -12,7 +12,7 @@ from pipeline.params_file import load
 from pipeline.promotion.automatic import place
 from pipeline.promotion.by_hand import candidacy_of, promote
 from pipeline.promotion.challenger import Candidacy
-from pipeline.promotion.transitions import move, standing
+from pipeline.promotion.transitions import move, reconcile
 from pipeline.registry import stages, versions
 from pipeline.registry.ledger_store import LedgerStore
 from pipeline.registry.references import find_version
@@ -204,7 +204,7 @@ class Slow(Candidacy):
     """Somebody promotes another version by hand while this one is tried."""
 
     def check_whole(self, stage: str) -> None:
-        if stage == "production" and standing(self.store, stage) == "1":
+        if stage == "production" and reconcile(self.store, stage).version_in(stage) == "1":
             by_hand = {"command": "promote", "outcome": "moved", "target": "3", "reason": "mine"}
             move(self.store, stage, lambda _: by_hand)
 

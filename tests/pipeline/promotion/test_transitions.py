@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from pipeline.promotion.transitions import decided_by_hand, finish, move, settle, standing
+from pipeline.promotion.transitions import complete_move, decided_by_hand, move, reconcile
 from pipeline.registry.ledger_store import LEDGER_TAG, LedgerStore, OvertakenError
 from pipeline.registry.stages import number_at, set_stage
 from pipeline.tracking.experiment import Tracking
@@ -101,7 +101,7 @@ def test_a_refusal_is_written_down_and_moves_nothing(store: LedgerStore) -> None
     move(store, "production", to("2", outcome="refused"))
     assert at(store) == "1"
     assert told(store)[-1] == ("refused", "1", "2")
-    assert standing(store, "production") == "1"
+    assert reconcile(store, "production").version_in("production") == "1"
 
 
 @pytest.mark.parametrize("now", ["2", None])
@@ -144,7 +144,7 @@ def test_a_move_that_is_killed_at_any_step_is_made_good_by_the_next(
             move(weak, "production", to(target))
             break
         steps = step
-        ledger = settle(store, "production")
+        ledger = reconcile(store, "production")
         assert at(store) == ledger.last_move("production").target
         assert ledger.unfinished("production") == []
         assert ledger.faults == ()
@@ -158,7 +158,7 @@ def test_an_interrupted_move_to_a_version_that_was_deleted_blocks_nothing(
     move(store, "production", to("1"))
     store.append(store.read(), stage="production", source="1", **to("2")("1"))
     store.tracking.client.delete_model_version(store.name, "2")
-    assert standing(store, "production") == "1"
+    assert reconcile(store, "production").version_in("production") == "1"
     ledger = store.read()
     assert ledger.unfinished("production") == []
     assert ledger.faults == ()
@@ -232,7 +232,7 @@ def test_who_is_slow_does_not_have_the_last_word(store: LedgerStore) -> None:
     store.append(store.read(), stage="production", source="1", **to("2")("1"))
     move(store, "production", to("3"))
     by_hand(store, "2")  # what the slow one does when it goes on
-    finish(store, "production")
+    complete_move(store, "production")
     assert at(store) == "3"
 
 
@@ -294,7 +294,7 @@ def test_an_automatic_promotion_undoes_no_decision(
 def test_a_move_outside_is_no_decision(store: LedgerStore) -> None:
     list(entries_of(store, ("register", "staging", "2"), ("promote", "production", "1")))
     by_hand(store, "3")
-    assert decided_by_hand(settle(store, "production"), "2", "of 2") is None
+    assert decided_by_hand(reconcile(store, "production"), "2", "of 2") is None
 
 
 def test_a_model_that_was_registered_again_is_the_one_that_was_decided_on(

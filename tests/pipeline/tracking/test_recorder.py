@@ -49,7 +49,7 @@ from pipeline.tracking import recorder
 from pipeline.errors import PipelineError
 from pipeline.tracking.messages import Begin, End, Finish, Scored
 from pipeline.tracking.reporter import report_search
-from tests.pipeline.tracking.test_recorder import CURVE, CV_RESULTS, KEY, SCORED, tell
+from tests.pipeline.tracking.test_recorder import KEY, SCORED, tables, tell
 
 def wait_for(name):
     while not Path(name).exists():
@@ -61,8 +61,20 @@ with report_search() as report:
     wait_for("go")
     {then}
     tell(report, {rest!r})
-    report.finish(CV_RESULTS, CURVE, "median")
+    report.finish(*tables())
 """
+
+
+def tables(cv_results: bytes = CV_RESULTS) -> tuple[Path, Path]:
+    """Write the search's two tables where the stage writes them, and return their paths."""
+    paths = Path("cv_results.csv"), Path("learning_curve.csv")
+    for path, content in zip(paths, (cv_results, CURVE), strict=True):
+        path.write_bytes(content)
+    return paths
+
+
+def finish_message() -> Finish:
+    return Finish(*map(str, tables()))
 
 
 def tell(report: Any, candidates: Any) -> None:
@@ -283,7 +295,7 @@ def test_a_store_that_comes_late_has_everything(folder, monkeypatch, capsys):
     eventually(lambda: said.append(capsys.readouterr().err) or any(said))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", late)
     eventually(lambda: len(candidates()) == 3)
-    messages.put(Finish(CV_RESULTS.decode(), CURVE.decode(), "median"))
+    messages.put(finish_message())
     messages.put(End("done"))
     following.join(30)
     assert the_search().info.status == "FINISHED"
@@ -296,7 +308,7 @@ def test_halving_says_on_how_many_rows_a_candidate_was_scored(folder):
         report.candidate(1.0, 0.5, (0.5, 0.6), 0.1, 0.1, {"iter": 2, "n_resources": 500})
         table = CV_RESULTS.splitlines()
         one = b"\n".join([table[0] + b",iter,n_resources", table[3] + b",2,500"])
-        report.finish(one, CURVE, "median")
+        report.finish(*tables(one))
     (run,) = candidates().values()
     assert (run.data.metrics["iter"], run.data.metrics["n_resources"]) == (2, 500)
 
@@ -352,13 +364,10 @@ def told() -> Live:
     return told
 
 
-FINISH = Finish(CV_RESULTS.decode(), CURVE.decode(), "median")
-
-
 def test_a_batch_that_is_cut_off_is_gone_on_with_and_not_logged_twice(told, monkeypatch, folder):
     fail_once(monkeypatch, "set_terminated", at=2)
     assert not told.work()
-    told.add(FINISH)
+    told.add(finish_message())
     told.end("done")
     assert the_search().info.status == "FINISHED"
     assert candidates().keys() == SCORED.keys()
@@ -375,7 +384,7 @@ def test_a_run_whose_opening_is_cut_off_is_the_one_that_is_gone_on_with(told, mo
 
 def test_a_search_that_the_store_did_not_take_whole_says_so(told, monkeypatch, folder):
     assert told.work()
-    told.add(FINISH)
+    told.add(finish_message())
     fail_once(monkeypatch, "log_batch", at=4)  # after the ranks of three candidates
     told.end("done")
     run = the_search()
@@ -459,7 +468,7 @@ def test_a_search_goes_on_where_no_process_can_be_started(folder, monkeypatch, c
     with report_search() as report:
         report.begin("trial", KEY, {}, 1)
         tell(report, SCORED)
-        report.finish(CV_RESULTS, CURVE, "median")
+        report.finish(*tables())
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "its process cannot be started (no memory)" in said

@@ -13,7 +13,7 @@ export ORT_DISABLE_TELEMETRY := 1
 # Compiled once at installation: else every start pays for it where writing bytecode is switched off.
 INSTALL = uv pip install --quiet --python $(VENV) --require-hashes --compile-bytecode -r
 
-.PHONY: all help install install-dask install-dev repro serve ui test check format bench lock clean
+.PHONY: all help install install-dask install-dev repro serve ui test quick check format bench lock clean
 
 all: install repro ## install, and run the pipeline to a promoted model
 	@echo
@@ -47,6 +47,13 @@ ui: install ## compare runs in the MLflow UI; PORT=5001 for another port
 # Three at once also on two cores: much of what they do is to wait.
 test: install-dev ## run the tests
 	python -m pytest -n 3 --dist worksteal
+
+# Of plain functions, in this process: no store, no server, no `dvc repro`.
+UNIT_TESTS = contracts pipeline/data pipeline/evaluation pipeline/export pipeline/profiling pipeline/training \
+  serving/formats serving/model serving/receipts serving/web
+
+quick: install-dev ## run the unit tests only, in less than a minute: after each change
+	python -m pytest -n 2 $(UNIT_TESTS:%=tests/%)
 
 check: install-dev ## format, lint and type checks
 	ruff format --check .

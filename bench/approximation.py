@@ -25,7 +25,7 @@ from pipeline.search import local
 from pipeline.search.grid import grid, grid_candidates, results_table
 from pipeline.search.memory import make_plan
 from pipeline.search.problem import Nystroem
-from pipeline.search.strategy import Watch, exhaustive, scores_of
+from pipeline.search.strategy import Callbacks, exhaustive, scores_of
 from pipeline.search.units import Unit
 from pipeline.training.estimator import build_svm, build_transformer
 
@@ -41,7 +41,9 @@ def searched(table: SearchTable, approximation: Nystroem | None) -> tuple[dict[s
     plan = make_plan(problem.shape, joblib.cpu_count(), table.memory_limit)
     candidates = grid_candidates(C, GAMMA)
     start = time.perf_counter()
-    results = exhaustive(problem, candidates, lambda on, units: local.run(on, plan, units), Watch())
+    results = exhaustive(
+        problem, candidates, lambda on, units: local.run(on, plan, units), Callbacks()
+    )
     seconds = time.perf_counter() - start
     best = results_table(candidates, scores_of(results), "median").iloc[0]
     return {"C": best["param_C"], "gamma": best["param_gamma"]}, seconds

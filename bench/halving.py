@@ -22,7 +22,7 @@ from pipeline.search import local
 from pipeline.search.grid import grid, grid_candidates, results_table
 from pipeline.search.memory import make_plan
 from pipeline.search.problem import Problem
-from pipeline.search.strategy import Halving, Result, Watch, exhaustive, halving, scores_of
+from pipeline.search.strategy import Callbacks, Halving, Result, exhaustive, halving, scores_of
 from pipeline.search.units import Done, Unit
 
 FOLDS = 3
@@ -45,10 +45,10 @@ def _compare(table: SearchTable) -> None:
 
     def halved(min_rows: int | None) -> list[Result]:
         how = Halving(3, min_rows, SEED)
-        return halving(problem, CANDIDATES, run, Watch(), how, RANK_BY)
+        return halving(problem, CANDIDATES, run, Callbacks(), how, RANK_BY)
 
     ways: dict[str, Callable[[], list[Result]]] = {
-        "grid": partial(exhaustive, problem, CANDIDATES, run, Watch()),
+        "grid": partial(exhaustive, problem, CANDIDATES, run, Callbacks()),
         "halving from 1,000 rows": partial(halved, 1000),
         "halving from as few as can be": partial(halved, None),
     }

@@ -16,7 +16,7 @@ from pipeline.params import GridSearch
 from pipeline.params_file import load
 from pipeline.progress import duration
 from pipeline.search.grid import grid, grid_candidates
-from pipeline.search.strategy import Watch
+from pipeline.search.strategy import Callbacks
 from pipeline.training.plan import figures
 from pipeline.training.tuning import Search, approximation, runner
 
@@ -47,7 +47,7 @@ def main() -> None:
         timing = time.perf_counter() - start
         start = time.perf_counter()
         with runner(search) as (run, _):
-            search.score(run, Watch())
+            search.score(run, Callbacks())
         took = time.perf_counter() - start
         print(f"| {name} | {duration(planned)} | {duration(took)} ", end="")
         print(f"| {planned / took:.2f} | {duration(timing)} |", flush=True)

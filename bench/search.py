@@ -25,7 +25,7 @@ from bench.tables import ROOT, SearchTable, made_up, pima
 from pipeline.search import local
 from pipeline.search.grid import grid, grid_candidates
 from pipeline.search.memory import make_plan
-from pipeline.search.strategy import Watch, exhaustive, scores_of
+from pipeline.search.strategy import Callbacks, exhaustive, scores_of
 from pipeline.training.estimator import build_transformer
 
 ROUNDS = 5
@@ -58,7 +58,7 @@ def ours(table: SearchTable, C: Any, gamma: Any, jobs: int) -> Any:
             problem,
             grid_candidates(C, gamma),
             lambda on, units: local.run(on, plan, units),
-            Watch(),
+            Callbacks(),
         )
     )
 

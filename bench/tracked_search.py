@@ -38,7 +38,7 @@ from bench.tables import SearchTable, made_up, pima
 from pipeline.search import local
 from pipeline.search.grid import grid_candidates, results_table
 from pipeline.search.memory import make_plan
-from pipeline.search.strategy import Result, Watch, exhaustive, scores_of
+from pipeline.search.strategy import Callbacks, Result, exhaustive, scores_of
 from pipeline.tracking.reporter import report_search
 from pipeline.training.estimator import build_transformer
 
@@ -48,7 +48,7 @@ CURVE = "rows,train_roc_auc_mean,train_roc_auc_std,cv_roc_auc_mean,cv_roc_auc_st
 CANDIDATES = grid_candidates(C, GAMMA)
 
 
-def search(table: SearchTable, watch: Watch) -> list[Result]:
+def search(table: SearchTable, watch: Callbacks) -> list[Result]:
     problem = table.problem()
     plan = make_plan(problem.shape, joblib.cpu_count(), table.memory_limit)
     return exhaustive(problem, CANDIDATES, lambda on, units: local.run(on, plan, units), watch)
@@ -56,7 +56,7 @@ def search(table: SearchTable, watch: Watch) -> list[Result]:
 
 def untracked(table: SearchTable) -> tuple[float, float]:
     start = time.perf_counter()
-    search(table, Watch())
+    search(table, Callbacks())
     took = time.perf_counter() - start
     return took, took
 
@@ -70,7 +70,7 @@ def tracked(table: SearchTable) -> tuple[float, float]:
         report.begin("bench", key, {"seed": "42"}, len(CANDIDATES))
         results = search(
             table,
-            Watch(
+            Callbacks(
                 settled=lambda r: report.candidate(
                     *r.candidate, r.scores, r.fit_s, r.score_s, r.extra
                 )

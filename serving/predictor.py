@@ -19,7 +19,7 @@ from serving.store import versions
 from serving.store.versions import Version
 
 
-class Served(NamedTuple):
+class ServedModel(NamedTuple):
     """A version that answers: its identity in the registry, its scorer, its reader."""
 
     version: Version
@@ -59,7 +59,7 @@ class Answer(msgspec.Struct, frozen=True):
     model: ModelInfo
 
 
-def load_served(settings: Settings) -> Served:
+def load_served(settings: Settings) -> ServedModel:
     """Load the store's current version.
 
     Raises NoModelError where the store has none of this name and stage, ModelError where the one
@@ -71,15 +71,15 @@ def load_served(settings: Settings) -> Served:
         raise NoModelError(settings.model, settings.stage)
     directory = versions.version_dir(settings.store, version.digest)
     scorer = Scorer.load(directory, version.digest)
-    return Served(version, scorer, Reader(scorer.contract))
+    return ServedModel(version, scorer, Reader(scorer.contract))
 
 
-def model_info(served: Served) -> ModelInfo:
+def model_info(served: ServedModel) -> ModelInfo:
     version = served.version
     return ModelInfo(version.name, version.version, version.stage)
 
 
-def score(served: Served, rows: Rows) -> Scored:
+def score(served: ServedModel, rows: Rows) -> Scored:
     """Predict for rows that the contract allows.
 
     Raises InvalidBodyError where a row's values are so extreme that the model's arithmetic breaks
@@ -99,7 +99,7 @@ def score(served: Served, rows: Rows) -> Scored:
     return Scored(labels, probabilities, warnings, outside)
 
 
-def to_answer(served: Served, scored: Scored) -> Answer:
+def to_answer(served: ServedModel, scored: Scored) -> Answer:
     predictions = [
         Prediction(label, probability, notes)
         for label, probability, notes in zip(
@@ -109,6 +109,6 @@ def to_answer(served: Served, scored: Scored) -> Answer:
     return Answer(predictions, model_info(served))
 
 
-def answer(served: Served, rows: Sequence[Mapping[str, Any]]) -> Answer:
+def answer(served: ServedModel, rows: Sequence[Mapping[str, Any]]) -> Answer:
     """Predict for rows as JSON gives them; raises InvalidRowsError (see `contract.to_matrix`)."""
     return to_answer(served, score(served, Rows.of(served.scorer.contract, rows)))

@@ -13,8 +13,8 @@ import click
 from pipeline.errors import PipelineError
 from pipeline.options import path_option, reason_option
 from pipeline.params_file import load
-from pipeline.promotion.by_hand import candidacy_of, promote, show
-from pipeline.promotion.challenger import Candidacy
+from pipeline.promotion.by_hand import challenger_of, promote, show
+from pipeline.promotion.challenger import Challenger
 from pipeline.promotion.gates import all_passed
 from pipeline.promotion.transitions import PRODUCTION, STAGES, reconcile
 from pipeline.registry import stages
@@ -47,20 +47,20 @@ def told(entry: Entry, name: str, now: str | None) -> str:
     return line
 
 
-def dry(candidacy: Candidacy, stage: str, force: bool) -> str:
+def dry(challenger: Challenger, stage: str, force: bool) -> str:
     """Show what the gates say, and say what would become of it."""
-    production = stages.number_at(candidacy.tracking, candidacy.name, PRODUCTION)
-    gates = candidacy.gates_against(production)
+    production = stages.number_at(challenger.tracking, challenger.name, PRODUCTION)
+    gates = challenger.gates_against(production)
     show(gates)
     would = "would" if all_passed(gates) or force or stage != PRODUCTION else "would not"
-    return f"version {candidacy.version} {would} be put in {stage}; nothing was changed"
+    return f"version {challenger.version} {would} be put in {stage}; nothing was changed"
 
 
-def already(candidacy: Candidacy, stage: str, production: str | None) -> str:
-    judged = candidacy.judged(production)
+def already(challenger: Challenger, stage: str, production: str | None) -> str:
+    judged = challenger.judged(production)
     show(judged.gates)
     gates = "its gates pass" if judged.passed else "not all of its gates pass"
-    return f"version {candidacy.version} is in {stage} already; {gates}"
+    return f"version {challenger.version} is in {stage} already; {gates}"
 
 
 @click.command(help=__doc__, epilog=EXAMPLES)
@@ -77,15 +77,17 @@ def command(
         raise click.UsageError("--force needs a --reason, which the receipt and the ledger keep.")
     settings = load(params)
     with open_tracking(settings.name, create=False) as tracking:
-        candidacy = candidacy_of(tracking, settings, find_version(tracking, settings.name, version))
+        challenger = challenger_of(
+            tracking, settings, find_version(tracking, settings.name, version)
+        )
         store = LedgerStore(tracking, settings.name)
         if dry_run:
-            print(dry(candidacy, stage, force))
+            print(dry(challenger, stage, force))
             return
-        if reconcile(store, stage).version_in(stage) == candidacy.version and not force:
+        if reconcile(store, stage).version_in(stage) == challenger.version and not force:
             in_production = reconcile(store, PRODUCTION).version_in(PRODUCTION)
-            print(already(candidacy, stage, in_production))
+            print(already(challenger, stage, in_production))
             return
-        entry = promote(store, candidacy, stage, reason, force)
+        entry = promote(store, challenger, stage, reason, force)
         now = reconcile(store, stage).version_in(stage)
         print(told(entry, settings.name, now))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.promotion.challenger import Candidacy, Judged
+from pipeline.promotion.challenger import Challenger, Judged
 from pipeline.promotion.transitions import (
     AUTOMATIC,
     PRODUCTION,
@@ -31,40 +31,40 @@ class Placed:
     why_not: str = ""
 
 
-def place(candidacy: Candidacy, *, promote: bool) -> Placed:
+def place(challenger: Challenger, *, promote: bool) -> Placed:
     """Put the version in `staging`, and in `production` where it may go there."""
-    store = LedgerStore(candidacy.tracking, candidacy.name)
+    store = LedgerStore(challenger.tracking, challenger.name)
     production = reconcile(store, PRODUCTION).version_in(PRODUCTION)
-    judged = candidacy.judged(production)
-    if reconcile(store, STAGING).version_in(STAGING) != candidacy.version:
-        candidacy.check_whole(STAGING)
-        move(store, STAGING, lambda _: moved(candidacy, judged))
+    judged = challenger.judged(production)
+    if reconcile(store, STAGING).version_in(STAGING) != challenger.version:
+        challenger.check_whole(STAGING)
+        move(store, STAGING, lambda _: moved(challenger, judged))
     why_not = ""
-    if production != candidacy.version:
-        judged, why_not = _promote(store, candidacy) if promote else (judged, SWITCHED_OFF)
+    if production != challenger.version:
+        judged, why_not = _promote(store, challenger) if promote else (judged, SWITCHED_OFF)
     elif not judged.passed:
         why_not = f"{GATE_FAILED} (but still in production)"
     stages = [
-        stage for stage in STAGES if reconcile(store, stage).version_in(stage) == candidacy.version
+        stage for stage in STAGES if reconcile(store, stage).version_in(stage) == challenger.version
     ]
     return Placed(judged.gates, stages, why_not)
 
 
-def _promote(store: LedgerStore, candidacy: Candidacy) -> tuple[Judged, str]:
+def _promote(store: LedgerStore, challenger: Challenger) -> tuple[Judged, str]:
     """Move production to the version; return what its gates said, and what keeps it out."""
     found: list[Judged] = []
 
     def decide(source: str | None) -> dict[str, Any]:
         # Here, since somebody may decide while the gates are judged: then this is asked again.
         ledger = store.read()
-        found.append(candidacy.judged(source))
-        by_hand = decided_by_hand(ledger, candidacy.version, candidacy.scorer.digest)
+        found.append(challenger.judged(source))
+        by_hand = decided_by_hand(ledger, challenger.version, challenger.scorer.digest)
         if by_hand is not None:
-            raise _StoppedError(_decided(by_hand, candidacy.version))
+            raise _StoppedError(_decided(by_hand, challenger.version))
         if not found[-1].passed:
             raise _StoppedError(GATE_FAILED)
-        candidacy.check_whole(PRODUCTION)
-        return moved(candidacy, found[-1])
+        challenger.check_whole(PRODUCTION)
+        return moved(challenger, found[-1])
 
     try:
         move(store, PRODUCTION, decide)
@@ -77,8 +77,8 @@ class _StoppedError(Exception):
     """A version stays out of production; an automatic promotion only reports why."""
 
 
-def moved(candidacy: Candidacy, judged: Judged) -> dict[str, Any]:
-    return candidacy.entry(judged, command=AUTOMATIC, outcome="moved")
+def moved(challenger: Challenger, judged: Judged) -> dict[str, Any]:
+    return challenger.entry(judged, command=AUTOMATIC, outcome="moved")
 
 
 def _decided(entry: Entry, version: str) -> str:

@@ -7,19 +7,18 @@ from pipeline.errors import PipelineError
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.lineage.dvc import find_test_rows
 from pipeline.params import Params
-from pipeline.promotion.challenger import Candidacy
+from pipeline.promotion.challenger import Challenger, Tested
 from pipeline.promotion.transitions import PRODUCTION, move
 from pipeline.registry import stages, versions
 from pipeline.registry.ledger import Entry
 from pipeline.registry.ledger_store import LedgerStore
-from pipeline.registry.receipts import read_key
 from pipeline.registry.references import Version
 from pipeline.tracking.experiment import Tracking
 from serving.model.scorer import ModelError
 from serving.receipts.receipt import Gate
 
 
-def candidacy_of(tracking: Tracking, params: Params, version: Version) -> Candidacy:
+def challenger_of(tracking: Tracking, params: Params, version: Version) -> Challenger:
     """Score a version on its test rows; raises PipelineError where it or they cannot be had."""
     if "test" not in version.datasets or "onnx_difference" not in version.metrics:
         raise PipelineError(
@@ -34,36 +33,27 @@ def candidacy_of(tracking: Tracking, params: Params, version: Version) -> Candid
             metrics, _ = evaluate(test, scorer, params.evaluate, params.seed)
     except ModelError as error:
         raise PipelineError(f"{version} of {version.name} is not whole: {error}") from error
-    return Candidacy(
-        tracking=tracking,
-        name=version.name,
-        version=version.number,
-        scorer=scorer,
-        test=test,
-        test_digest=digest,
-        metrics=metrics,
-        onnx_difference=version.metrics["onnx_difference"],
-        bounds=params.register.gates,
-        confidence=params.evaluate.confidence,
-        key=read_key(),
+    tested = Tested(scorer, test, digest, metrics)
+    return Challenger.of(
+        tracking, params, version.number, tested, version.metrics["onnx_difference"]
     )
 
 
 def promote(
-    store: LedgerStore, candidacy: Candidacy, stage: str, reason: str, force: bool
+    store: LedgerStore, challenger: Challenger, stage: str, reason: str, force: bool
 ) -> Entry:
     """Judge the version and move the stage, or write down why not; return the ledger's entry."""
 
     def decide(_: str | None) -> dict[str, Any]:
-        judged = candidacy.judged(
+        judged = challenger.judged(
             stages.number_at(store.tracking, store.name, PRODUCTION),
             force=reason if force else "",
         )
         show(judged.gates)
         allowed = judged.passed or force or stage != PRODUCTION
         if allowed:
-            candidacy.check_whole(stage)
-        return candidacy.entry(
+            challenger.check_whole(stage)
+        return challenger.entry(
             judged,
             command="promote",
             outcome="moved" if allowed else "refused",

@@ -17,9 +17,9 @@ import numpy as np
 from pipeline.data.table import Table
 from pipeline.errors import PipelineError
 from pipeline.evaluation.delong import PairedDifference, paired_roc_auc_difference
-from pipeline.params import Gates
+from pipeline.params import Gates, Params
 from pipeline.promotion.compatibility import breaking_changes
-from pipeline.promotion.gates import Evidence, Incumbent, all_passed, judge
+from pipeline.promotion.gates import Champion, Evidence, all_passed, judge
 from pipeline.promotion.reencode import rows_for
 from pipeline.promotion.transitions import PRODUCTION
 from pipeline.registry import receipts, versions
@@ -46,8 +46,17 @@ class Judged(NamedTuple):
         return all_passed(self.gates)
 
 
+class Tested(NamedTuple):
+    """A model and the test rows that its metrics are of; `digest` is DVC's, of the rows."""
+
+    scorer: Scorer
+    rows: Table
+    digest: str
+    metrics: Mapping[str, float]
+
+
 @dataclass(frozen=True)
-class Candidacy:
+class Challenger:
     """One version that wants a stage. `test_digest` is of the rows that `metrics` are of."""
 
     tracking: Tracking
@@ -62,38 +71,75 @@ class Candidacy:
     confidence: float
     key: bytes | None = field(default=None, repr=False)
 
+    @classmethod
+    def of(
+        cls,
+        tracking: Tracking,
+        params: Params,
+        version: str,
+        tested: Tested,
+        onnx_difference: float,
+    ) -> "Challenger":
+        """Return the challenger with the gates' bounds and the signing key in force."""
+        return cls(
+            tracking=tracking,
+            name=params.name,
+            version=version,
+            scorer=tested.scorer,
+            test=tested.rows,
+            test_digest=tested.digest,
+            metrics=tested.metrics,
+            onnx_difference=onnx_difference,
+            bounds=params.register.gates,
+            confidence=params.evaluate.confidence,
+            key=receipts.read_key(),
+        )
+
     def judged(self, production: str | None, *, force: str = "") -> Judged:
         """Judge the version against the one that is in production, and leave the receipt.
 
         A receipt of the same inputs stands as it is: the same question is not asked twice.
         `force` is the reason to let it pass where the gates do not, which the receipt will say.
         """
-        stands = production == self.version
-        other = self._other(production)
-        inputs = self._inputs(other)
         before, digest = self._receipt()
-        if before is not None and not (force and before.verdict == "failed"):
-            # What it did not pass beside another version, it does not pass for want of that.
-            lost = stands and other is None and before.inputs.get(PRODUCTION_INPUT)
-            stays = lost and before.verdict != "passed"
-            if stays or _same(inputs, before.inputs, but_for_production=stands):
-                return Judged(before.gates, digest)
+        if before is not None and self._still_holds(before, production, forced=bool(force)):
+            return Judged(before.gates, digest)
         gates = self.gates_against(production)
+        receipt = self._new_receipt(production, gates, force, before)
+        digest = receipts.keep_receipt(self.tracking, self.name, self.version, receipt, self.key)
+        return Judged(gates, digest)
+
+    def _still_holds(self, before: Receipt, production: str | None, *, forced: bool) -> bool:
+        """True if a receipt answers this question already."""
+        if forced and before.verdict == "failed":
+            return False
+        in_production, champion = production == self.version, self._champion(production)
+        champion_is_gone = (
+            in_production and champion is None and bool(before.inputs.get(PRODUCTION_INPUT))
+        )
+        if champion_is_gone and before.verdict != "passed":
+            # What it did not pass beside a champion, it does not pass for want of one.
+            return True
+        inputs = self._inputs(champion)
+        return _same(inputs, before.inputs, but_for_production=in_production)
+
+    def _new_receipt(
+        self, production: str | None, gates: tuple[Gate, ...], force: str, before: Receipt | None
+    ) -> Receipt:
         forced_by, reason = (actor(), force) if force else ("", "")
-        if stands and before is not None and before.verdict == "forced":
+        # What a person let into production once stays let in.
+        if production == self.version and before is not None and before.verdict == "forced":
             forced_by, reason = before.forced_by, before.reason
         verdict: Verdict = "passed" if all_passed(gates) else "forced" if reason else "failed"
-        receipt = Receipt(
+        return Receipt(
             model=self.name,
             digest=self.scorer.digest,
-            inputs=inputs,
+            inputs=self._inputs(self._champion(production)),
             gates=gates,
             verdict=verdict,
             forced_by=forced_by if verdict == "forced" else "",
             reason=reason if verdict == "forced" else "",
         )
-        digest = receipts.keep_receipt(self.tracking, self.name, self.version, receipt, self.key)
-        return Judged(gates, digest)
 
     def gates_against(self, production: str | None) -> tuple[Gate, ...]:
         """Return the gates' results against that version in production; write nothing."""
@@ -127,7 +173,7 @@ class Candidacy:
                 "again"
             ) from error
 
-    def _other(self, production: str | None) -> str | None:
+    def _champion(self, production: str | None) -> str | None:
         """Return the version to compare with, None where there is none.
 
         Where ours is in production already it is the one whose place it took: else whatever came
@@ -146,12 +192,12 @@ class Candidacy:
         except ModelError:
             return None, ""
 
-    def _inputs(self, other: str | None) -> dict[str, str]:
+    def _inputs(self, champion: str | None) -> dict[str, str]:
         bounds = {"gates": self.bounds, "confidence": self.confidence}
         production = ""
-        if other is not None:
-            tags = versions.tags_of(self.tracking, self.name, other)
-            production = tags.get(DIGEST_TAG) or f"version {other}"
+        if champion is not None:
+            tags = versions.tags_of(self.tracking, self.name, champion)
+            production = tags.get(DIGEST_TAG) or f"version {champion}"
         return {
             "model": self.scorer.digest,
             "test rows": self.test_digest,
@@ -160,24 +206,24 @@ class Candidacy:
         }
 
     def _evidence(self, production: str | None) -> Evidence:
-        other, stood = self._other(production), production == self.version
+        champion, stood = self._champion(production), production == self.version
         return Evidence(
             metrics=self.metrics,
             onnx_difference=self.onnx_difference,
             size_mb=self.scorer.size / 1e6,
             latency_ms=latency_ms(self.scorer, self.test.X),
-            incumbent=None if other is None else self._incumbent(other, stood),
+            champion=None if champion is None else self._compared_with(champion, stood),
         )
 
-    def _incumbent(self, version: str, stood: bool) -> Incumbent:
+    def _compared_with(self, version: str, stood: bool) -> Champion:
         place = "that was in production" if stood else "in production"
         try:
             with versions.downloaded(self.tracking, self.name, version) as theirs:
                 difference = difference_on(self.test, self.scorer, theirs, self.confidence)
                 changes = breaking_changes(theirs.contract, self.scorer.contract)
         except ModelError as error:
-            return Incumbent(version, str(error), [], place)
-        return Incumbent(version, difference, changes, place)
+            return Champion(version, str(error), [], place)
+        return Champion(version, difference, changes, place)
 
 
 def difference_on(

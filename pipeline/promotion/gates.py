@@ -10,7 +10,7 @@ from serving.receipts.receipt import Gate
 
 
 @dataclass(frozen=True)
-class Incumbent:
+class Champion:
     """The version in production, or whose place ours took there, and how ours compares with it.
 
     `difference` is ours minus theirs on the same test rows, or why there is none.
@@ -36,7 +36,7 @@ class Evidence:
     onnx_difference: float
     size_mb: float
     latency_ms: float
-    incumbent: Incumbent | None = None
+    champion: Champion | None = None
 
 
 def judge(gates: Gates, evidence: Evidence) -> tuple[Gate, ...]:
@@ -76,8 +76,8 @@ def judge(gates: Gates, evidence: Evidence) -> tuple[Gate, ...]:
             for gate, what, figure, bound, unit in most
             if bound is not None
         ),
-        _not_worse(evidence.incumbent, gates.max_roc_auc_drop),
-        _compatible(evidence.incumbent),
+        _not_worse(evidence.champion, gates.max_roc_auc_drop),
+        _compatible(evidence.champion),
     )
 
 
@@ -101,33 +101,33 @@ def _at_most(gate: str, what: str, figure: float | None, bound: float, unit: str
     return Gate(gate, passed, sentence, figure, bound)
 
 
-def _not_worse(incumbent: Incumbent | None, margin: float) -> Gate:
+def _not_worse(champion: Champion | None, margin: float) -> Gate:
     """Hold the lower end of the difference to the margin: non-inferiority, not a better figure."""
     gate = "max_roc_auc_drop"
-    if incumbent is None:
+    if champion is None:
         return Gate(gate, True, "production has no other version to compare with", None, margin)
-    found = incumbent.difference
+    found = champion.difference
     if isinstance(found, str):
-        sentence = f"cannot be compared with {incumbent}: {found}"
+        sentence = f"cannot be compared with {champion}: {found}"
         return Gate(gate, False, sentence, None, margin)
     passed = found.low >= -margin
     relation = "within" if passed else "not surely within"
     sentence = (
         f"ROC AUC {found.difference:+.4f} ({found.low:+.4f} to {found.high:+.4f}) against "
-        f"{incumbent}, on the same rows, is {relation} a loss of {margin:g}"
+        f"{champion}, on the same rows, is {relation} a loss of {margin:g}"
     )
     return Gate(gate, passed, sentence, found.low, -margin)
 
 
-def _compatible(incumbent: Incumbent | None) -> Gate:
+def _compatible(champion: Champion | None) -> Gate:
     gate = "contract"
-    if incumbent is None:
+    if champion is None:
         return Gate(gate, True, "production has no other contract to keep")
-    changes = incumbent.breaking_changes
+    changes = champion.breaking_changes
     if not changes:
-        sentence = f"who calls {incumbent} can go on as before"
+        sentence = f"who calls {champion} can go on as before"
         return Gate(gate, True, sentence, 0.0, 0.0)
-    sentence = f"breaks who calls {incumbent}: {'; '.join(changes)}"
+    sentence = f"breaks who calls {champion}: {'; '.join(changes)}"
     return Gate(gate, False, sentence, float(len(changes)), 0.0)
 
 

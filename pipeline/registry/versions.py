@@ -47,7 +47,7 @@ SERVED_WITH = ("mlflow", "onnx", "onnxruntime", "numpy", "pandas")
 
 
 @dataclass(frozen=True)
-class Candidate:
+class TrainedModel:
     """A trained model on its way into the registry: its folder, and its scorer."""
 
     folder: Path
@@ -56,7 +56,7 @@ class Candidate:
 
 
 def ensure_version(
-    tracking: Tracking, name: str, candidate: Candidate, run_id: str, tags: Mapping[str, str]
+    tracking: Tracking, name: str, candidate: TrainedModel, run_id: str, tags: Mapping[str, str]
 ) -> tuple[str, bool]:
     """Return the number of the one version with the candidate's digest, and whether it is new."""
     client, digest = tracking.client, candidate.scorer.digest
@@ -84,7 +84,7 @@ def numbers(tracking: Tracking, name: str) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Facts:
+class VersionFacts:
     """A version's tags, stages, params and metrics; `params` is None if its run is gone."""
 
     tags: dict[str, str]
@@ -93,7 +93,7 @@ class Facts:
     metrics: dict[str, float]
 
 
-def facts_of(tracking: Tracking, name: str, number: str) -> Facts:
+def facts_of(tracking: Tracking, name: str, number: str) -> VersionFacts:
     version = tracking.client.get_model_version(name, number)
     tags, stages = dict(version.tags), sorted(version.aliases)
     try:
@@ -101,10 +101,10 @@ def facts_of(tracking: Tracking, name: str, number: str) -> Facts:
     except MlflowException as error:
         if error.error_code not in NOT_FOUND:
             raise
-        return Facts(tags, stages, None, {})
+        return VersionFacts(tags, stages, None, {})
     if run.info.lifecycle_stage != "active":
-        return Facts(tags, stages, None, {})
-    return Facts(tags, stages, dict(run.data.params), dict(run.data.metrics))
+        return VersionFacts(tags, stages, None, {})
+    return VersionFacts(tags, stages, dict(run.data.params), dict(run.data.metrics))
 
 
 def tags_of(tracking: Tracking, name: str, version: str) -> dict[str, str]:
@@ -140,7 +140,7 @@ def signature(contract: Contract) -> ModelSignature:
     return ModelSignature(Schema(inputs), Schema(outputs))
 
 
-def _log_model(tracking: Tracking, name: str, candidate: Candidate, run_id: str) -> str:
+def _log_model(tracking: Tracking, name: str, candidate: TrainedModel, run_id: str) -> str:
     """Upload the candidate as a logged model of the run; return the logged model's id."""
     client = tracking.client
     experiments = [tracking.experiment_id]

@@ -10,7 +10,7 @@ from pipeline.errors import PipelineError
 from pipeline.params import CardTexts
 from pipeline.registry import versions
 from pipeline.registry.references import Version, find_version
-from pipeline.reports.model_card import Facts, body, markdown, page
+from pipeline.reports.model_card import CardFacts, body, markdown, page
 from pipeline.tracking.experiment import Tracking
 from serving.model.contract import Contract
 from serving.model.scorer import ModelError
@@ -22,13 +22,13 @@ DESCRIPTION_LENGTH = 5000  # characters that the registry's column takes (MLflow
 
 def facts_of(
     tracking: Tracking, version: Version, texts: CardTexts, contract: Contract | None = None
-) -> tuple[Facts, dict[str, bytes]]:
+) -> tuple[CardFacts, dict[str, bytes]]:
     """Gather what a version's card tells, and its run's plots as PNG."""
     contract = contract or _contract_of(tracking, version)
     files = _artifacts(tracking, version.run_id, PLOTS)
     tables = {name: _table(files.get(f"{name}.csv")) for name in ("calibration", "subgroups")}
     images = {Path(name).stem: file for name, file in files.items() if name.endswith(".png")}
-    return Facts(version, contract, texts, **tables), images
+    return CardFacts(version, contract, texts, **tables), images
 
 
 def _contract_of(tracking: Tracking, version: Version) -> Contract:
@@ -75,7 +75,7 @@ def shortened_card(text: str, run_id: str) -> str:
     return head[: end if end > 0 else head.rfind(" ")].rstrip() + note
 
 
-def _describe(tracking: Tracking, facts: Facts) -> bool:
+def _describe(tracking: Tracking, facts: CardFacts) -> bool:
     version = facts.version
     now = tracking.client.get_model_version(version.name, version.number).description or ""
     wanted = shortened_card(body(facts), version.run_id)

@@ -38,7 +38,7 @@ UNKNOWN_LICENSE = "unknown"
 
 
 @dataclass(frozen=True)
-class Facts:
+class CardFacts:
     """The facts of a card: the version with its run, its contract, and its evaluation's tables.
 
     A table is None where the run has none, which earlier versions of this project wrote.
@@ -59,7 +59,7 @@ class Facts:
         return float(self.version.params.get("evaluate.confidence", 0.95))
 
 
-def body(facts: Facts) -> str:
+def body(facts: CardFacts) -> str:
     """Write the card as Markdown, without its front matter."""
     version, contract = facts.version, facts.contract
     kernel = version.params.get("grid_search.approximation", "none")
@@ -84,12 +84,12 @@ def body(facts: Facts) -> str:
     )
 
 
-def markdown(facts: Facts) -> str:
+def markdown(facts: CardFacts) -> str:
     """Write the whole card, with the YAML front matter that model hubs read."""
     return f"---\n{msgspec.yaml.encode(front_matter(facts)).decode()}---\n\n{body(facts)}"
 
 
-def page(facts: Facts, images: Mapping[str, bytes]) -> str:
+def page(facts: CardFacts, images: Mapping[str, bytes]) -> str:
     """Write the card as one page; `images` are the run's plots as PNG, by their names."""
     # Without raw HTML: what a user writes into a description stays text.
     converter = MarkdownIt("commonmark", {"html": False}).enable("table")
@@ -97,7 +97,7 @@ def page(facts: Facts, images: Mapping[str, bytes]) -> str:
     return render("card.html", title=facts.title, body=converter.render(body(facts)), images=plots)
 
 
-def front_matter(facts: Facts) -> dict[str, Any]:
+def front_matter(facts: CardFacts) -> dict[str, Any]:
     version, source = facts.version, facts.version.params.get("data.file", "unknown")
     test = _test_metrics(version.metrics)
     measured = {"roc_auc": "ROC AUC", "brier": "Brier score", "recall": "Recall", "f1": "F1"}

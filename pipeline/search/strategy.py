@@ -30,7 +30,7 @@ class Result(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Watch:
+class Callbacks:
     """Callbacks: `scored` runs for every result, `settled` once no later one replaces it."""
 
     scored: Callable[[Result], object] = lambda _: None
@@ -38,7 +38,7 @@ class Watch:
 
 
 def exhaustive(
-    problem: Problem, candidates: Sequence[Candidate], run: Runner, watch: Watch
+    problem: Problem, candidates: Sequence[Candidate], run: Runner, watch: Callbacks
 ) -> list[Result]:
     """Score every candidate on all rows, as `GridSearchCV` does."""
 
@@ -93,7 +93,7 @@ def halving(
     problem: Problem,
     candidates: Sequence[Candidate],
     run: Runner,
-    watch: Watch,
+    watch: Callbacks,
     how: Halving,
     rank_by: Literal["median", "mean"],
 ) -> list[Result]:

@@ -113,7 +113,7 @@ def _write_model(table: Table, refit: "Refit", folder: Path) -> float:
 
 def _search(search: "Search", checkpoint: "Checkpoint", report: SearchReport) -> "list[Result]":
     """Run the search, and tell the progress bar and the tracking of each candidate."""
-    from pipeline.search.strategy import Watch
+    from pipeline.search.strategy import Callbacks
     from pipeline.training.tuning import run_search
 
     score = f"{search.settings.rank_by} ROC AUC"
@@ -128,7 +128,7 @@ def _search(search: "Search", checkpoint: "Checkpoint", report: SearchReport) ->
                 *result.candidate, result.scores, result.fit_s, result.score_s, result.extra
             )
 
-        return run_search(search, checkpoint, Watch(scored, settled))
+        return run_search(search, checkpoint, Callbacks(scored, settled))
 
 
 def _tracked(params: Params) -> dict[str, str]:

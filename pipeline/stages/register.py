@@ -24,7 +24,7 @@ from pipeline.options import path_option
 from pipeline.params import Params, flatten
 from pipeline.params_file import load
 from pipeline.promotion.automatic import Placed, place
-from pipeline.promotion.challenger import Candidacy
+from pipeline.promotion.challenger import Challenger, Tested
 from pipeline.registry import versions
 from pipeline.registry.receipts import read_key
 from pipeline.registry.stages import show_on_results
@@ -103,7 +103,8 @@ def write_artifacts(folder: Path, result: Result, rank_by: str, sources: Sequenc
 
 
 def run(params_file: Path, result: Result, lock_file: Path) -> None:
-    params, key = load(params_file), read_key()
+    params = load(params_file)
+    read_key()  # one that is wrong is refused before anything is written
     lock = Lock.read(lock_file, PRODUCING_STAGES)
     result.check_unchanged(lock)
     scorer = Scorer.load(result.model)
@@ -111,7 +112,7 @@ def run(params_file: Path, result: Result, lock_file: Path) -> None:
     test = read_split(result.test, scorer.contract)
     record = run_record(params, result, lock, scorer, metrics)
     tags = {**record.tags, FINGERPRINT_TAG: record.fingerprint}
-    candidate = versions.Candidate(
+    candidate = versions.TrainedModel(
         result.model, scorer, pd.DataFrame(test.X[:1], columns=scorer.contract.names)
     )
     with open_tracking(params.name) as tracking:
@@ -125,20 +126,10 @@ def run(params_file: Path, result: Result, lock_file: Path) -> None:
         version, new_version = versions.ensure_version(
             tracking, params.name, candidate, run_id, tags
         )
-        candidacy = Candidacy(
-            tracking=tracking,
-            name=params.name,
-            version=version,
-            scorer=scorer,
-            test=test,
-            test_digest=lock.md5(result.test),
-            metrics=metrics,
-            onnx_difference=_read_json(result.winner)["onnx_difference"],
-            bounds=params.register.gates,
-            confidence=params.evaluate.confidence,
-            key=key,
-        )
-        placed = place(candidacy, promote=params.register.auto_promote)
+        tested = Tested(scorer, test, lock.md5(result.test), metrics)
+        onnx_difference = _read_json(result.winner)["onnx_difference"]
+        challenger = Challenger.of(tracking, params, version, tested, onnx_difference)
+        placed = place(challenger, promote=params.register.auto_promote)
         attach_card(tracking, params.name, version, params.card, scorer.contract)
         show_on_results(tracking, params.name)
         update_views(tracking, search_of(tracking, run_id), params.grid_search.rank_by)

@@ -15,7 +15,7 @@ Name = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class CandidateRecord:
+class NestedRun:
     """A candidate's nested run; `started` is in milliseconds since 1970, or None."""
 
     C: float
@@ -41,11 +41,11 @@ def metric_name(column: str) -> str:
     return "cv_roc_auc_" + column.removesuffix("_test_score").replace("split", "fold")
 
 
-def from_results(table: pd.DataFrame) -> list[CandidateRecord]:
+def from_results(table: pd.DataFrame) -> list[NestedRun]:
     """Read the rows of `cv_results.csv`."""
     columns = [name for name in table.columns if name.startswith(LOGGED_COLUMNS)]
     return [
-        CandidateRecord(
+        NestedRun(
             row["param_C"],
             row["param_gamma"],
             {metric_name(column): row[column] for column in columns},
@@ -68,12 +68,12 @@ def delete_unfinished(tracking: Tracking, parent_id: str) -> None:
 
 
 def log_candidates(
-    tracking: Tracking, parent_id: str, records: Iterable[CandidateRecord]
+    tracking: Tracking, parent_id: str, records: Iterable[NestedRun]
 ) -> dict[Name, str]:
     """Log candidates as nested runs and return the runs' ids."""
     ids: dict[Name, str] = {}
 
-    def log(record: CandidateRecord) -> None:
+    def log(record: NestedRun) -> None:
         run = tracking.new_run(
             f"C={record.C:g} gamma={record.gamma:g}",
             {KIND_TAG: KIND, PARENT_TAG: parent_id},
@@ -87,12 +87,12 @@ def log_candidates(
     return ids
 
 
-def complete(tracking: Tracking, parent_id: str, records: Sequence[CandidateRecord]) -> None:
+def complete(tracking: Tracking, parent_id: str, records: Sequence[NestedRun]) -> None:
     """Log those candidates of a search that its run lacks, and the ranks that they lack."""
     there = finished(tracking, parent_id)
     log_candidates(tracking, parent_id, [r for r in records if r.name not in there])
 
-    def rank(record: CandidateRecord) -> None:
+    def rank(record: NestedRun) -> None:
         tracking.log(there[record.name].info.run_id, metrics={RANK: record.metrics[RANK]})
 
     tracking.each(

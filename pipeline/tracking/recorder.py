@@ -27,8 +27,8 @@ from pipeline.tracking.experiment import FAILURE_TAG, KIND_TAG, PROCESS_TAG, Tra
 from pipeline.tracking.locks import WORKSPACE_TAG, Ownership, workspace
 from pipeline.tracking.messages import Begin, End, Finish, Message, Scored
 from pipeline.tracking.nested_runs import (
-    CandidateRecord,
     Name,
+    NestedRun,
     complete,
     delete_unfinished,
     finished,
@@ -69,8 +69,8 @@ class Live:
         self._run_id = ""
         self._ownership: Ownership | None = None
         self._logged: set[Name] = set()
-        self._pending: list[CandidateRecord] = []
-        self._ranked: dict[Name, CandidateRecord] = {}
+        self._pending: list[NestedRun] = []
+        self._ranked: dict[Name, NestedRun] = {}
         self._finish: Finish | None = None
         self._away = False
 
@@ -162,7 +162,7 @@ class Live:
             self._ownership.give_up()
         self._run_id, self._ownership = "", None
 
-    def _with_rank(self, record: CandidateRecord) -> CandidateRecord:
+    def _with_rank(self, record: NestedRun) -> NestedRun:
         if record.name not in self._ranked:
             return record
         return replace(record, metrics={**self._ranked[record.name].metrics, **record.metrics})
@@ -211,13 +211,13 @@ def _leftover(tracking: Tracking, key: str) -> Run | None:
     return found
 
 
-def _record(message: Scored) -> CandidateRecord:
+def _record(message: Scored) -> NestedRun:
     scores = {fold_column(fold): score for fold, score in enumerate(message.scores)}
     named = {metric_name(k): v for k, v in {**scores, **statistics(message.scores)}.items()}
     times = {"fit_time": message.fit_s, "score_time": message.score_s}
     taken_ms = int((message.fit_s + message.score_s) * 1000)
     started = int(time.time() * 1000) - taken_ms
-    return CandidateRecord(message.C, message.gamma, {**named, **times, **message.extra}, started)
+    return NestedRun(message.C, message.gamma, {**named, **times, **message.extra}, started)
 
 
 def run(messages: Messages) -> None:

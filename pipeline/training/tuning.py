@@ -25,10 +25,10 @@ from pipeline.search.grid import grid, grid_candidates, results_table, statistic
 from pipeline.search.memory import Plan, TooLargeError, make_plan
 from pipeline.search.problem import Nystroem, Problem, folds_of
 from pipeline.search.strategy import (
+    Callbacks,
     Halving,
     Result,
     Runner,
-    Watch,
     exhaustive,
     halving,
     schedule,
@@ -103,7 +103,7 @@ class Search:
     def halving(self) -> Halving:
         return Halving(self.settings.halving_factor, self.settings.halving_min_rows, self.seed)
 
-    def score(self, run: Runner, watch: Watch) -> list[Result]:
+    def score(self, run: Runner, watch: Callbacks) -> list[Result]:
         """Score the candidates by the strategy that is asked for."""
         if self.settings.strategy == "grid":
             return exhaustive(self.problem, self.candidates, run, watch)
@@ -144,7 +144,7 @@ def runner(search: Search) -> Iterator[tuple[Runner, Plan]]:
         raise PipelineError(str(error)) from error
 
 
-def run_search(search: Search, checkpoint: Checkpoint, watch: Watch) -> list[Result]:
+def run_search(search: Search, checkpoint: Checkpoint, watch: Callbacks) -> list[Result]:
     """Run a search, from where it was left, and say how."""
     with runner(search) as (run, plan):
         _tell(plan, checkpoint)

@@ -8,7 +8,7 @@ import click
 from serving.config import Settings
 from serving.errors import NoModelError
 from serving.model.scorer import ModelError
-from serving.predictor import Served, load_served
+from serving.predictor import ServedModel, load_served
 
 
 def sync() -> str:
@@ -18,7 +18,7 @@ def sync() -> str:
     return done.stderr.strip() if done.returncode else ""
 
 
-def load_current(settings: Settings, offline: bool) -> Served:
+def load_current(settings: Settings, offline: bool) -> ServedModel:
     """Load the version in force, after a sync unless `offline`."""
     trouble = "" if offline else sync()
     try:

@@ -10,7 +10,7 @@ from serving.commands.row_arguments import to_row
 from serving.config import read_settings
 from serving.errors import invalid_rows
 from serving.model.validation import InvalidRowsError
-from serving.predictor import Answer, Served, answer
+from serving.predictor import Answer, ServedModel, answer
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -26,7 +26,7 @@ def predict(values: tuple[str, ...], offline: bool) -> None:
     click.echo(msgspec.json.format(body, indent=2).decode())
 
 
-def _answer(served: Served, words: Sequence[str]) -> Answer:
+def _answer(served: ServedModel, words: Sequence[str]) -> Answer:
     try:
         return answer(served, [to_row(served.scorer.contract, words)])
     except InvalidRowsError as error:

@@ -17,7 +17,7 @@ from serving.batch.table import ScoringError
 from serving.commands.current import load_current
 from serving.config import Settings, read_settings
 from serving.model.scorer import MODEL_FILE
-from serving.predictor import Served
+from serving.predictor import ServedModel
 from serving.store import versions
 
 SCORE_EXAMPLES = """\b
@@ -86,7 +86,9 @@ def score(
         raise click.ClickException(str(error)) from error
 
 
-def score_with(settings: Settings, served: Served, files: Files, where: str | int | None) -> int:
+def score_with(
+    settings: Settings, served: ServedModel, files: Files, where: str | int | None
+) -> int:
     """Score a file on a scheduler's workers, or in so many threads here (None: one a core).
 
     Returns 1 where rows have no answer that `files` names no place for. Raises ScoringError.
@@ -98,7 +100,7 @@ def score_with(settings: Settings, served: Served, files: Files, where: str | in
 
 
 @contextmanager
-def _backend(settings: Settings, served: Served, where: str | int | None) -> Iterator[Backend]:
+def _backend(settings: Settings, served: ServedModel, where: str | int | None) -> Iterator[Backend]:
     if not isinstance(where, str):
         yield Local(served.scorer, where or _cores())
         return
@@ -120,7 +122,7 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _summary(served: Served, files: Files, counts: Counts, seconds: float) -> str:
+def _summary(served: ServedModel, files: Files, counts: Counts, seconds: float) -> str:
     rows, refused = counts
     word = "row" if rows == 1 else "rows"
     done = f"{rows - refused:,} of {rows:,} {word}" if refused else f"{rows:,} {word}"

@@ -17,7 +17,7 @@ from serving.config import without_password
 from serving.errors import NoModelError
 from serving.model.scorer import DIGEST_TAG
 from serving.receipts.receipt import RECEIPT_TAG, SIGNATURE_TAG, path_of
-from serving.store.versions import Facts, Version
+from serving.store.versions import Provenance, Version
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -77,13 +77,13 @@ class Registry:
         version = Version(name, str(found.version), stage, found.tags.get(DIGEST_TAG, ""))
         return Found(version, dict(found.tags), found.run_id or None)
 
-    def facts(self, found: Found) -> Facts:
+    def facts(self, found: Found) -> Provenance:
         """Return where a version comes from; what the registry does not know is left out."""
         with _reading("cannot be read"):
             run: Any = _run_or_none(self._client, found.run_id)
         metrics = {} if run is None else dict(run.data.metrics)
         started = None if run is None else datetime.fromtimestamp(run.info.start_time / 1000, UTC)
-        return Facts(
+        return Provenance(
             trained_at=started,
             git_commit=found.tags.get("git.commit"),
             data_digest=found.tags.get("data.digest"),

@@ -31,7 +31,7 @@ KEPT = 5  # versions, so that a way back needs no download
 LEFT_BEHIND = 3600  # seconds after which a temporary folder's process must be gone
 
 
-class Facts(msgspec.Struct, frozen=True):
+class Provenance(msgspec.Struct, frozen=True):
     """A version's origin, as far as the registry knows; `metrics` are of its test rows."""
 
     trained_at: datetime | None = None
@@ -47,7 +47,7 @@ class Version(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: str
     stage: str
     digest: str
-    facts: Facts = Facts()
+    facts: Provenance = Provenance()
 
     def is_same(self, other: "Version") -> bool:
         """Compare what identifies a version, not where it comes from."""

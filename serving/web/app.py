@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException
 
 from serving.errors import ServingError
 from serving.web.api import health, invocations, open_inference, operations, pages, predict
-from serving.web.middleware import Front
+from serving.web.middleware import Middleware
 from serving.web.problems import ErrorAnswer, error_answer, http_error_answer
 from serving.web.worker_state import State
 
@@ -50,7 +50,7 @@ def create_app(state: State) -> Flask:
     app.url_map.merge_slashes = False
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
-    app.wsgi_app = Front(app.wsgi_app, state, SHORTCUTS)  # type: ignore[method-assign]
+    app.wsgi_app = Middleware(app.wsgi_app, state, SHORTCUTS)  # type: ignore[method-assign]
     return app
 
 

@@ -30,14 +30,14 @@ from serving.web.keys import Key, find
 from serving.web.metrics import RequestNote
 from serving.web.permissions import Needs, Route, route_of
 from serving.web.problems import error_answer
-from serving.web.request_context import Exchange
+from serving.web.request_context import RequestContext
 from serving.web.worker_state import State
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 # Answers the JSON of a POST with JSON.
-Shortcut = Callable[[Exchange, Environ], bytes]
+Shortcut = Callable[[RequestContext, Environ], bytes]
 
 EXCHANGE = "serving.web.request_context"
 OTHER_PLACES = 8  # for pages, descriptions and what is not there, each of which may be read slowly
@@ -73,7 +73,7 @@ class Answer:
             finish()
 
 
-class Front:
+class Middleware:
     """WSGI middleware; one for each worker."""
 
     def __init__(self, app: WsgiApp, state: State, shortcuts: Mapping[str, Shortcut]) -> None:
@@ -89,7 +89,7 @@ class Front:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         route = route_of(environ["PATH_INFO"])
-        exchange = environ[EXCHANGE] = Exchange(self._state, _request_id(environ), route)
+        exchange = environ[EXCHANGE] = RequestContext(self._state, _request_id(environ), route)
         cors = self._cors_headers(environ) if self._origins else []
 
         def begin(status: str, headers: Headers, exc_info: Any = None) -> Any:
@@ -129,7 +129,7 @@ class Front:
         return self._other_places
 
     def _respond(
-        self, environ: Environ, exchange: Exchange, begin: StartResponse
+        self, environ: Environ, exchange: RequestContext, begin: StartResponse
     ) -> Iterable[bytes]:
         posted = environ["REQUEST_METHOD"] == "POST"
         answer_json = self._shortcuts.get(environ["PATH_INFO"]) if posted else None
@@ -156,7 +156,7 @@ class Front:
         if host not in self._hosts and not wild & self._hosts:
             raise UntrustedHostError("The header Host names no host that this service answers for.")
 
-    def _check_key(self, environ: Environ, exchange: Exchange) -> None:
+    def _check_key(self, environ: Environ, exchange: RequestContext) -> None:
         keys, needs = self._state.keys, exchange.route.needs
         if keys is None or needs is Needs.NOTHING:
             return
@@ -191,7 +191,7 @@ class Front:
             return peer
         return str(client) if any(proxy in network for network in self._proxies) else peer
 
-    def _finish(self, environ: Environ, exchange: Exchange) -> None:
+    def _finish(self, environ: Environ, exchange: RequestContext) -> None:
         seconds = perf_counter() - exchange.started
         method = environ["REQUEST_METHOD"]
         note = RequestNote(exchange.route.name, _known(method), exchange.status, seconds)

@@ -4,13 +4,13 @@ from time import perf_counter
 
 from serving.errors import NoModelError
 from serving.model.rows import Rows
-from serving.predictor import Scored, Served, score
+from serving.predictor import Scored, ServedModel, score
 from serving.web.metrics import PredictionsNote
 from serving.web.permissions import Route
 from serving.web.worker_state import State
 
 
-class Exchange:
+class RequestContext:
     """What endpoints, log and metrics share of a request; it has none of the request's values."""
 
     __slots__ = ("_served", "key", "request_id", "route", "rows", "started", "state", "status")
@@ -23,14 +23,14 @@ class Exchange:
         self.status = "500"
         self.key: str | None = None
         self.rows: int | None = None
-        self._served: Served | None = None
+        self._served: ServedModel | None = None
 
     @property
     def version(self) -> str | None:
         """The version that answered, once one was asked for."""
         return self._served and self._served.version.version
 
-    def served_model(self) -> Served:
+    def served_model(self) -> ServedModel:
         """Return the version that answers this request: the same one, however often it is asked.
 
         Raises NoModelError where there is none.
@@ -41,7 +41,7 @@ class Exchange:
             raise NoModelError(self.state.settings.model, self.state.settings.stage)
         return self._served
 
-    def score(self, served: Served, rows: Rows) -> Scored:
+    def score(self, served: ServedModel, rows: Rows) -> Scored:
         """Predict for rows that the contract allows, and keep count."""
         scored = score(served, rows)
         self.rows = len(scored.labels)

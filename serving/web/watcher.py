@@ -47,7 +47,7 @@ class Watched:
             self._complaint = complaint
 
 
-class Watch:
+class Watcher:
     """Keeps a worker's state in step with the store and the keys file."""
 
     def __init__(self, state: State) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from serving.config import Settings
-from serving.predictor import Served
+from serving.predictor import ServedModel
 from serving.web.keys import Key
 from serving.web.metrics import Metrics
 
@@ -16,6 +16,6 @@ class State:
     """
 
     settings: Settings
-    served: Served | None
+    served: ServedModel | None
     keys: tuple[Key, ...] | None
     metrics: Metrics

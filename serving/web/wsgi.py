@@ -8,7 +8,7 @@ from serving.config import read_settings
 from serving.log import logger
 from serving.web.app import create_app
 from serving.web.metrics import Metrics
-from serving.web.watcher import Watch
+from serving.web.watcher import Watcher
 from serving.web.worker_state import State
 
 
@@ -17,7 +17,7 @@ def load_app() -> Flask:
     # With a keys file nobody is let in until it has been read.
     keys = None if settings.api_keys_file is None else ()
     state = State(settings, None, keys, Metrics())
-    watch = Watch(state)
+    watch = Watcher(state)
     watch.look()
     if state.served is None:
         logger.warning("not ready: no version of %s in the store", settings.model)

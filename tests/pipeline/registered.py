@@ -48,7 +48,7 @@ class Registered:
         """Log a result and register its model; give the version."""
         scorer = Scorer.load(result.model)
         row = pd.DataFrame([scorer.contract.example()], dtype="float64")
-        candidate = versions.Candidate(result.model, scorer, row)
+        candidate = versions.TrainedModel(result.model, scorer, row)
         record = _record(result, run_name, scorer, fingerprint)
 
         def write(folder: Path) -> None:

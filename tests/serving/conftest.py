@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from serving.config import Settings
 from serving.model.contract import Contract
 from serving.model.scorer import DIGEST_TAG
-from serving.predictor import Served, load_served
+from serving.predictor import ServedModel, load_served
 from serving.receipts.receipt import RECEIPT_TAG, SIGNATURE_TAG, Gate, Receipt, digest_of, path_of
 from serving.receipts.signing import sign
 from serving.store import versions
@@ -54,7 +54,7 @@ def stored(settings: Settings, make_model: MakeModel, tmp_path: Path) -> Version
 
 
 @pytest.fixture
-def served(settings: Settings, stored: Version) -> Served:
+def served(settings: Settings, stored: Version) -> ServedModel:
     return load_served(settings)
 
 
@@ -128,7 +128,7 @@ def registry(empty_registry: Path, tmp_path: Path) -> Registry:
 
 
 @pytest.fixture
-def app(settings: Settings, served: Served) -> Flask:
+def app(settings: Settings, served: ServedModel) -> Flask:
     return create_app(State(settings, served, None, Metrics()))
 
 

@@ -4,14 +4,14 @@ from flask import Response, request
 
 from serving.errors import JSON
 from serving.model.rows import Rows
-from serving.predictor import Scored, Served
+from serving.predictor import Scored, ServedModel
 from serving.web.middleware import EXCHANGE
-from serving.web.request_context import Exchange
+from serving.web.request_context import RequestContext
 from serving.web.worker_state import State
 
 
-def exchange() -> Exchange:
-    found: Exchange = request.environ[EXCHANGE]
+def exchange() -> RequestContext:
+    found: RequestContext = request.environ[EXCHANGE]
     return found
 
 
@@ -19,17 +19,17 @@ def state() -> State:
     return exchange().state
 
 
-def served_model() -> Served:
+def served_model() -> ServedModel:
     """Return the version that answers; raises NoModelError where there is none."""
     return exchange().served_model()
 
 
-def score_and_count(served: Served, rows: Rows) -> Scored:
+def score_and_count(served: ServedModel, rows: Rows) -> Scored:
     """Predict for rows that the contract allows, for the metrics and the log as well."""
     return exchange().score(served, rows)
 
 
-def scored_response(served: Served, body: bytes, mimetype: str = JSON) -> Response:
+def scored_response(served: ServedModel, body: bytes, mimetype: str = JSON) -> Response:
     """Answer with predictions, and say which version made them."""
     return Response(
         body, headers=[("Content-Type", mimetype), ("X-Model-Version", served.version.version)]

@@ -20,7 +20,7 @@ from serving.errors import (
 )
 from serving.formats.json_body import check_count, decode
 from serving.formats.tensors import InferRequest, to_request, to_rows
-from serving.predictor import Scored, Served
+from serving.predictor import Scored, ServedModel
 from serving.web.api import score_and_count, scored_response, served_model, state
 from serving.web.api.other_protocols import answer_400, checked
 from serving.web.body import media_type, read_body
@@ -100,7 +100,7 @@ def infer(name: str, version: str | None = None) -> Response:
     return scored_response(served, _encode(served, asked.id, wanted, scored))
 
 
-def _model(name: str, version: str | None) -> Served:
+def _model(name: str, version: str | None) -> ServedModel:
     """Return the version in force.
 
     Raises NotFoundError (404) where it is not the one asked for, NoModelError (503) where there is
@@ -136,7 +136,7 @@ def _wanted(asked: InferRequest) -> list[str]:
     return names
 
 
-def _encode(served: Served, id_: str | None, wanted: list[str], scored: Scored) -> bytes:
+def _encode(served: ServedModel, id_: str | None, wanted: list[str], scored: Scored) -> bytes:
     values: dict[str, Any] = {"label": scored.labels, "probability": scored.probabilities}
     outputs = [Output(name, [len(values[name])], OUTPUTS[name], values[name]) for name in wanted]
     version = served.version

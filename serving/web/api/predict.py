@@ -11,7 +11,7 @@ from serving.predictor import to_answer
 from serving.web.api import exchange, scored_response, served_model
 from serving.web.api.predict_csv import CSV, predict_table
 from serving.web.body import media_type, read_body
-from serving.web.request_context import Exchange
+from serving.web.request_context import RequestContext
 
 blueprint = Blueprint("predict", __name__)
 
@@ -31,7 +31,7 @@ def predict() -> Response:
     )
 
 
-def answer_json(exchange: Exchange, environ: dict[str, Any]) -> bytes:
+def answer_json(exchange: RequestContext, environ: dict[str, Any]) -> bytes:
     """Answer JSON with JSON; knows nothing of Flask, so that the front can call it at once."""
     served, settings = exchange.served_model(), exchange.state.settings
     rows = read_rows(served.reader, read_body(environ, settings.max_body), settings.max_rows)

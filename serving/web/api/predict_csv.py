@@ -7,14 +7,14 @@ from serving.formats.csv_table import Table, answer_columns, read_table, to_csv,
 from serving.model.contract import Contract
 from serving.model.rows import Rows
 from serving.model.validation import InvalidRowsError
-from serving.predictor import Served
+from serving.predictor import ServedModel
 from serving.web.api import score_and_count, scored_response, state
 from serving.web.body import read_body
 
 CSV = "text/csv"
 
 
-def predict_table(served: Served) -> Response:
+def predict_table(served: ServedModel) -> Response:
     require_utf8()
     settings, contract = state().settings, served.scorer.contract
     table = read_table(contract, read_body(request.environ, settings.max_body), settings.max_rows)

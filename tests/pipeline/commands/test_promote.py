@@ -10,8 +10,8 @@ import pytest
 from pipeline import params_file as settings
 from pipeline.params_file import load
 from pipeline.promotion.automatic import place
-from pipeline.promotion.by_hand import candidacy_of, promote
-from pipeline.promotion.challenger import Candidacy
+from pipeline.promotion.by_hand import challenger_of, promote
+from pipeline.promotion.challenger import Challenger
 from pipeline.promotion.transitions import move, reconcile
 from pipeline.registry import stages, versions
 from pipeline.registry.ledger_store import LedgerStore
@@ -162,11 +162,11 @@ def test_a_promotion_that_is_killed_at_any_step_is_made_good_by_the_next(
         with open_tracking(NAME) as tracking:
             found = find_version(tracking, NAME, version)
             weak = dataclasses.replace(tracking, client=Dying(tracking.client, step, after=after))
-            candidacy = dataclasses.replace(
-                candidacy_of(tracking, params, found), tracking=weak, test_digest=f"step {step}"
+            challenger = dataclasses.replace(
+                challenger_of(tracking, params, found), tracking=weak, test_digest=f"step {step}"
             )
             try:
-                promote(LedgerStore(weak, NAME), candidacy, "production", "", force=False)
+                promote(LedgerStore(weak, NAME), challenger, "production", "", force=False)
                 break
             except KilledError:
                 steps = step
@@ -200,7 +200,7 @@ def test_what_was_forced_does_not_pass_for_standing_in_production_itself(
     assert synced().kind is Kind.REFUSED
 
 
-class Slow(Candidacy):
+class Slow(Challenger):
     """Somebody promotes another version by hand while this one is tried."""
 
     def check_whole(self, stage: str) -> None:
@@ -219,7 +219,7 @@ def test_what_a_person_decides_while_the_gates_are_judged_is_not_undone(
     with open_tracking(NAME) as tracking:
         stages.set_stage(tracking, NAME, "production", "1")
         params = settings.load(Path("params.yaml"))
-        found = candidacy_of(tracking, params, find_version(tracking, NAME, "2"))
+        found = challenger_of(tracking, params, find_version(tracking, NAME, "2"))
         placed = place(Slow(**vars(found)), promote=True)
         assert stages.number_at(tracking, NAME, "production") == "3"
     assert placed.stages == ["staging"]
@@ -230,7 +230,7 @@ def test_other_bytes_of_the_same_run_take_nothing_from_its_version(project, done
     """Two machines share a registry: the same fingerprint need not give them the same bytes."""
     scorer = Scorer.load(pima_resplit.model)
     row = pd.DataFrame([scorer.contract.example()], dtype="float64")
-    candidate = versions.Candidate(pima_resplit.model, scorer, row)
+    candidate = versions.TrainedModel(pima_resplit.model, scorer, row)
     with open_tracking(NAME) as tracking:
         tracking.client.delete_model_version(NAME, "3")
         versions.ensure_version(tracking, NAME, candidate, project.runs["1"], {})
@@ -245,7 +245,7 @@ def again(project):
         params = load(project.folder / "params.yaml")
         with open_tracking(NAME) as tracking:
             found = find_version(tracking, NAME, version)
-            return place(candidacy_of(tracking, params, found), promote=True)
+            return place(challenger_of(tracking, params, found), promote=True)
 
     return one
 

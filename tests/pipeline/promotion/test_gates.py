@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.evaluation.delong import PairedDifference
 from pipeline.params import Gates
-from pipeline.promotion.gates import Evidence, Incumbent, all_passed, judge
+from pipeline.promotion.gates import Champion, Evidence, all_passed, judge
 
 GATES = Gates(
     min_roc_auc=0.75,
@@ -32,8 +32,8 @@ def judged(gates=GATES, **changes):
     return judge(gates, dataclasses.replace(EVIDENCE, metrics=metrics, **other))
 
 
-def incumbent(low=-0.01, difference=0.01, changes=()):
-    return Incumbent("3", PairedDifference(difference, low, 0.03, 0.4), changes)
+def champion(low=-0.01, difference=0.01, changes=()):
+    return Champion("3", PairedDifference(difference, low, 0.03, 0.4), changes)
 
 
 def test_a_good_first_version_passes_every_gate():
@@ -78,31 +78,31 @@ def test_a_good_first_version_passes_every_gate():
             "✗ parity: largest difference from scikit-learn's probability, 2e-05, is above 1e-05",
         ),
         (
-            {"incumbent": None},
+            {"champion": None},
             "✓ max_roc_auc_drop: production has no other version to compare with",
         ),
-        ({"incumbent": None}, "✓ contract: production has no other contract to keep"),
+        ({"champion": None}, "✓ contract: production has no other contract to keep"),
         (
-            {"incumbent": incumbent(low=-0.05)},
+            {"champion": champion(low=-0.05)},
             "✓ max_roc_auc_drop: ROC AUC +0.0100 (-0.0500 to +0.0300) against version 3 in "
             "production, on the same rows, is within a loss of 0.05",
         ),
         (
-            {"incumbent": incumbent(low=-0.0501)},
+            {"champion": champion(low=-0.0501)},
             "✗ max_roc_auc_drop: ROC AUC +0.0100 (-0.0501 to +0.0300) against version 3 in "
             "production, on the same rows, is not surely within a loss of 0.05",
         ),
         (
-            {"incumbent": Incumbent("3", "it takes other columns", [])},
+            {"champion": Champion("3", "it takes other columns", [])},
             "✗ max_roc_auc_drop: cannot be compared with version 3 in production: "
             "it takes other columns",
         ),
         (
-            {"incumbent": incumbent()},
+            {"champion": champion()},
             "✓ contract: who calls version 3 in production can go on as before",
         ),
         (
-            {"incumbent": incumbent(changes=["Age is removed", "BMI must be at least 12"])},
+            {"champion": champion(changes=["Age is removed", "BMI must be at least 12"])},
             "✗ contract: breaks who calls version 3 in production: Age is removed; "
             "BMI must be at least 12",
         ),
@@ -116,8 +116,8 @@ def test_each_gate_says_why_it_holds_or_not(figures, line):
 
 def test_it_is_the_lower_end_that_counts_not_the_difference():
     """A candidate that looks better, on rows too few to tell, is not shown to be no worse."""
-    assert not all_passed(judged(incumbent=incumbent(difference=0.02, low=-0.2)))
-    assert all_passed(judged(incumbent=incumbent(difference=-0.02, low=-0.04)))
+    assert not all_passed(judged(champion=champion(difference=0.02, low=-0.2)))
+    assert all_passed(judged(champion=champion(difference=-0.02, low=-0.04)))
 
 
 def test_a_gate_without_a_bound_is_not_judged():
@@ -130,7 +130,7 @@ def test_a_figure_that_is_no_number_passes_no_gate():
     nan = float("nan")
     verdicts = judged(
         **dict.fromkeys([*METRICS, "onnx_difference", "size_mb", "latency_ms"], nan),
-        incumbent=incumbent(low=nan),
+        champion=champion(low=nan),
     )
     assert [verdict.gate for verdict in verdicts if verdict.passed] == ["contract"]
 

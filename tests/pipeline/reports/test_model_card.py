@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 
 from pipeline.params import CardTexts, flatten
 from pipeline.registry.references import Dataset, Version
-from pipeline.reports.model_card import Facts, body, markdown, page, wilson_interval
+from pipeline.reports.model_card import CardFacts, body, markdown, page, wilson_interval
 from serving.model.scorer import Scorer
 
 
@@ -28,7 +28,7 @@ def facts(pima):
         tags={"git.commit": "c0ffee", "data.digest": "d" * 32, "git.changed": "true"},
         datasets={"training": Dataset("a" * 32, 614), "test": Dataset("b" * 32, 154)},
     )
-    return Facts(
+    return CardFacts(
         version,
         Scorer.load(pima.model).contract,
         CardTexts(intended_use="To learn.", license="mit"),

@@ -16,7 +16,7 @@ from pipeline.search import local
 from pipeline.search.grid import grid_candidates
 from pipeline.search.memory import make_plan
 from pipeline.search.problem import Nystroem, Problem, folds_of
-from pipeline.search.strategy import Result, Watch, exhaustive, scores_of
+from pipeline.search.strategy import Callbacks, Result, exhaustive, scores_of
 from pipeline.training.estimator import build_transformer, stratified_folds
 from serving.model.contract import Contract, Feature
 
@@ -48,7 +48,7 @@ class Searched:
     ) -> list[Result]:
         problem = self.problem(n_folds, approximation)
         candidates = grid_candidates(np.asarray(C), np.asarray(gamma))
-        return exhaustive(problem, candidates, run_with(jobs, limit), Watch())
+        return exhaustive(problem, candidates, run_with(jobs, limit), Callbacks())
 
     def scores(self, C: Any, gamma: Any, n_folds: int = 5, **options: Any) -> Any:
         return scores_of(self.search(C, gamma, n_folds, **options))

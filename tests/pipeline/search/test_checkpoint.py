@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.search.checkpoint import FORGOTTEN_S, Checkpoint
 from pipeline.search.grid import grid, grid_candidates
-from pipeline.search.strategy import Halving, Watch, exhaustive, halving
+from pipeline.search.strategy import Callbacks, Halving, exhaustive, halving
 from pipeline.search.units import Unit, UnitScores
 from tests.pipeline.search.conftest import run_with
 
@@ -38,12 +38,12 @@ def scores(results):
 @pytest.mark.parametrize("most", [0, 1, 7])
 def test_a_search_goes_on_where_it_was_and_ends_with_the_same_scores(small, checkpoint, most):
     problem = small.problem(3)
-    undisturbed = exhaustive(problem, CANDIDATES, run_with(), Watch())
+    undisturbed = exhaustive(problem, CANDIDATES, run_with(), Callbacks())
     first, second = Counted(most), Counted()
     with pytest.raises(KeyboardInterrupt):
-        exhaustive(problem, CANDIDATES, checkpoint.resumed(first), Watch())
+        exhaustive(problem, CANDIDATES, checkpoint.resumed(first), Callbacks())
     assert checkpoint.finished() == most
-    again = exhaustive(problem, CANDIDATES, checkpoint.resumed(second), Watch())
+    again = exhaustive(problem, CANDIDATES, checkpoint.resumed(second), Callbacks())
     assert scores(again) == scores(undisturbed)
     assert len(second.ran) == 9 - most
     assert not {*first.ran} & {*second.ran}
@@ -53,23 +53,23 @@ def test_halving_goes_on_too_and_does_not_take_few_rows_for_many(small, checkpoi
     problem = small.problem(3)
     options = (Halving(3, None, 1), "mean")
     undisturbed = Counted()
-    expected = halving(problem, CANDIDATES, undisturbed, Watch(), *options)
+    expected = halving(problem, CANDIDATES, undisturbed, Callbacks(), *options)
     with pytest.raises(KeyboardInterrupt):
-        halving(problem, CANDIDATES, checkpoint.resumed(Counted(11)), Watch(), *options)
+        halving(problem, CANDIDATES, checkpoint.resumed(Counted(11)), Callbacks(), *options)
     second = Counted()
-    again = halving(problem, CANDIDATES, checkpoint.resumed(second), Watch(), *options)
+    again = halving(problem, CANDIDATES, checkpoint.resumed(second), Callbacks(), *options)
     assert scores(again) == scores(expected)
     assert len(second.ran) == len(undisturbed.ran) - 11
 
 
 def test_a_line_that_a_kill_cut_short_costs_that_unit_only(small, checkpoint):
     problem = small.problem(3)
-    exhaustive(problem, CANDIDATES, checkpoint.resumed(run_with()), Watch())
+    exhaustive(problem, CANDIDATES, checkpoint.resumed(run_with()), Callbacks())
     content = checkpoint.path.read_bytes()
     checkpoint.path.write_bytes(content[:-30])
     for left in (1, 0):
         again = Counted()
-        exhaustive(problem, CANDIDATES, checkpoint.resumed(again), Watch())
+        exhaustive(problem, CANDIDATES, checkpoint.resumed(again), Callbacks())
         assert len(again.ran) == left
 
 

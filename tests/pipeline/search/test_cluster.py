@@ -11,7 +11,7 @@ from pipeline.search.cluster import Cluster, ClusterError
 from pipeline.search.grid import grid, grid_candidates
 from pipeline.search.memory import Layout
 from pipeline.search.problem import Nystroem
-from pipeline.search.strategy import Halving, Watch, exhaustive, halving, scores_of
+from pipeline.search.strategy import Callbacks, Halving, exhaustive, halving, scores_of
 from pipeline.search.units import Unit
 from tests.pipeline.search.conftest import run_with
 from tests.pipeline.search.dask_cluster import dask_cluster
@@ -36,7 +36,7 @@ def connected(running):
 def test_the_scores_are_those_of_this_machine(pima_training, connected):
     problem = pima_training.problem()
     here, there = (
-        scores_of(exhaustive(problem, CANDIDATES, run, Watch()))
+        scores_of(exhaustive(problem, CANDIDATES, run, Callbacks()))
         for run in (run_with(), connected.run)
     )
     np.testing.assert_array_equal(here, there)
@@ -45,7 +45,7 @@ def test_the_scores_are_those_of_this_machine(pima_training, connected):
 def test_categories_are_encoded_there_as_here(mixed, connected):
     problem = mixed.problem()
     here, there = (
-        scores_of(exhaustive(problem, CANDIDATES, run, Watch()))
+        scores_of(exhaustive(problem, CANDIDATES, run, Callbacks()))
         for run in (run_with(), connected.run)
     )
     np.testing.assert_array_equal(here, there)
@@ -55,7 +55,8 @@ def test_halving_and_the_approximation_run_there_as_well(small, connected):
     problem = small.problem(3, approximation=Nystroem(20, 0))
     options = (Halving(3, None, 0), "median")
     here, there = (
-        halving(problem, CANDIDATES, run, Watch(), *options) for run in (run_with(), connected.run)
+        halving(problem, CANDIDATES, run, Callbacks(), *options)
+        for run in (run_with(), connected.run)
     )
     assert [result.extra for result in here] == [result.extra for result in there]
     np.testing.assert_allclose(scores_of(here), scores_of(there), rtol=0, atol=1e-12)
@@ -85,7 +86,7 @@ def test_a_worker_with_other_versions_is_refused(running, monkeypatch):
 def test_a_worker_that_dies_loses_nothing(pima_training, tmp_path):
     problem = pima_training.problem()
     candidates = grid_candidates(grid(0.1, 1000, 4), grid(0.001, 1, 8))
-    expected = scores_of(exhaustive(problem, candidates, run_with(), Watch()))
+    expected = scores_of(exhaustive(problem, candidates, run_with(), Callbacks()))
     with dask_cluster(tmp_path) as running, Cluster(running.address) as connected:
         connected._client.wait_for_workers(2, timeout=60)
 
@@ -95,7 +96,7 @@ def test_a_worker_that_dies_loses_nothing(pima_training, tmp_path):
                     running.workers[0].send_signal(signal.SIGKILL)
                 yield done
 
-        scores = scores_of(exhaustive(problem, candidates, run, Watch()))
+        scores = scores_of(exhaustive(problem, candidates, run, Callbacks()))
         assert running.workers[0].wait(10) == -signal.SIGKILL
         assert len(connected._client.scheduler_info()["workers"]) == 1
     np.testing.assert_array_equal(scores, expected)
@@ -103,7 +104,7 @@ def test_a_worker_that_dies_loses_nothing(pima_training, tmp_path):
 
 def test_all_workers_may_die_where_others_come(small, tmp_path):
     problem = small.problem(3)
-    expected = scores_of(exhaustive(problem, CANDIDATES, run_with(), Watch()))
+    expected = scores_of(exhaustive(problem, CANDIDATES, run_with(), Callbacks()))
     with dask_cluster(tmp_path, workers=1) as running, Cluster(running.address) as connected:
 
         def run(problem, units):
@@ -113,7 +114,7 @@ def test_all_workers_may_die_where_others_come(small, tmp_path):
                     running.add_worker()
                 yield done
 
-        scores = scores_of(exhaustive(problem, CANDIDATES, run, Watch()))
+        scores = scores_of(exhaustive(problem, CANDIDATES, run, Callbacks()))
     np.testing.assert_array_equal(scores, expected)
 
 

@@ -6,7 +6,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC
 
 from pipeline.search.grid import grid, grid_candidates
-from pipeline.search.strategy import Halving, Watch, exhaustive, halving, schedule
+from pipeline.search.strategy import Callbacks, Halving, exhaustive, halving, schedule
 from pipeline.training.estimator import build_transformer, stratified_folds
 from tests.pipeline.search.conftest import Searched, features, fold_scores, run_with
 
@@ -32,12 +32,12 @@ def theirs(pima_training):
 
 def halved(data, watch=None, rank_by="mean"):
     how = Halving(3, None, 7)
-    return halving(data.problem(), CANDIDATES, run_with(), watch or Watch(), how, rank_by)
+    return halving(data.problem(), CANDIDATES, run_with(), watch or Callbacks(), how, rank_by)
 
 
 def test_halving_scores_as_scikit_learn_s_does_in_every_iteration(pima_training, theirs):
     scored = []
-    halved(pima_training, Watch(scored=scored.append))
+    halved(pima_training, Callbacks(scored=scored.append))
     ours = {(r.extra["n_resources"], *r.candidate): r.scores for r in scored}
     rows = zip(
         theirs["n_resources"].tolist(),
@@ -66,7 +66,7 @@ def went_on(scores, before, after):
 
 def test_each_candidate_is_settled_once_with_its_last_result(pima_training):
     settled = []
-    results = halved(pima_training, Watch(settled=settled.append))
+    results = halved(pima_training, Callbacks(settled=settled.append))
     assert len(settled) == len(results) == 12
     assert {result.candidate for result in settled} == {*CANDIDATES}
     last = {result.candidate: result for result in settled}
@@ -111,7 +111,7 @@ def test_one_candidate_is_scored_on_all_rows(small):
 
 def test_everybody_is_told_of_every_candidate(small):
     scored, settled = [], []
-    watch = Watch(scored.append, settled.append)
+    watch = Callbacks(scored.append, settled.append)
     results = exhaustive(small.problem(3), CANDIDATES, run_with(), watch)
     assert scored == settled
     assert sorted(scored) == sorted(results)

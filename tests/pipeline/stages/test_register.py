@@ -47,7 +47,7 @@ def test_a_version_that_the_registry_does_not_give_back_whole_is_put_in_no_stage
     assert store.versions() == {"1": set()}
 
 
-def test_an_incumbent_that_cannot_be_opened_keeps_the_candidate_out(finished: Project) -> None:
+def test_a_champion_that_cannot_be_opened_keeps_the_challenger_out(finished: Project) -> None:
     (folder,) = {path.parent for path in (finished.path / "mlruns").rglob("model.onnx")}
     shutil.rmtree(folder)
     output = finished.run("dvc", "exp", "run", "-S", "grid_search.grid_size=2").stdout

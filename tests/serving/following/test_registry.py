@@ -11,7 +11,7 @@ import pytest
 from serving.errors import NoModelError
 from serving.following.registry import Registry, UnreachableError, may_exist
 from serving.model.scorer import Scorer
-from serving.store.versions import Facts
+from serving.store.versions import Provenance
 from tests.serving.small_model import NAME
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -109,7 +109,7 @@ def registered(registry, made, run_id: str, **tags: str) -> None:
 def test_a_version_is_traced_to_its_run_its_commit_and_its_data(registry, source, made, tmp_path):
     tags = {"git.commit": "abc", "data.digest": "def"}
     registered(registry, made, run_of(registry, tmp_path), **tags)
-    assert source.facts(source.resolve(NAME, "production")) == Facts(
+    assert source.facts(source.resolve(NAME, "production")) == Provenance(
         trained_at=STARTED,
         git_commit="abc",
         data_digest="def",
@@ -119,12 +119,12 @@ def test_a_version_is_traced_to_its_run_its_commit_and_its_data(registry, source
 
 def test_a_run_that_is_gone_leaves_what_the_version_itself_says(registry, source, made):
     registered(registry, made, "0" * 32, **{"git.commit": "abc"})
-    assert source.facts(source.resolve(NAME, "production")) == Facts(git_commit="abc")
+    assert source.facts(source.resolve(NAME, "production")) == Provenance(git_commit="abc")
 
 
 def test_a_version_that_was_registered_by_hand_has_no_facts(registry, source, made):
     registry.register(*made)
-    assert source.facts(source.resolve(NAME, "production")) == Facts()
+    assert source.facts(source.resolve(NAME, "production")) == Provenance()
 
 
 def test_a_downloaded_version_is_the_one_that_was_registered(registry, source, made, tmp_path):

@@ -107,7 +107,7 @@ def test_a_damaged_pointer_is_refused(settings, text):
 
 
 def test_where_a_version_comes_from_is_kept_and_makes_it_no_other(stored):
-    facts = versions.Facts(git_commit="abc", metrics={"test_auc": 0.5})
+    facts = versions.Provenance(git_commit="abc", metrics={"test_auc": 0.5})
     known = Version(stored.name, stored.version, stored.stage, stored.digest, facts)
     assert known != stored
     assert known.is_same(stored)

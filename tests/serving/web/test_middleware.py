@@ -14,7 +14,7 @@ import pytest
 from serving.web.app import SHORTCUTS, create_app
 from serving.web.keys import Role, new_key
 from serving.web.metrics import Metrics
-from serving.web.middleware import Front
+from serving.web.middleware import Middleware
 from serving.web.worker_state import State
 from tests.serving.calling import BODY, ROW, begin, call, environ, get, post
 
@@ -478,7 +478,7 @@ def test_the_shortcut_and_flasks_own_view_answer_alike(app, settings, served, na
     flask = type(app).wsgi_app.__get__(create_app(state))
     body, headers = BODIES[name]
     quick, slow = (
-        post(Front(flask, state, shortcuts), body=body, X_Request_ID="abc-1", **headers)
+        post(Middleware(flask, state, shortcuts), body=body, X_Request_ID="abc-1", **headers)
         for shortcuts in (SHORTCUTS, {})
     )
     assert quick.status == slow.status
@@ -493,8 +493,8 @@ def test_the_shortcut_is_taken(settings, served):
     def flask(environ, start_response):
         raise AssertionError("Flask was asked")
 
-    assert post(Front(flask, state, SHORTCUTS)).status == 200
-    assert post(Front(flask, state, SHORTCUTS), Content_Type="text/csv").status == 500
+    assert post(Middleware(flask, state, SHORTCUTS)).status == 200
+    assert post(Middleware(flask, state, SHORTCUTS), Content_Type="text/csv").status == 500
 
 
 # The log

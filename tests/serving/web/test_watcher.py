@@ -10,7 +10,7 @@ from serving.store.versions import Version
 from serving.web import watcher
 from serving.web.keys import Role, new_key, write_keys
 from serving.web.metrics import Metrics, RequestNote
-from serving.web.watcher import Watch, Watched
+from serving.web.watcher import Watched, Watcher
 from serving.web.worker_state import State
 
 _, FIRST = new_key("first", [Role.PREDICT])
@@ -42,7 +42,7 @@ def at_once(monkeypatch):
     monkeypatch.setattr(watcher, "RETRY", 0.0)
 
 
-def looks(watching: Watch, count: int = 3) -> None:
+def looks(watching: Watcher, count: int = 3) -> None:
     for _ in range(count):
         watching.look()
 
@@ -57,7 +57,7 @@ def damage(settings, version: Version) -> None:
 
 def test_a_pointer_that_moves_is_followed(state, promote):
     first = promote(1)
-    watching = Watch(state)
+    watching = Watcher(state)
     watching.look()
     assert state.served.version == first
     second = promote(2)
@@ -70,7 +70,7 @@ def test_a_pointer_that_moves_is_followed(state, promote):
 def test_which_version_answers_is_told_in_figures_and_in_the_log(state, promote, caplog):
     caplog.set_level("INFO", "serving")
     promote(1)
-    watching = Watch(state)
+    watching = Watcher(state)
     looks(watching)
     second = promote(2)
     looks(watching)
@@ -84,7 +84,7 @@ def test_which_version_answers_is_told_in_figures_and_in_the_log(state, promote,
 
 def test_what_has_not_changed_is_not_loaded_again(state, promote):
     promote(1)
-    watching = Watch(state)
+    watching = Watcher(state)
     watching.look()
     served = state.served
     looks(watching)
@@ -95,7 +95,7 @@ def test_a_damaged_pointer_leaves_the_old_version_answering(
     state, settings, promote, at_once, caplog
 ):
     first = promote(1)
-    watching = Watch(state)
+    watching = Watcher(state)
     watching.look()
     (settings.store / "current.json").write_bytes(b"{")
     looks(watching)
@@ -108,7 +108,7 @@ def test_a_broken_version_leaves_the_old_one_answering_and_is_complained_of_once
     state, settings, promote, at_once, caplog
 ):
     first = promote(1)
-    watching = Watch(state)
+    watching = Watcher(state)
     watching.look()
     damage(settings, promote(2))
     looks(watching)
@@ -121,7 +121,7 @@ def test_a_broken_version_leaves_the_old_one_answering_and_is_complained_of_once
 
 def test_a_broken_version_that_is_mended_is_taken_up(state, settings, promote, at_once, tmp_path):
     promote(1)
-    watching = Watch(state)
+    watching = Watcher(state)
     second = promote(2)
     damage(settings, second)
     looks(watching)
@@ -134,7 +134,7 @@ def test_a_broken_version_that_is_mended_is_taken_up(state, settings, promote, a
 def test_a_broken_version_is_not_tried_at_each_look(state, settings, promote, tmp_path):
     second = promote(2)
     damage(settings, second)
-    watching = Watch(state)
+    watching = Watcher(state)
     watching.look()
     versions.adopt(settings.store, tmp_path / "version 2", second)
     looks(watching)
@@ -147,7 +147,7 @@ def test_a_broken_version_is_not_tried_at_each_look(state, settings, promote, tm
 def test_a_version_that_breaks_again_is_complained_of_again(
     state, settings, promote, at_once, caplog
 ):
-    watching = Watch(state)
+    watching = Watcher(state)
     for number in (1, 2):
         damage(settings, promote(1))
         looks(watching)
@@ -159,7 +159,7 @@ def test_a_version_that_breaks_again_is_complained_of_again(
 
 def test_a_pointer_of_another_model_is_not_followed(state, promote, caplog):
     first = promote(1)
-    watching = Watch(state)
+    watching = Watcher(state)
     watching.look()
     promote(2, name="lung")
     looks(watching)
@@ -169,7 +169,7 @@ def test_a_pointer_of_another_model_is_not_followed(state, promote, caplog):
 
 def test_a_pointer_that_is_gone_takes_nothing_away(state, settings, promote, caplog):
     first = promote(1)
-    watching = Watch(state)
+    watching = Watcher(state)
     watching.look()
     (settings.store / "current.json").unlink()
     looks(watching)
@@ -186,7 +186,7 @@ def guarded(settings, tmp_path):
 
 
 def test_keys_are_read_and_a_revoked_one_is_out(guarded):
-    watching = Watch(guarded)
+    watching = Watcher(guarded)
     watching.look()
     assert guarded.keys == (FIRST, SECOND)
     write_keys(guarded.settings.api_keys_file, [SECOND])
@@ -196,7 +196,7 @@ def test_keys_are_read_and_a_revoked_one_is_out(guarded):
 
 @pytest.mark.parametrize("content", [b"first predict\n", b"\xff\xfe", None])
 def test_a_malformed_keys_file_keeps_the_keys_as_they_were(guarded, content, at_once, caplog):
-    watching = Watch(guarded)
+    watching = Watcher(guarded)
     watching.look()
     path = guarded.settings.api_keys_file
     path.unlink() if content is None else path.write_bytes(content)
@@ -211,7 +211,7 @@ def test_a_malformed_keys_file_keeps_the_keys_as_they_were(guarded, content, at_
 
 
 def test_a_slip_that_is_repeated_is_complained_of_each_time(guarded, at_once, caplog):
-    watching = Watch(guarded)
+    watching = Watcher(guarded)
     path = guarded.settings.api_keys_file
     for number in (1, 2):
         path.write_text("first predict\n")
@@ -224,20 +224,20 @@ def test_a_slip_that_is_repeated_is_complained_of_each_time(guarded, at_once, ca
 def test_two_troubles_at_a_time_are_told_once_each(guarded, promote, at_once, caplog):
     damage(guarded.settings, promote(1))
     guarded.settings.api_keys_file.write_text("first predict\n")
-    looks(Watch(guarded), 5)
+    looks(Watcher(guarded), 5)
     assert len(complaints(caplog)) == 2
 
 
 def test_while_there_is_nothing_to_read_the_keys_file_lets_nobody_in(guarded):
     guarded.settings.api_keys_file.write_text("first predict\n")
-    watching = Watch(guarded)
+    watching = Watcher(guarded)
     looks(watching)
     assert guarded.keys == ()
 
 
 def test_each_look_counts_what_requests_left(state):
     state.metrics.request(RequestNote("/predict", "POST", "200", 0.1))
-    Watch(state).look()
+    Watcher(state).look()
     found = state.metrics.registry.get_sample_value(
         "serving_requests_total", {"route": "/predict", "method": "POST", "status": "200"}
     )

@@ -9,7 +9,7 @@ import pytest
 
 from serving.formats.json_reader import Reader
 from serving.model.scorer import Scorer
-from serving.predictor import Served
+from serving.predictor import ServedModel
 from serving.store.versions import Version
 from serving.web.app import create_app
 from serving.web.metrics import Metrics
@@ -30,7 +30,7 @@ def client_of(settings, contract_json, bias=0.0):
     model = graph(sha256(contract_json).hexdigest(), bias).SerializeToString()
     version = Version("heart", "1", "production", "0" * 64)
     scorer = Scorer.open(model, contract_json)
-    served = Served(version, scorer, Reader(scorer.contract))
+    served = ServedModel(version, scorer, Reader(scorer.contract))
     return create_app(State(settings, served, None, Metrics())).test_client()
 
 

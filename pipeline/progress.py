@@ -1,4 +1,4 @@
-"""How far a search is: a bar on a terminal, plain lines where there is none."""
+"""Progress of a search: a bar on a terminal, plain lines where there is none."""
 
 import sys
 import time

@@ -30,14 +30,15 @@ Examples:
 ROUNDS = 5  # one cure can bring to light what it hid
 
 
-def mend(findings: Iterable[Finding], name: str) -> bool:
-    """Mend what can be; say whether anything was."""
-    fixes = [finding for finding in findings if finding.fix is not None]
-    for finding in fixes:
+def apply_fixes(findings: Iterable[Finding], name: str) -> bool:
+    """Apply every fix; True if there was one."""
+    fixes = [(finding.area, finding.fix) for finding in findings if finding.fix is not None]
+    for area, fix in fixes:
         # A store that names another folder cannot be opened before it is corrected.
-        store = nullcontext() if finding.area == "paths" else open_tracking(name, create=False)
+        store = nullcontext() if area == "paths" else open_tracking(name, create=False)
         with store:
-            print(f"mended: {finding.fix()}", file=sys.stderr)  # type: ignore[misc]
+            outcome = fix()
+        print(f"mended: {outcome}", file=sys.stderr)
     return bool(fixes)
 
 
@@ -72,7 +73,7 @@ def command(fix: bool, as_json: bool, params: Path) -> int:
     settings = load(params)
     findings = list(examine(settings))
     for _ in range(ROUNDS if fix else 0):
-        if not mend(findings, settings.name):
+        if not apply_fixes(findings, settings.name):
             break
         findings = list(examine(settings))
     print(json_text(as_data(findings)) if as_json else f"{shown(findings)}\n", end="")

@@ -27,7 +27,7 @@ class Champion:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the gates judge: metrics on the test rows, and what the version takes to run.
+    """Evidence for the gates: metrics on the test rows, and what the version takes to run.
 
     `onnx_difference` is the largest between the exported model's probability and scikit-learn's.
     """

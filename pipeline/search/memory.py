@@ -20,7 +20,7 @@ class Shape(NamedTuple):
 
 
 class Layout(StrEnum):
-    """What a search caches; the scores are the same for each."""
+    """Cached parts of a search; the scores are the same for each."""
 
     SHARED = "distances once for each fold, a kernel once for each gamma"
     REBUILT = "a kernel once for each gamma, distances anew for each kernel"

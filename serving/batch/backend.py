@@ -1,4 +1,4 @@
-"""Who does the work: chunks in, answered parts out, in their order."""
+"""Backends of `score`: chunks in, answered parts out, in their order."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator

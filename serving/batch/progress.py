@@ -1,4 +1,4 @@
-"""How far a run is: a bar on a terminal, a plain line now and then where there is none."""
+"""Progress of a run: a bar on a terminal, a plain line now and then where there is none."""
 
 import sys
 import time

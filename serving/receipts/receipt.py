@@ -53,7 +53,7 @@ class Receipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class Demands(msgspec.Struct, frozen=True):
-    """What a version must have beside being whole; without a key no signature is checked."""
+    """Demands on a version beside being whole; without a key no signature is checked."""
 
     gates: bool = True
     allow_forced: bool = False

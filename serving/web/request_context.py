@@ -11,7 +11,7 @@ from serving.web.worker_state import State
 
 
 class RequestContext:
-    """What endpoints, log and metrics share of a request; it has none of the request's values."""
+    """A request, as endpoints, log and metrics share it; without any of its values."""
 
     __slots__ = ("_served", "key", "request_id", "route", "rows", "started", "state", "status")
 

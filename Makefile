@@ -50,12 +50,12 @@ test: install-dev ## run the tests
 
 # Of plain functions, in this process: no store, no server, no `dvc repro`.
 UNIT_TESTS = contracts pipeline/data pipeline/evaluation pipeline/export pipeline/profiling pipeline/training \
-  serving/formats serving/model serving/receipts serving/web
+  serving/formats serving/model serving/web
 
 quick: install-dev ## run the unit tests only, in less than a minute: after each change
 	python -m pytest -n 2 $(UNIT_TESTS:%=tests/%)
 
-check: install-dev ## format, lint and type checks
+check: install-dev ## format, lint, type and import checks
 	ruff format --check .
 	ruff check .
 	mypy

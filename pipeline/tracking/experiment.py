@@ -59,7 +59,7 @@ class Tracking:
         token = ""
         while True:
             page = self.client.search_runs(
-                [self.experiment_id, self.search_experiment_id],
+                [*{self.experiment_id, self.search_experiment_id}],
                 query,
                 max_results=PAGE,
                 page_token=token or None,

@@ -45,6 +45,7 @@ from pipeline.tracking.result_runs import (
     learning_curve_series,
 )
 from pipeline.tracking.store import open_tracking, warm_up
+from pipeline.tracking.views import show_search
 
 KEY_TAG = "search.key"  # what the search's scores are a function of
 TOTAL_TAG = "search.candidates"
@@ -154,6 +155,7 @@ class Live:
             tracking.client.delete_tag(run_id, name)
         new = {k: v for k, v in begin.params.items() if k not in run.data.params}
         tracking.log(run_id, params=new, tags=tags)
+        show_search(tracking, run_id, begin.params.get("grid_search.rank_by", "median"))
         self._run_id = run_id
 
     def _let_go(self) -> None:

@@ -61,7 +61,7 @@ def open_tracking(
         mlflow.set_tracking_uri(uri)
         _create_whole(uri)
         client = MlflowClient(uri)
-        yield Tracking(client, *_experiment_ids(client, experiment, uri), uri)
+        yield Tracking(client, *_experiment_ids(client, experiment, uri, create=create), uri)
 
 
 def project_move(experiment: str) -> Move | None:
@@ -135,8 +135,10 @@ def _create_whole(uri: str) -> None:
     partial.replace(path)
 
 
-def _experiment_ids(client: MlflowClient, name: str, uri: str) -> tuple[str, str]:
+def _experiment_ids(client: MlflowClient, name: str, uri: str, *, create: bool) -> tuple[str, str]:
     """Return the ids of the experiment of results and of that of searches, created at first use.
+
+    Without `create`, a store from before there were two has one in place of both.
 
     Raises PipelineError if one of them is the other kind of another project's.
     """
@@ -151,10 +153,10 @@ def _experiment_ids(client: MlflowClient, name: str, uri: str) -> tuple[str, str
             f"the experiment {searches} holds the results of another project, and is where the "
             f"searches of {name} would go: choose another `name` in params.yaml"
         )
-    return (
-        _experiment_id(client, name, uri, RESULTS),
-        _experiment_id(client, searches, uri, SEARCHES),
-    )
+    results = _experiment_id(client, name, uri, RESULTS)
+    if not create and _role(client, searches) is None:
+        return results, results
+    return results, _experiment_id(client, searches, uri, SEARCHES)
 
 
 def _role(client: MlflowClient, name: str) -> str | None:

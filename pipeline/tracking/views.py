@@ -7,6 +7,7 @@ address names the tag. Print the addresses of this project's views:
 """
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,8 @@ from urllib.parse import urlencode
 
 from pipeline.errors import PipelineError
 from pipeline.params_file import load
-from pipeline.tracking.experiment import PARENT_TAG, Tracking
+from pipeline.tracking.experiment import KIND_TAG, PARENT_TAG, Tracking
+from pipeline.tracking.result_runs import RESULT
 from pipeline.tracking.store import exists, open_tracking
 
 VIEW_TAG = "mlflow.sharedViewState."
@@ -41,7 +43,7 @@ CANDIDATE_PARAMS = ("C", "gamma")
 
 
 def update_views(tracking: Tracking, search_id: str, rank_by: str) -> None:
-    """Write the views; that of candidates shows those of one search."""
+    """Write both views and the experiments' descriptions."""
     tag = tracking.client.set_experiment_tag
     for experiment_id, text in (
         (tracking.experiment_id, RESULTS_NOTE),
@@ -51,8 +53,15 @@ def update_views(tracking: Tracking, search_id: str, rank_by: str) -> None:
         if NOTE_TAG not in tracking.client.get_experiment(experiment_id).tags:
             tag(experiment_id, NOTE_TAG, text)
     tag(tracking.experiment_id, f"{VIEW_TAG}{RESULTS_VIEW}", json.dumps(results_view()))
+    show_search(tracking, search_id, rank_by)
+
+
+def show_search(tracking: Tracking, search_id: str, rank_by: str) -> None:
+    """Let the view of candidates show those of this search, which may still run."""
     view = json.dumps(candidates_view(search_id, f"cv_roc_auc_{rank_by}"))
-    tag(tracking.search_experiment_id, f"{VIEW_TAG}{SEARCH_VIEW}", view)
+    tracking.client.set_experiment_tag(
+        tracking.search_experiment_id, f"{VIEW_TAG}{SEARCH_VIEW}", view
+    )
 
 
 def results_view() -> dict[str, Any]:
@@ -69,6 +78,8 @@ def results_view() -> dict[str, Any]:
     ]
     return {
         **_table("metrics.`test_roc_auc`", columns),
+        # An older store has its searches and its ledger in this experiment, too.
+        "searchFilter": f"tags.{KIND_TAG} = '{RESULT}'",
         "columnWidths": {"tags.`stage`": 150, "tags.`version`": 70},
         "compareRunCharts": charts,
         "compareRunSections": _sections("test", "On the test rows"),
@@ -144,7 +155,8 @@ def addresses(tracking: Tracking, ui: str = "") -> tuple[str, str]:
 
     `ui` is where MLflow's UI is; without it, the tracking server, or where `make ui` starts it.
     """
-    here = ui or (tracking.shown_uri if tracking.uri.startswith("http") else LOCAL_UI)
+    server = re.sub(r"//[^@/]*@", "//", tracking.uri)  # a browser asks for the password itself
+    here = ui or (server if tracking.uri.startswith("http") else LOCAL_UI)
     return (
         _address(here, tracking.experiment_id, RESULTS_VIEW, "TABLE"),
         _address(here, tracking.search_experiment_id, SEARCH_VIEW, "CHART"),

@@ -17,6 +17,7 @@ from pipeline.stages import grid_search
 from pipeline.training.estimator import build_estimator, stratified_folds
 from serving.model.contract import Contract
 from serving.model.scorer import Scorer
+from tests.conftest import ROOT
 from tests.pipeline.conftest import Untracked
 
 OUTPUTS = ["model", "cv_results.csv", "learning_curve.csv", "winner.json"]
@@ -194,9 +195,9 @@ def test_a_split_of_another_contract_is_refused(run, training_files, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_the_command_takes_the_paths(pima, tmp_path):
+def test_the_command_takes_the_paths(pima, store_folder, tmp_path):
     params = tmp_path / "params.yaml"
-    shutil.copyfile("params.yaml", params)
+    shutil.copyfile(ROOT / "params.yaml", params)
     params.write_text(params.read_text().replace("grid_size: 10", "grid_size: 1"))
     paths = {
         "--params": params,

@@ -123,6 +123,13 @@ def runs(kind: str) -> list[Run]:
     return list(client.search_runs([experiment.experiment_id], f"tags.kind = '{kind}'"))
 
 
+def shown_search() -> str:
+    """Return the filter of the view that shows a search."""
+    tags = store().get_experiment_by_name("trial-search").tags
+    view = json.loads(tags.get("mlflow.sharedViewState.search", "{}"))
+    return str(view.get("searchFilter", ""))
+
+
 def candidates(status: str = "FINISHED") -> dict[tuple[float, float], Run]:
     return {
         (float(run.data.params["C"]), float(run.data.params["gamma"])): run
@@ -151,6 +158,7 @@ def the_search() -> Run:
 def test_a_search_is_seen_before_its_first_candidate_is_scored(stage, folder):
     process = stage(told=0)
     (running,) = eventually(lambda: runs("search"))
+    eventually(lambda: running.info.run_id in shown_search())
     assert running.info.status == "RUNNING"
     assert runs("candidate") == []
     finish(process, folder)

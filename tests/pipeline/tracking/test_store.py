@@ -110,6 +110,20 @@ def test_a_second_pipeline_waits_and_says_for_whom() -> None:
     assert f"waiting for process {os.getpid()} on " in said
 
 
+def test_an_older_store_is_looked_at_without_a_second_experiment() -> None:
+    """`status` makes nothing; what it looks for is in the one experiment, and found once."""
+    client = MlflowClient(tracking_uri())
+    number = client.create_experiment("old")
+    client.create_run(number)
+    with open_tracking("old", create=False) as tracking:
+        assert (tracking.experiment_id, tracking.search_experiment_id) == (number, number)
+        assert len(tracking.search("")) == 1
+    assert client.get_experiment_by_name("old-search") is None
+    with open_tracking("old") as tracking:
+        assert tracking.search_experiment_id != number
+        assert len(tracking.search("")) == 1
+
+
 def test_a_project_named_like_another_s_searches_is_refused() -> None:
     with open_tracking("churn"):
         pass

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from urllib.parse import parse_qs
 
 import pytest
@@ -26,6 +27,7 @@ def tags_of(tracking: Tracking, experiment_id: str) -> dict[str, str]:
 
 def test_results_are_compared_by_test_figures_stage_and_version(tracking: Tracking) -> None:
     view = json.loads(tags_of(tracking, tracking.experiment_id)["mlflow.sharedViewState.results"])
+    assert view["searchFilter"] == "tags.kind = 'result'"
     assert view["orderByKey"] == "metrics.`test_roc_auc`"
     assert view["orderByAsc"] is False
     assert {"tags.`stage`", "tags.`version`", "params.`C`", "params.`gamma`"} <= {
@@ -56,6 +58,12 @@ def test_an_address_names_its_view_and_opens_the_pages_for_training(tracking: Tr
         query = parse_qs(address.partition("?")[2])
         assert query["viewStateShareKey"] == [key]
         assert query["workflowType"] == ["machine_learning"]
+
+
+def test_no_password_and_nothing_in_its_place_is_in_an_address(tracking: Tracking) -> None:
+    server = replace(tracking, uri="https://team:secret@mlflow.example/app")
+    for address in addresses(server):
+        assert address.startswith("https://mlflow.example/app/#/experiments/")
 
 
 def test_experiments_say_what_they_hold_and_what_people_wrote_stays(tracking: Tracking) -> None:

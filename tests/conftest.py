@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import requests
@@ -173,8 +174,27 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.cleanup()
 
 
+@pytest.fixture
+def tracking_server(shared_server: str) -> Iterator[str]:
+    """A server without experiments and models of earlier tests."""
+    yield shared_server
+    put_aside(shared_server)
+
+
+def put_aside(uri: str) -> None:
+    """Rename everything on a server, which deletes no experiment for good."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(uri, uri)
+    for experiment in client.search_experiments():
+        if experiment.name != "Default":
+            client.rename_experiment(experiment.experiment_id, uuid4().hex)
+    for model in client.search_registered_models():
+        client.rename_registered_model(model.name, uuid4().hex)
+
+
 @pytest.fixture(scope="session")
-def tracking_server(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def shared_server(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder, port = tmp_path_factory.mktemp("server"), free_port()
     command = [
         *(sys.executable, "-m", "mlflow", "server", "--serve-artifacts", "--workers", "2"),

@@ -12,6 +12,7 @@ from pathlib import Path
 import mlflow
 import requests
 from mlflow import MlflowClient
+from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
@@ -70,8 +71,8 @@ def project_move(experiment: str) -> Move | None:
     if not exists(experiment, uri):
         return None
     with _told(uri):
-        found = MlflowClient(uri).get_experiment_by_name(experiment)
-        return find_move(found.artifact_location, _sqlite_file(uri)) if found else None
+        results = MlflowClient(uri).get_experiment_by_name(experiment)
+        return find_move(results.artifact_location, _sqlite_file(uri)) if results else None
 
 
 def warm_up() -> None:
@@ -136,46 +137,54 @@ def _create_whole(uri: str) -> None:
 
 
 def _experiment_ids(client: MlflowClient, name: str, uri: str, *, create: bool) -> tuple[str, str]:
-    """Return the ids of the experiment of results and of that of searches, created at first use.
+    """Return the ids of the experiments of results and of searches, created at first use.
 
     Without `create`, a store from before there were two has one in place of both.
 
-    Raises PipelineError if one of them is the other kind of another project's.
+    Raises PipelineError if one of them belongs to another project.
     """
-    searches = name + SEARCHES_SUFFIX
-    if _role(client, name) == SEARCHES:
+    searches_name = name + SEARCHES_SUFFIX
+    results = client.get_experiment_by_name(name)
+    searches = client.get_experiment_by_name(searches_name)
+    if results is not None and _role(results) == SEARCHES:
         raise PipelineError(
             f"the experiment {name} holds the searches of the project "
             f"{name.removesuffix(SEARCHES_SUFFIX)}: choose another `name` in params.yaml"
         )
-    if _role(client, searches) not in (None, SEARCHES):
+    if searches is not None and _role(searches) != SEARCHES:
         raise PipelineError(
-            f"the experiment {searches} holds the results of another project, and is where the "
-            f"searches of {name} would go: choose another `name` in params.yaml"
+            f"the experiment {searches_name} holds the results of another project, and is where "
+            f"the searches of {name} would go: choose another `name` in params.yaml"
         )
-    results = _experiment_id(client, name, uri, RESULTS)
-    if not create and _role(client, searches) is None:
-        return results, results
-    return results, _experiment_id(client, searches, uri, SEARCHES)
+    results_id = _use(client, results, uri) or _create(client, name, uri, RESULTS)
+    if searches is None and not create:
+        return results_id, results_id
+    return results_id, _use(client, searches, uri) or _create(client, searches_name, uri, SEARCHES)
 
 
-def _role(client: MlflowClient, name: str) -> str | None:
-    """Return what an experiment holds, None if there is none; one without a tag is of results."""
-    experiment = client.get_experiment_by_name(name)
-    return None if experiment is None else experiment.tags.get(ROLE_TAG, RESULTS)
+def _role(experiment: Experiment) -> str:
+    """Return what an experiment holds; one without a tag holds results."""
+    return experiment.tags.get(ROLE_TAG, RESULTS)
 
 
-def _experiment_id(client: MlflowClient, name: str, uri: str, role: str) -> str:
-    experiment = client.get_experiment_by_name(name)
-    if experiment is not None:
-        if move := find_move(experiment.artifact_location, _sqlite_file(uri)):
-            raise StoreUnreachableError(
-                f"the project was moved or copied from {move.before}, and its tracking store still "
-                "names files there: `python -m pipeline doctor --fix` corrects it"
-            )
-        if experiment.lifecycle_stage == "deleted":
-            client.restore_experiment(experiment.experiment_id)
-        return str(experiment.experiment_id)
+def _use(client: MlflowClient, experiment: Experiment | None, uri: str) -> str:
+    """Return an experiment's id, empty if there is none; restore it if it was deleted.
+
+    Raises StoreUnreachableError if the project was moved since.
+    """
+    if experiment is None:
+        return ""
+    if move := find_move(experiment.artifact_location, _sqlite_file(uri)):
+        raise StoreUnreachableError(
+            f"the project was moved or copied from {move.before}, and its tracking store still "
+            "names files there: `python -m pipeline doctor --fix` corrects it"
+        )
+    if experiment.lifecycle_stage == "deleted":
+        client.restore_experiment(experiment.experiment_id)
+    return str(experiment.experiment_id)
+
+
+def _create(client: MlflowClient, name: str, uri: str, role: str) -> str:
     # A local store keeps artifacts in the project; a server knows its own place.
     location = (project_root() / "mlruns" / name).as_uri() if uri.startswith("sqlite") else None
     tags = {

@@ -8,10 +8,8 @@ import pandas as pd
 from pipeline.data.problems import listed, refuse
 from pipeline.errors import PipelineError
 from pipeline.params import Data, FeatureSpec
+from serving.model.cells import ABSENT, BOOLEANS, read_number
 from serving.model.contract import Contract, Feature
-
-ABSENT = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
-BOOLEANS = {"true": "1", "false": "0"}
 
 
 def data_contract(data: Data, classes: tuple[str | int, str | int]) -> Contract:
@@ -79,8 +77,5 @@ def class_value(text: str) -> str | int:
     text = text.strip()
     if text.lower() in BOOLEANS:
         return text.lower().capitalize()
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    return int(number) if number.is_integer() else text
+    number = read_number(text)
+    return int(number) if number is not None and number.is_integer() else text

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline.data.contract import ABSENT, BOOLEANS, class_value, data_contract, read_classes
+from pipeline.data.contract import class_value, data_contract, read_classes
 from pipeline.data.csv_file import read_cells
 from pipeline.data.problems import SHOWN, listed, quoted, refuse
 from pipeline.errors import PipelineError
 from pipeline.params import Data, is_index_name
+from serving.model.cells import read_column
 from serving.model.contract import Contract, Feature, FloatMatrix
 from serving.model.validation import no_category, violations
 
@@ -89,12 +90,12 @@ def _checked(path: Path, cells: pd.DataFrame, contract: Contract) -> Table:
     notes: list[str] = []
     wrong: dict[tuple[int, str], str] = {}
     for feature in contract.features:
-        text = cells[feature.name].str.strip()
-        read = _codes if feature.type == "category" else _numbers
-        numbers, unread = read(text, feature)
-        columns.append(numbers)
+        places, words = pd.factorize(cells[feature.name])  # each word is read once
+        numbers, is_unread = read_column(feature, list(words))
+        columns.append(numbers[places])
+        unread = np.flatnonzero(is_unread[places]).tolist()
         if feature.unseen == "missing" and unread:
-            notes.append(_unseen(path, feature, text.iloc[unread]))
+            notes.append(_unseen(path, feature, cells[feature.name].iloc[unread].str.strip()))
             continue
         for row in unread:
             wrong[row, feature.name] = _unreadable(feature, cells[feature.name].iloc[row])
@@ -107,24 +108,6 @@ def _checked(path: Path, cells: pd.DataFrame, contract: Contract) -> Table:
     refuse(f"{path}, row {row + 1}, column {name}: {text}" for (row, name), text in in_order)
     y = np.array([class_value(text) == contract.classes[1] for text in cells[contract.target]])
     return Table(cells, X, y.astype(np.int64), contract, tuple(notes))
-
-
-def _numbers(text: "pd.Series[str]", feature: Feature) -> tuple[FloatMatrix, list[int]]:
-    """Read a column as numbers, NaN where absent; return the rows that cannot be read as well."""
-    absent = text.isin(ABSENT)
-    if feature.type == "boolean":
-        text = text.str.lower().replace(BOOLEANS)
-    numbers = pd.to_numeric(text.mask(absent), errors="coerce").to_numpy(dtype=np.float64)
-    unread = np.isnan(numbers) & ~absent.to_numpy()
-    return numbers, np.flatnonzero(unread).tolist()
-
-
-def _codes(text: "pd.Series[str]", feature: Feature) -> tuple[FloatMatrix, list[int]]:
-    """Read a column of categories as `_numbers` does one of numbers."""
-    # One may be called `None` or `NA`: where it is, that is no word for missing.
-    codes = feature.codes
-    unread = ~(text.isin(ABSENT) | text.isin(list(codes))).to_numpy()
-    return np.array(text.map(codes), dtype=np.float64), np.flatnonzero(unread).tolist()
 
 
 def _unseen(path: Path, feature: Feature, texts: "pd.Series[str]") -> str:

@@ -8,8 +8,9 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from pipeline.data.contract import ABSENT, BOOLEANS
 from pipeline.profiling.sentinels import stands_for_missing, suspicious
+from serving.model.cells import ABSENT, BOOLEANS, read_column
+from serving.model.contract import Feature
 
 MOST_CATEGORIES = 50
 ROWS_PER_CATEGORY = 4  # on average; with fewer, texts are names or prose
@@ -23,10 +24,13 @@ _OTHER_NUMBER = re.compile(r"([A-Z]{3}|[^\w\s])?\s?[+-]?\d[\d.,' ]*([A-Z]{3}|[^\
 _ID = re.compile(r"(.*[\W_])?(id|ID|Id|uuid|UUID)|.*[a-z](ID|Id)")
 
 
+Type = Literal["number", "integer", "boolean", "category"]
+
+
 class Column(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A feature as `params.yaml` is to describe it, and why values are taken for missing."""
 
-    type: Literal["number", "integer", "boolean", "category"]
+    type: Type
     nullable: bool = False
     categories: tuple[str, ...] = ()
     missing_values: tuple[float | str, ...] = ()
@@ -49,22 +53,28 @@ def describe(name: str, text: "pd.Series[str]") -> Column | Left:
         known = present
     nullable = len(present) < len(text)
     if _is_boolean(known):
-        x = known.str.lower().replace(BOOLEANS).astype(float)
-        return _constant(x) or Column(type="boolean", nullable=nullable)
+        return _constant(to_numbers(known, "boolean")) or Column(type="boolean", nullable=nullable)
     if _is_number(known):
-        x = pd.to_numeric(known, errors="coerce").dropna()
+        x = to_numbers(known).dropna()
         return _constant(x) or _number(name, x, rows=len(text), nullable=nullable)
     return _constant(known) or _category(known, present, nullable=nullable)
 
 
+def to_numbers(text: "pd.Series[str]", kind: Type = "number") -> "pd.Series[float]":
+    """Return stripped cells as numbers, NaN for what is missing or none."""
+    numbers, _ = read_column(Feature(name="", type=kind), text.to_list())
+    return pd.Series(numbers, text.index)
+
+
 def _is_boolean(known: "pd.Series[str]") -> bool:
-    values = {value.lower() for value in known.unique()}
-    return bool(values & {*BOOLEANS}) and values <= {*BOOLEANS, *BOOLEANS.values()}
+    words = pd.Series(known.unique(), dtype=str)
+    has_words = words.str.lower().isin(BOOLEANS).any()
+    return bool(has_words and to_numbers(words, "boolean").isin([0, 1]).all())
 
 
 def _is_number(known: "pd.Series[str]") -> bool:
     """True if a column is one of numbers, with some slips of the pen at most."""
-    slips = pd.to_numeric(known, errors="coerce").isna().mean() if len(known) else 1.0
+    slips = to_numbers(known).isna().mean() if len(known) else 1.0
     return bool(slips <= (SLIPS if _few(known) else MORE_SLIPS))
 
 

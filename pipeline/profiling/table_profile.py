@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline.data.contract import BOOLEANS
 from pipeline.params import is_index_name
-from pipeline.profiling.column import Column, Left, describe
+from pipeline.profiling.column import Column, Left, describe, to_numbers
 
 Labels = npt.NDArray[np.bool_]
 
@@ -79,7 +78,7 @@ def separation(text: "pd.Series[str]", column: Column, y: Labels) -> float:
         return 0.5
     if column.type == "category":
         return roc_auc(pd.Series(y).groupby(text).transform("mean"), y)
-    x = pd.to_numeric(text.str.lower().replace(BOOLEANS), errors="coerce")
+    x = to_numbers(text, column.type)
     absent = x.isna() | x.isin(column.missing_values)
     known = ~absent.to_numpy()
     enough = min(y[known].sum(), (~y[known]).sum()) >= LEAK_ROWS

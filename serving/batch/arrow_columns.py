@@ -1,7 +1,7 @@
 """Columns of a table -> the matrix of numbers that a model takes.
 
-Text is read by the rules of `formats.cells`: all at once where it is plain numbers and words for
-missing, word for word where it is not.
+Text is read by the rules of `serving.model.cells`: all at once if it is plain numbers and words for
+missing, word for word if not.
 """
 
 from typing import NamedTuple
@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from serving.model.cells import ABSENT, Cell, read_cell
+from serving.model.cells import ABSENT, Cell, read_cell, read_column
 from serving.model.contract import Contract, Feature, FloatMatrix
 from serving.model.rows import Unseen
 
@@ -119,21 +119,11 @@ def _cast(text: pa.Array) -> pa.Array | None:
 
 
 def _read(feature: Feature, text: pa.Array) -> tuple[FloatColumn, npt.NDArray[np.bool_]]:
-    """Read every word of a column, once each; return the numbers, and where a word has none."""
+    """Read every word of a column, once each; return the numbers, and which cells have none."""
     encoded = text.dictionary_encode(null_encoding="encode")
-    words = encoded.dictionary.to_pylist()
-    cells = [None if word is None else read_cell(feature, word) for word in words]
-    codes = feature.codes  # of a category; others have none
-    numbers = np.array([_number(codes, cell) for cell in cells])
-    odd = np.array([isinstance(c, str) and c not in codes for c in cells], dtype=np.bool_)
+    numbers, unread = read_column(feature, encoded.dictionary.to_pylist())
     places = encoded.indices.to_numpy()
-    return numbers[places], odd[places]
-
-
-def _number(codes: dict[str, float], cell: Cell) -> float:
-    if isinstance(cell, str):
-        return codes.get(cell, np.nan)
-    return np.nan if cell is None else float(cell)
+    return numbers[places], unread[places]
 
 
 def _unseen(feature: Feature, text: pa.Array, odd: npt.NDArray[np.bool_]) -> list[Unseen]:

@@ -1,9 +1,14 @@
-"""The meaning of a table's cell: missing, a boolean, a number, or text that is none of them.
+"""The meaning of a table's cell: missing, a boolean, a number, a category or none of them.
 
-The same words as the pipeline reads so in its own table.
+Training and every way of asking the model read a table by these rules: `preprocess`, `init`, a CSV
+body of `/predict` and `score`.
 """
 
 import re
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
 
 from serving.model.contract import Feature
 
@@ -18,15 +23,46 @@ Cell = float | bool | str | None
 
 
 def read_cell(feature: Feature, text: str) -> Cell:
-    """Read a cell for `contract.to_matrix`; what is no number is left to it to refuse.
+    """Return what a cell means; text that the feature cannot be is returned without its spaces.
 
-    A category may be called `None` or `NA`: where it is, that is no word for missing.
+    A category may be called `None` or `NA`: then that word does not mean missing.
     """
     text = text.strip()
     if feature.type == "category":
         return None if text in ABSENT and text not in feature.codes else text
     if text in ABSENT:
         return None
-    if feature.type == "boolean" and text.lower() in BOOLEANS:
-        return BOOLEANS[text.lower()]
-    return float(text) if NUMBER.fullmatch(text) else text
+    if feature.type == "boolean" and (value := read_boolean(text)) is not None:
+        return value
+    number = read_number(text)
+    return text if number is None else number
+
+
+def read_number(text: str) -> float | None:
+    """Return the number that a text without spaces around it is, None if it is none."""
+    return float(text) if NUMBER.fullmatch(text) else None
+
+
+def read_boolean(text: str) -> bool | None:
+    """Return the boolean that a word is, in capitals or not, None if it is none."""
+    return BOOLEANS.get(text.lower())
+
+
+def read_column(
+    feature: Feature, texts: Sequence[str | None]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Return the cells of a column as a matrix has them, and which of them the feature cannot be.
+
+    Both are `[texts]`; a number is NaN if the cell is missing or cannot be read.
+    """
+    cells = [None if text is None else read_cell(feature, text) for text in texts]
+    codes = feature.codes  # of a category; others have none
+    numbers = np.array([_number(codes, cell) for cell in cells], dtype=np.float64)
+    unread = [isinstance(cell, str) and cell not in codes for cell in cells]
+    return numbers, np.array(unread, dtype=np.bool_)
+
+
+def _number(codes: dict[str, float], cell: Cell) -> float:
+    if isinstance(cell, str):
+        return codes.get(cell, np.nan)
+    return np.nan if cell is None else float(cell)

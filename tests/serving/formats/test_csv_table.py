@@ -8,10 +8,8 @@ import json
 import msgspec
 import pytest
 
-from pipeline.data import contract as pipeline_table
 from serving.errors import MalformedBodyError
 from serving.formats.csv_table import Table, answer_columns, read_table, to_csv, to_rows
-from serving.model.cells import ABSENT, BOOLEANS
 from tests.serving.small_model import ROWS, THRESHOLD, expected_probability
 
 HEADER = "Glucose,Age,Smoker\n"
@@ -138,11 +136,6 @@ def test_words_for_missing_are_those_of_the_pipeline(client, word):
     (answer,) = answers(post(client, HEADER + f"{word},50,true\n"))
     expected = expected_probability({"Glucose": None, "Age": 50, "Smoker": 1})
     assert float(answer["probability"]) == pytest.approx(expected, rel=1e-12)
-
-
-def test_the_words_for_missing_and_for_booleans_are_the_same_lists_as_the_pipelines():
-    assert set(pipeline_table.ABSENT) == ABSENT
-    assert {word: str(int(value)) for word, value in BOOLEANS.items()} == pipeline_table.BOOLEANS
 
 
 @pytest.mark.parametrize(

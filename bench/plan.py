@@ -10,11 +10,11 @@ import time
 from typing import Any
 
 import msgspec
+from tqdm import tqdm
 
 from bench.tables import ROOT, SEED, SearchTable, made_up, pima
 from pipeline.params import GridSearch
 from pipeline.params_file import load
-from pipeline.progress import duration
 from pipeline.search.grid import grid, grid_candidates
 from pipeline.search.strategy import Callbacks
 from pipeline.training.plan import figures
@@ -49,8 +49,8 @@ def main() -> None:
         with runner(search) as (run, _):
             search.score(run, Callbacks())
         took = time.perf_counter() - start
-        print(f"| {name} | {duration(planned)} | {duration(took)} ", end="")
-        print(f"| {planned / took:.2f} | {duration(timing)} |", flush=True)
+        print(f"| {name} | {tqdm.format_interval(planned)} | {tqdm.format_interval(took)} ", end="")
+        print(f"| {planned / took:.2f} | {tqdm.format_interval(timing)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 Looked at are the packages; the paths in the tracking store; the ledger and the stages; and of every
 version its files and digest, its receipt, the run that made it, its commit and its table. A fault
 is to be mended; a note is good to know. With --fix what is safe is mended: a moved project's paths,
-a deleted ledger, an interrupted move, a stage that was moved outside, which goes into the ledger.
+a deleted ledger, an interrupted move, a stage that was changed outside, which goes into the ledger.
 
 Ends with 1 where a fault is left.
 """
@@ -38,14 +38,14 @@ def apply_fixes(findings: Iterable[Finding], name: str) -> bool:
         store = nullcontext() if area == "paths" else open_tracking(name, create=False)
         with store:
             outcome = fix()
-        print(f"mended: {outcome}", file=sys.stderr)
+        print(f"fixed: {outcome}", file=sys.stderr)
     return bool(fixes)
 
 
 def shown(findings: list[Finding]) -> str:
     if not findings:
         return "all is well"
-    cure = " (--fix mends it)"
+    cure = " (--fix corrects it)"
     return "\n".join(
         f"{'✗' if finding.severity == 'fault' else '·'} {finding.area}: {finding.sentence}"
         f"{cure if finding.fix else ''}"
@@ -66,7 +66,7 @@ def as_data(findings: list[Finding]) -> list[dict[str, object]]:
 
 
 @click.command(help=__doc__, epilog=EXAMPLES)
-@click.option("--fix", is_flag=True, help="Mend what is safe.")
+@click.option("--fix", is_flag=True, help="Correct what can be corrected safely.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @path_option("--params", default="params.yaml")
 def command(fix: bool, as_json: bool, params: Path) -> int:

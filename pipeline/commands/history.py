@@ -1,7 +1,7 @@
 """Show which version was in which stage: since when, by whom, why, and by which gates.
 
 It is read from the ledger that is kept with the registry. A stage that no command of this project
-moved is shown as "moved outside".
+moved is shown as "changed outside".
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ Examples:
   python -m pipeline history --stage production --gates
   python -m pipeline history --at 2026-03-01T12:00 --json
 """
-OUTSIDE = "moved outside"
+OUTSIDE = "changed outside"
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -66,15 +66,15 @@ class History(msgspec.Struct, frozen=True):
 
 
 def history(ledger: Ledger, stages: dict[str, str | None]) -> tuple[Line, ...]:
-    """Return the entries of these stages in their order, and where one stands elsewhere now.
+    """Return the entries of these stages in their order, and what was changed outside since.
 
     `stages` are the versions that the registry's stages name.
     """
     lines = [_line(entry) for entry in ledger.entries if entry.stage in stages]
     for stage, version in stages.items():
-        expected = ledger.version_in(stage)
-        if version != expected and not ledger.unfinished(stage):
-            lines.append(Line(stage, OUTSIDE, expected, version, reason="found now"))
+        if ledger.was_changed_outside(stage, version):
+            before = ledger.version_in(stage)
+            lines.append(Line(stage, OUTSIDE, before, version, reason="found now"))
     return tuple(lines)
 
 

@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import click
+from tqdm import tqdm
 
 from pipeline.files import json_text
 from pipeline.options import path_option
 from pipeline.params_file import load
-from pipeline.progress import duration
 from pipeline.training.plan import Figures, figures, training_search
 
 EXAMPLES = """\b
@@ -25,14 +25,16 @@ Examples:
 def shown(plan: Figures) -> str:
     """Write the figures for people."""
     of = f", {plan.evaluations} scored in all" if plan.evaluations > plan.candidates else ""
+    search = tqdm.format_interval(plan.search_seconds)
+    refit = tqdm.format_interval(plan.refit_seconds)
     lines = {
         "table": f"{plan.rows} training rows, {plan.features} features",
         "candidates": f"{plan.candidates}{of}, on {plan.folds} folds",
         "units": f"{plan.units} (fold, gamma), {plan.jobs} at once",
         "kernels": plan.layout,
         "memory": f"at most {_gb(plan.memory_bytes)} of {_gb(plan.memory_limit_bytes)} allowed",
-        "search": f"about {duration(plan.search_seconds)}",
-        "refit": f"about {duration(plan.refit_seconds)}, with calibration and learning curve",
+        "search": f"about {search} (minutes:seconds)",
+        "refit": f"about {refit}, with calibration and learning curve",
         "timed": f"{plan.timed_units} units, on up to {plan.timed_rows} rows",
     }
     return "\n".join(f"{name:<12}{text}" for name, text in lines.items())

@@ -85,9 +85,9 @@ def command(
             print(dry(challenger, stage, force))
             return
         if reconcile(store, stage).version_in(stage) == challenger.version and not force:
-            in_production = reconcile(store, PRODUCTION).version_in(PRODUCTION)
+            in_production = stages.number_at(tracking, settings.name, PRODUCTION)
             print(already(challenger, stage, in_production))
             return
         entry = promote(store, challenger, stage, reason, force)
-        now = reconcile(store, stage).version_in(stage)
+        now = stages.number_at(tracking, settings.name, stage)
         print(told(entry, settings.name, now))

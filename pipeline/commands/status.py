@@ -12,6 +12,7 @@ import msgspec
 
 from pipeline.files import json_text
 from pipeline.health.advice import Advice, advice
+from pipeline.health.checks import ledger_and_stages
 from pipeline.health.overview import (
     LastRun,
     Overview,
@@ -108,10 +109,11 @@ def command(service: str | None, as_json: bool, params: Path) -> None:
     asked = ask_service(service, os.environ.get(KEY_VARIABLE, "")) if service else None
     store = open_tracking(name, create=False) if exists(name) else nullcontext()
     with store as tracking:
-        found = overview(tracking, name, asked)
-    wanting = list(advice(found))
+        view = overview(tracking, name, asked)
+        findings = list(ledger_and_stages(tracking, name)) if tracking else []
+    wanting = list(advice(view, findings))
     if as_json:
-        data = {**msgspec.to_builtins(found), "advice": msgspec.to_builtins(wanting)}
+        data = {**msgspec.to_builtins(view), "advice": msgspec.to_builtins(wanting)}
         print(json_text(data), end="")
     else:
-        print(shown(found, wanting))
+        print(shown(view, wanting))

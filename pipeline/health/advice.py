@@ -1,14 +1,15 @@
-"""Advice on what is out of step and what to type: an overview in, sentences out."""
+"""Advice on what is out of step and what to type: an overview and findings in, sentences out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from pipeline.health.checks import Finding
 from pipeline.health.overview import Overview, ServiceLine
 from pipeline.promotion.transitions import PRODUCTION
 
 REPRODUCE = "dvc repro"
-FIX = "python -m pipeline doctor --fix"
+DOCTOR = "python -m pipeline doctor"
 GO_BACK = "python -m pipeline rollback"
 
 
@@ -19,8 +20,8 @@ class Advice(msgspec.Struct, frozen=True):
     type: str
 
 
-def advice(found: Overview) -> Iterator[Advice]:
-    """Return what is out of step, nearest to the data first."""
+def advice(found: Overview, findings: Iterable[Finding]) -> Iterator[Advice]:
+    """Return what is out of step, nearest to the data first; `findings` are the quick checks'."""
     if found.changed:
         yield Advice(f"{', '.join(found.changed)} would run again", REPRODUCE)
     if found.last_run is None:
@@ -28,15 +29,8 @@ def advice(found: Overview) -> Iterator[Advice]:
     failure, result = found.last_failure, found.last_run
     if failure and (result is None or failure.started > result.started):
         yield Advice(f"the last run failed in {failure.failure}", REPRODUCE)
-    for fault in found.faults:
-        yield Advice(f"the ledger is damaged: {fault}", "python -m pipeline doctor")
-    for stage in found.stages:
-        if stage.stage in found.interrupted:
-            yield Advice(f"a move of {stage.stage} was interrupted", FIX)
-        elif stage.version != stage.by_ledger:
-            at, wanted = stage.version or "no version", stage.by_ledger or "no version"
-            what = f"{stage.stage} was moved outside: it names {at}, the ledger says {wanted}"
-            yield Advice(what, FIX)
+    for finding in findings:
+        yield Advice(finding.sentence, f"{DOCTOR} --fix" if finding.fix else DOCTOR)
     yield from _of_versions(found)
     if found.service:
         yield from _of_service(found, found.service)

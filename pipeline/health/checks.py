@@ -91,9 +91,9 @@ def paths(params: Params) -> Iterator[Finding]:
     yield Finding("paths", "fault", sentence, fix)
 
 
-def registered(tracking: Tracking, params: Params) -> Iterator[Finding]:
-    """Look at the ledger, the stages and every version of the registry."""
-    store = LedgerStore(tracking, params.name)
+def ledger_and_stages(tracking: Tracking, name: str) -> Iterator[Finding]:
+    """Check the ledger, and the stages against it; quick enough for each `status`."""
+    store = LedgerStore(tracking, name)
     try:
         ledger = store.read()
     except PipelineError as error:
@@ -101,8 +101,6 @@ def registered(tracking: Tracking, params: Params) -> Iterator[Finding]:
         return
     yield from _ledger(store, ledger)
     yield from _stages(store, ledger)
-    for number in versions.numbers(tracking, params.name):
-        yield from _version(tracking, params.name, number)
 
 
 def _begin_anew(store: LedgerStore) -> str:
@@ -112,7 +110,7 @@ def _begin_anew(store: LedgerStore) -> str:
 
 def _ledger(store: LedgerStore, ledger: Ledger) -> Iterator[Finding]:
     for fault in ledger.faults:
-        sentence = f"{fault}: the ledger was changed by other means; compare it with a backup"
+        sentence = f"the ledger is damaged: {fault}; compare it with a backup"
         yield Finding("ledger", "fault", sentence)
     if store.is_deleted():
 
@@ -130,10 +128,10 @@ def _stages(store: LedgerStore, ledger: Ledger) -> Iterator[Finding]:
         if ledger.unfinished(stage):
             sentence = f"the move of {stage} to {_said(expected)} was interrupted"
             yield Finding("stages", "fault", sentence, partial(_reconcile, store, stage))
-        elif actual != expected:
+        elif ledger.was_changed_outside(stage, actual):
             sentence = (
-                f"{stage} was moved outside: it names {_said(actual)}, "
-                f"the ledger says {_said(expected)}"
+                f"{stage} was changed outside: the registry has {_said(actual)}, "
+                f"the ledger {_said(expected)}"
             )
             yield Finding("stages", "fault", sentence, partial(_reconcile, store, stage))
 
@@ -149,6 +147,12 @@ def _reconcile(store: LedgerStore, stage: str) -> str:
 
 def _said(version: str | None) -> str:
     return "no version" if version is None else f"version {version}"
+
+
+def every_version(tracking: Tracking, name: str) -> Iterator[Finding]:
+    """Check each version of the registry, which downloads all of them."""
+    for number in versions.numbers(tracking, name):
+        yield from _version(tracking, name, number)
 
 
 def _version(tracking: Tracking, name: str, number: str) -> Iterator[Finding]:
@@ -219,4 +223,5 @@ def examine(params: Params) -> Iterator[Finding]:
     if moved:  # what the store says of files is of no use until then
         return
     with open_tracking(params.name, create=False) as tracking:
-        yield from registered(tracking, params)
+        yield from ledger_and_stages(tracking, params.name)
+        yield from every_version(tracking, params.name)

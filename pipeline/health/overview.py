@@ -69,8 +69,7 @@ class ServiceLine(msgspec.Struct, frozen=True):
 class Overview(msgspec.Struct, frozen=True):
     """The whole view.
 
-    `changed` are the stages of the pipeline that would run, and why; `faults` the ledger's,
-    `interrupted` the stages whose last move was not finished.
+    `changed` are the stages of the pipeline that would run, and why.
     """
 
     model: str
@@ -81,8 +80,6 @@ class Overview(msgspec.Struct, frozen=True):
     versions: list[VersionLine]
     stages: list[StageLine]
     service: ServiceLine | None
-    faults: list[str] = []
-    interrupted: list[str] = []
 
 
 def overview(tracking: Tracking | None, name: str, service: ServiceLine | None) -> Overview:
@@ -101,8 +98,6 @@ def overview(tracking: Tracking | None, name: str, service: ServiceLine | None) 
         [_version(tracking, name, number) for number in versions.numbers(tracking, name)],
         [_stage(tracking, name, ledger, stage) for stage in STAGES],
         service,
-        list(ledger.faults),
-        [stage for stage in STAGES if ledger.unfinished(stage)],
     )
 
 

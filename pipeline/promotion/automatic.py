@@ -13,6 +13,7 @@ from pipeline.promotion.transitions import (
     move,
     reconcile,
 )
+from pipeline.registry import stages
 from pipeline.registry.ledger import Entry
 from pipeline.registry.ledger_store import LedgerStore
 from serving.receipts.receipt import Gate
@@ -44,10 +45,12 @@ def place(challenger: Challenger, *, promote: bool) -> Placed:
         judged, why_not = _promote(store, challenger) if promote else (judged, SWITCHED_OFF)
     elif not judged.passed:
         why_not = f"{GATE_FAILED} (but still in production)"
-    stages = [
-        stage for stage in STAGES if reconcile(store, stage).version_in(stage) == challenger.version
+    placed = [
+        stage
+        for stage in STAGES
+        if stages.number_at(store.tracking, store.name, stage) == challenger.version
     ]
-    return Placed(judged.gates, stages, why_not)
+    return Placed(judged.gates, placed, why_not)
 
 
 def _promote(store: LedgerStore, challenger: Challenger) -> tuple[Judged, str]:

@@ -182,8 +182,8 @@ class Challenger:
         if production != self.version:
             return production
         ledger = LedgerStore(self.tracking, self.name).read()
-        replaced = ledger.replaced(PRODUCTION, self.version)
-        return replaced if replaced in versions.numbers(self.tracking, self.name) else None
+        predecessor = ledger.predecessor(PRODUCTION, self.version)
+        return predecessor if predecessor in versions.numbers(self.tracking, self.name) else None
 
     def _receipt(self) -> tuple[Receipt | None, str]:
         """Return the version's receipt; one that is damaged or not signed is made anew."""

@@ -16,7 +16,7 @@ from serving.receipts.receipt import RECEIPT_TAG, SIGNATURE_TAG
 def earlier(ledger: Ledger) -> list[str]:
     """Return the versions that stood in production before the one that does, the latest first."""
     now = ledger.version_in(PRODUCTION)
-    return [version for version in ledger.held(PRODUCTION) if version != now]
+    return [version for version in ledger.past_versions(PRODUCTION) if version != now]
 
 
 def roll_back(store: LedgerStore, wanted: str | None, reason: str) -> Entry:

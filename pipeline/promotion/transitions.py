@@ -2,7 +2,7 @@
 
 Whatever kills a move on its way, the next one finds what is missing by the ledger: an entry
 without its mark is carried out, and a stage that does not stand where the last entry says was
-moved outside, which becomes an entry of its own. Of two moves at once the second to write finds
+changed outside, which becomes an entry of its own. Of two moves at once the second to write finds
 its number taken, and decides anew on what is there now.
 """
 

@@ -104,10 +104,14 @@ class Ledger:
             if entry.stage == stage and entry.outcome == "moved" and entry.number not in self.done
         ]
 
+    def was_changed_outside(self, stage: str, actual: str | None) -> bool:
+        """True if a stage's actual version is not the last entry's, and no move was interrupted."""
+        return actual != self.version_in(stage) and not self.unfinished(stage)
+
     def stages(self) -> list[str]:
         return list(dict.fromkeys(entry.stage for entry in self.entries))
 
-    def replaced(self, stage: str, version: str) -> str | None:
+    def predecessor(self, stage: str, version: str) -> str | None:
         """Return the version whose place in a stage this one took by its gates or from outside."""
         moves = [e for e in self.entries if e.stage == stage and e.outcome != "refused"]
         while moves and (moves[-1].target != version or moves[-1].command == "rollback"):
@@ -123,7 +127,7 @@ class Ledger:
                 return entry
         return None
 
-    def held(self, stage: str) -> list[str]:
+    def past_versions(self, stage: str) -> list[str]:
         """Return the versions that a stage named, the latest first, each once."""
         moves = [e.target for e in self.entries if e.stage == stage and e.outcome != "refused"]
         return list(dict.fromkeys(version for version in reversed(moves) if version))

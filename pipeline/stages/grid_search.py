@@ -6,6 +6,8 @@ curve and a summary. A search that was interrupted goes on where it was.
 """
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 import numpy as np
+from tqdm import tqdm
 
 from pipeline.data.table import Table, read_split
 from pipeline.errors import PipelineError
@@ -22,7 +25,6 @@ from pipeline.files import json_text, project_root, write_whole
 from pipeline.options import path_option
 from pipeline.params import Params, flatten
 from pipeline.params_file import load
-from pipeline.progress import Progress
 from pipeline.tracking.reporter import SearchReport, report_search
 from serving.model.contract import Contract
 from serving.model.scorer import CONTRACT_FILE, GOLDEN_FILE, MODEL_FILE, Scorer
@@ -36,6 +38,11 @@ if TYPE_CHECKING:
     from pipeline.training.tuning import Search
 
 CHECKPOINTS = Path(".dvc/tmp/search")
+LOG_LINES: dict[str, Any] = {  # of tqdm, without a terminal
+    "mininterval": 10,
+    "delay": 10,
+    "bar_format": "{desc}: {n_fmt} of {total_fmt} candidates{postfix}, {remaining} left\n",
+}
 
 
 def summary(winner: "pd.Series[Any]", **more: float) -> dict[str, float]:
@@ -112,16 +119,16 @@ def _write_model(table: Table, refit: "Refit", folder: Path) -> float:
 
 
 def _search(search: "Search", checkpoint: "Checkpoint", report: SearchReport) -> "list[Result]":
-    """Run the search, and tell the progress bar and the tracking of each candidate."""
+    """Run the search; each candidate goes to the progress bar and to the tracking."""
     from pipeline.search.strategy import Callbacks
     from pipeline.training.tuning import run_search
 
     score = f"{search.settings.rank_by} ROC AUC"
-    with Progress(search.evaluations, score) as progress:
+    with progress_bar(search.evaluations, score) as count:
 
         def scored(result: "Result") -> None:
-            candidate, rows = result.candidate, result.extra.get("n_resources", 0)
-            progress.add(candidate.C, candidate.gamma, search.score_of(result), rows)
+            rows = result.extra.get("n_resources", 0)
+            count(*result.candidate, search.score_of(result), rows)
 
         def settled(result: "Result") -> None:
             report.candidate(
@@ -129,6 +136,28 @@ def _search(search: "Search", checkpoint: "Checkpoint", report: SearchReport) ->
             )
 
         return run_search(search, checkpoint, Callbacks(scored, settled))
+
+
+@contextmanager
+def progress_bar(total: int, score: str) -> Iterator[Callable[[float, float, float, int], None]]:
+    """Count candidates on stderr, with the best so far: a bar, or a line now and then in a log.
+
+    Gives what is called with C, gamma, the score and the rows it was found on. A score on more
+    rows replaces one on fewer, however good.
+    """
+    best = (0, -np.inf)  # rows and score
+    in_log = {} if sys.stderr.isatty() else LOG_LINES
+    with tqdm(total=total, desc="grid search", unit="candidate", **in_log) as bar:
+
+        def count(C: float, gamma: float, value: float, rows: int) -> None:
+            nonlocal best
+            if (rows, value) > best:
+                best = (rows, value)
+                text = f"best {score} {value:.4f} (C {C:.4g}, gamma {gamma:.4g})"
+                bar.set_postfix_str(text, refresh=False)
+            bar.update()
+
+        yield count
 
 
 def _tracked(params: Params) -> dict[str, str]:

@@ -1,23 +1,30 @@
 """Score a file: read, answer, write, and say what is wrong with the rows that have no answer."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from tqdm import tqdm
 
 from serving.batch.atomic_file import new_file
 from serving.batch.backend import Backend
 from serving.batch.chunk_scoring import Answered
 from serving.batch.open_table import open_table
 from serving.batch.outputs import OUTPUTS, Output, Rejects, check_fit
-from serving.batch.progress import Progress
 from serving.batch.table import ScoringError, Table
 from serving.errors import ServingError
 from serving.formats.csv_table import answer_columns
 from serving.model.contract import Contract
 
-NAMED = 10  # refused rows that are told one by one
+NAMED = 10  # refused rows that are named one by one
+LOG_LINES: dict[str, Any] = {  # of tqdm, without a terminal
+    "mininterval": 10,
+    "delay": 10,
+    "bar_format": "{n_fmt} rows, {percentage:.0f}%, {remaining} left\n",
+}
 
 
 class Files(NamedTuple):
@@ -35,7 +42,7 @@ class Counts(NamedTuple):
     refused: int
 
 
-def score_file(contract: Contract, backend: Backend, files: Files, progress: Progress) -> Counts:
+def score_file(contract: Contract, backend: Backend, files: Files) -> Counts:
     """Score a file into another, which is there once it is complete.
 
     Raises ScoringError, and leaves everything as it was, where it cannot be.
@@ -44,16 +51,21 @@ def score_file(contract: Contract, backend: Backend, files: Files, progress: Pro
     with open_table(contract, files.source) as table:
         answers = _answer_columns(contract, files.source, table)
         check_fit(table, files.source, files.out)
-        with _output(files.out, table, answers) as out, _rejects(files, table) as rejects:
+        with (
+            _output(files.out, table, answers) as out,
+            _rejects(files, table) as rejects,
+            _progress_bar() as bar,
+        ):
             rows = refused = 0
             for answered, share in backend.answer(table):
                 out.write(answered)
                 if rejects is not None:
                     rejects.write(answered, rows)
-                _name(progress, answered, rows, NAMED - refused)
+                _name(bar, answered, rows, NAMED - refused)
                 rows += answered.rows.num_rows
                 refused += len(answered.refused)
-                progress.add(answered.rows.num_rows, share)
+                bar.total = round(rows / share)  # a guess, from the share of the file that was read
+                bar.update(answered.rows.num_rows)
             out.close()
     return Counts(rows, refused)
 
@@ -105,7 +117,16 @@ def _rejects(files: Files, table: Table) -> Iterator[Rejects | None]:
         yield Rejects(files.rejects, file, table)
 
 
-def _name(progress: Progress, answered: Answered, before: int, most: int) -> None:
+def _progress_bar() -> "tqdm[None]":
+    in_log = {} if sys.stderr.isatty() else LOG_LINES
+    return tqdm(desc="score", unit=" rows", unit_scale=True, **in_log)
+
+
+def _name(bar: "tqdm[None]", answered: Answered, before: int, most: int) -> None:
     """Print what is wrong with the first of a part's refused rows."""
     for place in sorted(answered.refused)[: max(0, most)]:
-        progress.say(f"row {before + place + 1}: {answered.refused[place]}")
+        line = f"row {before + place + 1}: {answered.refused[place]}"
+        if sys.stderr.isatty():
+            bar.write(line, file=sys.stderr)
+        else:
+            print(line, file=sys.stderr, flush=True)

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,6 @@ import click
 
 from serving.batch.backend import Backend
 from serving.batch.local import Local
-from serving.batch.progress import Progress, duration
 from serving.batch.score_file import Counts, Files, score_file
 from serving.batch.table import ScoringError
 from serving.commands.current import load_current
@@ -93,9 +93,10 @@ def score_with(
 
     Returns 1 where rows have no answer that `files` names no place for. Raises ScoringError.
     """
-    with _stop_on_sigterm(), _backend(settings, served, where) as backend, Progress() as progress:
-        counts = score_file(served.scorer.contract, backend, files, progress)
-    click.echo(_summary(served, files, counts, progress.seconds), err=True)
+    started = time.monotonic()
+    with _stop_on_sigterm(), _backend(settings, served, where) as backend:
+        counts = score_file(served.scorer.contract, backend, files)
+    click.echo(_summary(served, files, counts, time.monotonic() - started), err=True)
     return int(counts.refused > 0 and files.rejects is None)
 
 
@@ -126,7 +127,7 @@ def _summary(served: ServedModel, files: Files, counts: Counts, seconds: float) 
     rows, refused = counts
     word = "row" if rows == 1 else "rows"
     done = f"{rows - refused:,} of {rows:,} {word}" if refused else f"{rows:,} {word}"
-    line = f"{files.out}: {done} scored by {served.version} in {duration(seconds)}"
+    line = f"{files.out}: {done} scored by {served.version} in {seconds:.1f} s"
     if not refused:
         return f"{line}."
     if files.rejects is not None:

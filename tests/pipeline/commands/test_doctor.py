@@ -118,17 +118,19 @@ def test_a_forced_version_in_production_is_a_note(project, done, found, run):
 def test_a_stage_that_was_moved_outside_goes_into_the_ledger(promoted, found, run, client, as_json):
     client.set_registered_model_alias(NAME, "production", "1")
     assert found() == [
-        "production was moved outside: it names version 1, the ledger says version 2"
+        "production was changed outside: the registry has version 1, the ledger version 2"
     ]
     mended = run("doctor", "--fix")
     assert mended.code == 0
-    assert "mended: production is at version 1, and the ledger says so" in mended.err
-    assert as_json("history")["lines"][-1]["what"] == "moved outside"
+    assert "fixed: production is at version 1, and the ledger says so" in mended.err
+    assert as_json("history")["lines"][-1]["what"] == "changed outside"
 
 
 def test_a_stage_that_no_command_ever_moved_goes_into_the_ledger(promoted, found, run, client):
     client.set_registered_model_alias(NAME, "shadow", "1")
-    assert found() == ["shadow was moved outside: it names version 1, the ledger says no version"]
+    assert found() == [
+        "shadow was changed outside: the registry has version 1, the ledger no version"
+    ]
     assert run("doctor", "--fix").code == 0
 
 
@@ -159,8 +161,8 @@ def test_a_ledger_that_is_gone_for_good_is_begun_anew_and_says_so(
     assert "what the old one said is lost" in mended.err
     lines = as_json("history")["lines"]
     assert {(line["stage"], line["what"], line["to"]) for line in lines} == {
-        ("production", "moved outside", "2"),
-        ("staging", "moved outside", "3"),
+        ("production", "changed outside", "2"),
+        ("staging", "changed outside", "3"),
     }
 
 
@@ -171,7 +173,7 @@ def test_an_entry_that_was_changed_is_told_and_not_mended(promoted, found, run, 
             "WHERE key = 'entry.000001'"
         )
     (said,) = found("ledger")
-    assert said.startswith("entry 2 does not follow from entry 1: the ledger was changed")
+    assert said.startswith("the ledger is damaged: entry 2 does not follow from entry 1")
     assert run("doctor", "--fix").code == 1
 
 

@@ -53,9 +53,9 @@ def test_from_promotion_to_rollback(
     assert stages() == {"production": "1"}
     assert "version 1 (production)" in synced().detail
 
-    # moved outside, found and written down
+    # changed outside, found and written down
     client.set_registered_model_alias(NAME, "production", "2")
-    assert "moved outside" in done("history").splitlines()[-1]
+    assert "changed outside" in done("history").splitlines()[-1]
     assert run("doctor").code == 1
     assert run("doctor", "--fix").code == 0
     lines = as_json("history", "--stage", "production")["lines"]
@@ -64,7 +64,7 @@ def test_from_promotion_to_rollback(
         ("promote refused", "1", "2"),
         ("promote (forced)", "1", "2"),
         ("rollback", "2", "1"),
-        ("moved outside", "1", "2"),
+        ("changed outside", "1", "2"),
     ]
     at = datetime.fromisoformat(lines[2]["time"]).isoformat()
     assert [s["version"] for s in as_json("history", "--at", at)] == [None, "2"]

@@ -177,7 +177,7 @@ def test_a_promotion_that_is_killed_at_any_step_is_made_good_by_the_next(
         assert f"version {version} (production)" in synced().detail
         history = as_json("history")
         assert history["faults"] == []
-        assert "moved outside" not in [line["what"] for line in history["lines"]]
+        assert "changed outside" not in [line["what"] for line in history["lines"]]
     assert steps >= 5, "receipt, its tag, entry, stage, mark"
 
 
@@ -270,4 +270,4 @@ def test_a_stage_that_was_moved_by_hand_is_put_back_by_the_next_repro_and_told(
     client.set_registered_model_alias(NAME, "production", "1")
     assert again("2").why_not == ""
     assert stages() == {"production": "2", "staging": "2"}
-    assert "moved outside" in done("history", "--stage", "production")
+    assert "changed outside" in done("history", "--stage", "production")

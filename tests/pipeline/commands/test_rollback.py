@@ -118,13 +118,23 @@ def test_the_history_at_a_time_says_where_the_stages_stood(promoted, as_json, do
     assert "'yesterday' is no time" in refused.err
 
 
-def test_a_stage_that_was_moved_by_hand_is_shown_as_moved_outside(promoted, done, client):
+def test_a_stage_that_was_moved_by_hand_is_shown_as_changed_outside(promoted, done, client):
     client.set_registered_model_alias(NAME, "production", "1")
     last = done("history", "--stage", "production").splitlines()[-1]
-    assert last.split() == ["now", "production", "2", "→", "1", "moved", "outside", "found", "now"]
+    assert last.split() == [
+        "now",
+        "production",
+        "2",
+        "→",
+        "1",
+        "changed",
+        "outside",
+        "found",
+        "now",
+    ]
     done("rollback", "--to", "3")
     said = done("history").splitlines()
-    assert "2 → 1     moved outside" in said[-2]
+    assert "2 → 1     changed outside" in said[-2]
     assert "1 → 3     rollback" in said[-1]
 
 

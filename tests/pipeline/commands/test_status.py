@@ -51,7 +51,7 @@ def test_what_is_out_of_step_is_said_with_what_to_type(project, done, advised, c
     assert advised() == {}
     client.set_registered_model_alias(NAME, "production", "1")
     assert advised() == {
-        "production was moved outside: it names 1, the ledger says 3": (
+        "production was changed outside: the registry has version 1, the ledger version 3": (
             "python -m pipeline doctor --fix"
         ),
         "version 1 is in production, and its gates say: no receipt": "python -m pipeline rollback",

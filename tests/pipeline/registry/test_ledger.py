@@ -105,7 +105,7 @@ def test_the_versions_that_a_stage_held_are_given_the_latest_first() -> None:
     ledger = Ledger.parse(
         stored({}, {}, {"target": "1"}, {"outcome": "refused", "target": "9"}, {"target": None})
     )
-    assert ledger.held("production") == ["1", "2"]
+    assert ledger.past_versions("production") == ["1", "2"]
 
 
 def test_an_entry_says_from_and_to_in_the_store() -> None:
@@ -136,4 +136,4 @@ def test_a_version_took_the_place_of_the_one_before_it(
     targets: list[tuple[str, str | None]], replaced: str | None
 ) -> None:
     ledger = Ledger.parse(stored(*({"command": c, "target": t} for c, t in targets)))
-    assert ledger.replaced("production", str(targets[-1][1])) == replaced
+    assert ledger.predecessor("production", str(targets[-1][1])) == replaced

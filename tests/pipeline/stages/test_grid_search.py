@@ -1,6 +1,8 @@
+import io
 import json
 import re
 import shutil
+import sys
 
 import msgspec
 import numpy as np
@@ -155,7 +157,6 @@ def test_settings_decide_the_search(run, training_files, capsys):
     assert "best of 3: C " in told.out
     assert "mean ROC AUC" in told.out
     assert "(f1)" in told.out
-    assert "3 of 3 candidates, best mean ROC AUC" in told.err
 
 
 def test_the_thresholds_rule_decides_the_labels_alone(run, training_files):
@@ -348,3 +349,37 @@ def test_golden_rows_have_the_texts_of_categories(with_categories):
     rows = json.loads((with_categories.model / "golden.json").read_text())["rows"]
     assert {row["colour"] for row in rows} == {"red", "green", "blue", None}
     assert rows[-1]["colour"] is None
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def count_three(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return what is printed of three candidates, the best of which had the fewest rows."""
+    monkeypatch.setattr(sys, "stderr", stream)
+    with grid_search.progress_bar(3, "mean ROC AUC") as count:
+        count(1.0, 0.5, 0.99, 100)
+        count(2.0, 0.5, 0.8, 300)
+        count(1000.0, 0.00012345, 0.7, 300)
+    return stream.getvalue()
+
+
+def test_a_terminal_shows_a_bar_with_the_best_on_most_rows(monkeypatch):
+    last = count_three(Terminal(), monkeypatch).split("\r")[-1]
+    assert "3/3" in last
+    assert "best mean ROC AUC 0.8000 (C 2, gamma 0.5)" in last
+
+
+def test_a_log_has_whole_lines_of_progress(monkeypatch):
+    monkeypatch.setitem(grid_search.LOG_LINES, "delay", 0)
+    monkeypatch.setitem(grid_search.LOG_LINES, "mininterval", 0)
+    last = count_three(io.StringIO(), monkeypatch).splitlines()[-2]
+    assert last.strip() == (
+        "grid search: 3 of 3 candidates, best mean ROC AUC 0.8000 (C 2, gamma 0.5), 00:00 left"
+    )
+
+
+def test_a_log_of_a_short_search_has_no_progress(monkeypatch):
+    assert count_three(io.StringIO(), monkeypatch) == ""

@@ -1,5 +1,6 @@
 """`python -m serving score` as its users call it."""
 
+import io
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import pytest
 from pyarrow import parquet
 
 from serving.__main__ import main
+from serving.batch import score_file
 from serving.predictor import answer
 from tests.serving.batch.files import (
     ANSWERS,
@@ -441,3 +443,24 @@ def test_a_parquet_file_has_categories_as_texts_or_a_dictionary_of_them(score, t
 def test_a_category_in_a_column_of_numbers_is_refused(score, columns, capsys):
     assert score(columns, "--out", "out.csv") == 1
     assert "has bool in the column Smoker, where text is needed." in capsys.readouterr().err
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_shows_a_bar_and_bad_rows_above_it(score, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    (tmp_path / "in.csv").write_text("Glucose,Age,Smoker\n148,50,1\n148,5,1\n")
+    assert score("in.csv", "--out", "out.csv") == 1
+    told = sys.stderr.getvalue()
+    assert "2.00/2.00" in told
+    assert "row 2: Age: 5 is below the lowest possible, 18\n" in told
+
+
+def test_a_log_has_whole_lines_of_progress(score, table, monkeypatch, capsys):
+    monkeypatch.setitem(score_file.LOG_LINES, "delay", 0)
+    monkeypatch.setitem(score_file.LOG_LINES, "mininterval", 0)
+    assert score("table.csv", "--out", "out.csv") == 0
+    assert "rows, 100%, 00:00 left\n" in capsys.readouterr().err

@@ -1,5 +1,7 @@
 """Answered rows -> a CSV or a Parquet file, and the refused ones -> a CSV file."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -10,13 +12,36 @@ import pyarrow.compute as pc
 from pyarrow import parquet
 
 from serving.batch.arrow_columns import decoded, is_text
-from serving.batch.atomic_file import naming
 from serving.batch.chunk_scoring import Answered
 from serving.batch.table import ScoringError, Table
+from serving.files import new_file
 
 GROUP_ROWS, GROUP_BYTES = 2**17, 2**25  # of a row group; what is smaller is collected
 
 REJECTS = ("row", "reason")
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Raise ScoringError with the name of the file that could not be written."""
+    try:
+        yield
+    except OSError as error:
+        raise ScoringError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+@contextmanager
+def output_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that is there once the block has ended well; raises ScoringError.
+
+    Errors within the block are not the file's, and are raised as they are.
+    """
+    with ExitStack() as stack:
+        with naming(path):
+            file = stack.enter_context(new_file(path))
+        yield file
+        with naming(path):
+            stack.close()
 
 
 class Output(Protocol):

@@ -9,11 +9,10 @@ from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
-from serving.batch.atomic_file import new_file
 from serving.batch.backend import Backend
 from serving.batch.chunk_scoring import Answered
 from serving.batch.open_table import open_table
-from serving.batch.outputs import OUTPUTS, Output, Rejects, check_fit
+from serving.batch.outputs import OUTPUTS, Output, Rejects, check_fit, output_file
 from serving.batch.table import ScoringError, Table
 from serving.errors import ServingError
 from serving.formats.csv_table import answer_columns
@@ -98,7 +97,7 @@ def _answer_columns(contract: Contract, source: Path, table: Table) -> list[str]
 
 @contextmanager
 def _output(path: Path, table: Table, answers: list[str]) -> Iterator[Output]:
-    with new_file(path) as file:
+    with output_file(path) as file:
         output = OUTPUTS[path.suffix.lower()](path, file, table, answers)
         try:
             yield output
@@ -113,7 +112,7 @@ def _rejects(files: Files, table: Table) -> Iterator[Rejects | None]:
         yield None
         return
     check_fit(table, files.source, files.rejects.with_suffix(".csv"))
-    with new_file(files.rejects) as file:
+    with output_file(files.rejects) as file:
         yield Rejects(files.rejects, file, table)
 
 

@@ -6,10 +6,10 @@
 import time
 from enum import StrEnum
 from pathlib import Path
-from uuid import uuid4
 
 import msgspec
 
+from serving.files import new_file
 from serving.store.versions import Version
 
 STATUS_FILE = "sync.json"
@@ -75,12 +75,8 @@ def read(store: Path) -> Status | None:
 def write(store: Path, status: Status) -> None:
     """Write the status whole. Not forced to disk: after a crash it is soon written anew."""
     store.mkdir(parents=True, exist_ok=True)
-    temporary = store / f".{STATUS_FILE}-{uuid4().hex}"
-    try:
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(status), indent=2) + b"\n")
-        temporary.replace(store / STATUS_FILE)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with new_file(store / STATUS_FILE, durable=False) as file:
+        file.write(msgspec.json.format(msgspec.json.encode(status), indent=2) + b"\n")
 
 
 def age(moment: float | None) -> float | None:

@@ -18,6 +18,7 @@ from uuid import uuid4
 
 import msgspec
 
+from serving.files import new_file, sync_to_disk
 from serving.model.scorer import CONTRACT_FILE, GOLDEN_FILE, MODEL_FILE, ModelError
 
 CURRENT_FILE = "current.json"
@@ -75,8 +76,9 @@ def adopt(store: Path, source: Path, version: Version) -> Path:
     try:
         for name in FILES:
             shutil.copyfile(source / name, incoming / name)
-            _sync_to_disk(incoming / name)
-        _write(incoming / VERSION_FILE, version)
+            sync_to_disk(incoming / name)
+        (incoming / VERSION_FILE).write_bytes(_json(version))
+        sync_to_disk(incoming / VERSION_FILE)
         _replace_folder(incoming, target)
     finally:
         shutil.rmtree(incoming, ignore_errors=True)
@@ -106,13 +108,8 @@ def switch(store: Path, version: Version) -> None:
     if not folder.is_dir():
         raise FileNotFoundError(f"{version} is not in the store {store}")
     os.utime(folder)  # the versions in use latest are those that `prune` keeps
-    temporary = store / f".{CURRENT_FILE}-{uuid4().hex}"
-    try:
-        _write(temporary, version)
-        temporary.replace(store / CURRENT_FILE)
-        _sync_to_disk(store)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with new_file(store / CURRENT_FILE) as file:
+        file.write(_json(version))
 
 
 def current(store: Path) -> Version | None:
@@ -158,18 +155,9 @@ def _replace_folder(incoming: Path, target: Path) -> None:
     if target.exists():
         target.rename(discarded)
     incoming.rename(target)
-    _sync_to_disk(target.parent)
+    sync_to_disk(target.parent)
     shutil.rmtree(discarded, ignore_errors=True)
 
 
-def _write(path: Path, version: Version) -> None:
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(version), indent=2) + b"\n")
-    _sync_to_disk(path)
-
-
-def _sync_to_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _json(version: Version) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(version), indent=2) + b"\n"

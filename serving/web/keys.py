@@ -9,13 +9,13 @@ A key is 256 random bits, so that its plain sha256 gives nothing away; a passwor
 import hmac
 import re
 import secrets
-import shutil
 from collections.abc import Iterable
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
-from uuid import uuid4
+
+from serving.files import new_file
 
 HEADER = "# name  roles  sha256 of the key\n"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -61,18 +61,9 @@ def read_keys(path: Path) -> list[Key]:
 
 def write_keys(path: Path, keys: Iterable[Key]) -> None:
     """Write the file whole, readable to its owner only, or to whom it was before."""
-    path = path.resolve()  # a link stays one
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}-{uuid4().hex}")
-    try:
-        temporary.touch(mode=0o600)
-        temporary.write_text(HEADER + "".join(f"{key}\n" for key in keys))
-        if path.exists():
-            temporary.chmod(path.stat().st_mode & 0o770)
-            shutil.chown(temporary, path.stat().st_uid, path.stat().st_gid)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with new_file(path, private=True) as file:
+        file.write((HEADER + "".join(f"{key}\n" for key in keys)).encode())
 
 
 def new_key(name: str, roles: Iterable[Role]) -> tuple[str, Key]:

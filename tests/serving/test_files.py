@@ -4,8 +4,7 @@ import fcntl
 
 import pytest
 
-from serving.batch.atomic_file import new_file
-from serving.batch.table import ScoringError
+from serving.files import new_file
 from tests.serving.batch.files import left_behind
 
 
@@ -47,6 +46,17 @@ def test_a_file_that_is_replaced_keeps_its_rights_and_its_links(tmp_path):
     assert path.stat().st_mode & 0o777 == 0o604
 
 
+def test_a_private_file_is_never_for_everybody(tmp_path):
+    path = tmp_path / "keys"
+    for before in (None, 0o644):
+        if before:
+            path.chmod(before)
+        with new_file(path, private=True) as file:
+            assert (tmp_path / left_behind(tmp_path)[0]).stat().st_mode & 0o007 == 0
+            file.write(b"secret")
+        assert path.stat().st_mode & 0o007 == 0
+
+
 def test_what_a_killed_run_left_is_removed_and_what_another_writes_is_not(tmp_path):
     dead, other = tmp_path / ".out.csv.1234.part", tmp_path / ".other.csv.1234.part"
     dead.write_text("half")
@@ -61,7 +71,7 @@ def test_what_a_killed_run_left_is_removed_and_what_another_writes_is_not(tmp_pa
 def test_a_folder_in_its_place_is_told_before_anything_is_written(tmp_path):
     (tmp_path / "out.csv").mkdir()
     with (
-        pytest.raises(ScoringError, match="cannot be written: Is a directory"),
+        pytest.raises(IsADirectoryError),
         new_file(tmp_path / "out.csv"),
     ):
         raise AssertionError("the block is not entered")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +16,12 @@ from pipeline.evaluation.metrics import (
     roc_auc,
     roc_curve,
 )
+from pipeline.reports.curves import COLOURS, draw_calibration, draw_precision_recall, draw_roc
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Of the Okabe-Ito palette, told apart also by the colour-blind, and on white as on black.
-COLOURS = ("#0072b2", "#d55e00")
 INK = "#010203"  # stands in the drawing for the page's own text colour
-MUTED: dict[str, Any] = {"color": INK, "alpha": 0.4, "linestyle": "--", "linewidth": 1}
 STYLE: Any = {
     **dict.fromkeys(
         ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK
@@ -36,29 +35,6 @@ STYLE: Any = {
 
 def overlaid(models: Mapping[str, Scored], bins: int) -> dict[str, str]:
     """Draw the models' curves over each other: an SVG by the figure's title."""
-
-    def roc(axes: "Axes") -> None:
-        axes.plot([0, 1], [0, 1], **MUTED)
-        for (name, m), colour in zip(models.items(), COLOURS, strict=False):
-            curve = roc_curve(m.y, m.probability)
-            label = f"{name}: area {roc_auc(m.y, m.probability):.3f}"
-            axes.plot(*_columns(curve, 1, 2), color=colour, label=label)
-        axes.set(xlabel="False positive rate", ylabel="True positive rate")
-
-    def precision_recall(axes: "Axes") -> None:
-        for (name, m), colour in zip(models.items(), COLOURS, strict=False):
-            curve = precision_recall_curve(m.y, m.probability)
-            label = f"{name}: area {average_precision(m.y, m.probability):.3f}"
-            axes.step(*_columns(curve, 2, 1), where="pre", color=colour, label=label)
-        axes.set(xlabel="Recall", ylabel="Precision", ylim=(0, 1.02))
-
-    def calibration(axes: "Axes") -> None:
-        axes.plot([0, 1], [0, 1], **MUTED)
-        for (name, m), colour in zip(models.items(), COLOURS, strict=False):
-            curve = calibration_curve(m.y, m.probability, bins)
-            predicted, observed = curve["predicted"], curve["observed"]
-            axes.plot(predicted, observed, color=colour, marker="o", markersize=4, label=name)
-        axes.set(xlabel="Mean predicted probability", ylabel="Share of positives")
 
     def scores(axes: "Axes") -> None:
         edges = np.linspace(0, 1, 21)
@@ -76,10 +52,26 @@ def overlaid(models: Mapping[str, Scored], bins: int) -> dict[str, str]:
                 )
         axes.set(xlabel="Probability", ylabel="Test rows")
 
+    def area(name: str, value: float) -> str:
+        return f"{name}: area {value:.3f}"
+
+    roc = {
+        area(name, roc_auc(m.y, m.probability)): roc_curve(m.y, m.probability)
+        for name, m in models.items()
+    }
+    precision_recall = {
+        area(name, average_precision(m.y, m.probability)): precision_recall_curve(
+            m.y, m.probability
+        )
+        for name, m in models.items()
+    }
+    calibration = {name: calibration_curve(m.y, m.probability, bins) for name, m in models.items()}
     return {
-        "ROC": svg("roc", roc),
-        "Precision and recall": svg("precision-recall", precision_recall),
-        "Calibration": svg("calibration", calibration),
+        "ROC": svg("roc", partial(draw_roc, curves=roc)),
+        "Precision and recall": svg(
+            "precision-recall", partial(draw_precision_recall, curves=precision_recall)
+        ),
+        "Calibration": svg("calibration", partial(draw_calibration, curves=calibration)),
         "Probabilities": svg("probabilities", scores),
     }
 
@@ -93,6 +85,7 @@ def svg(name: str, draw: Callable[["Axes"], None]) -> str:
         figure = Figure(figsize=(5.2, 4.2), layout="constrained")
         axes = figure.add_subplot()
         draw(axes)
+        axes.set_title("")  # the page has one
         axes.legend(frameon=False, fontsize=9)
         written = StringIO()
         figure.savefig(written, format="svg", transparent=True, metadata={"Date": None})
@@ -101,7 +94,3 @@ def svg(name: str, draw: Callable[["Axes"], None]) -> str:
     element = re.sub(r'<g id="[^"]*"', "<g", element)
     element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
     return element.replace(INK, "currentColor")
-
-
-def _columns(curve: Any, x: int, y: int) -> tuple[Any, Any]:
-    return curve.iloc[:, x], curve.iloc[:, y]

@@ -15,11 +15,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pipeline.reports.curves import draw_calibration, draw_precision_recall, draw_roc
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 IN_THE_CARD = ("calibration.csv", "subgroups.csv")  # small tables, which the model card shows
-CHANCE: dict[str, Any] = {"color": "0.7", "linestyle": "--", "linewidth": 1}
+CURVES: dict[str, Callable[..., None]] = {
+    "roc": draw_roc,
+    "precision_recall": draw_precision_recall,
+    "calibration": draw_calibration,
+}
 
 
 def draw_search(folder: Path, cv_results: Path, learning_curve: Path, rank_by: str) -> None:
@@ -30,9 +36,9 @@ def draw_search(folder: Path, cv_results: Path, learning_curve: Path, rank_by: s
 
 def draw_evaluation(folder: Path, tables: Path) -> None:
     """Draw what the evaluation found into `folder` as PNG, beside the tables that a card shows."""
-    for draw in (_roc, _precision_recall, _calibration, _confusion):
-        name = draw.__name__.removeprefix("_")
-        _save(folder / f"{name}.png", draw, pd.read_csv(tables / f"{name}.csv"))
+    for name, draw in CURVES.items():
+        _save(folder / f"{name}.png", draw, {name: pd.read_csv(tables / f"{name}.csv")})
+    _save(folder / "confusion.png", _confusion, pd.read_csv(tables / "confusion.csv"))
     subgroups = pd.read_csv(tables / "subgroups.csv")
     if len(subgroups):
         _save(folder / "subgroups.png", _subgroups, subgroups)
@@ -48,35 +54,6 @@ def _save(path: Path, draw: Callable[..., None], *data: object) -> None:
     figure = Figure(figsize=(5, 4.2), dpi=110, layout="constrained")
     draw(figure.add_subplot(), *data)
     figure.savefig(path)
-
-
-def _roc(axes: "Axes", curve: pd.DataFrame) -> None:
-    axes.plot([0, 1], [0, 1], **CHANCE)
-    axes.plot(curve["false_positive_rate"], curve["true_positive_rate"])
-    axes.set(title="ROC", xlabel="False positive rate", ylabel="True positive rate")
-
-
-def _precision_recall(axes: "Axes", curve: pd.DataFrame) -> None:
-    axes.step(curve["recall"], curve["precision"], where="pre")
-    axes.set(title="Precision and recall", xlabel="Recall", ylabel="Precision", ylim=(0, 1.02))
-
-
-def _calibration(axes: "Axes", curve: pd.DataFrame) -> None:
-    axes.plot([0, 1], [0, 1], **CHANCE)
-    axes.plot(curve["predicted"], curve["observed"], marker="o")
-    for _, point in curve.iterrows():
-        axes.annotate(
-            f"{point['rows']:.0f}",
-            (point["predicted"], point["observed"]),
-            xytext=(5, -10),
-            textcoords="offset points",
-            fontsize=7,
-        )
-    axes.set(
-        title="Calibration (with the rows of each bin)",
-        xlabel="Mean predicted probability",
-        ylabel="Share of positives",
-    )
 
 
 def _confusion(axes: "Axes", answers: pd.DataFrame) -> None:

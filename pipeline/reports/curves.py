@@ -1,0 +1,67 @@
+"""Draw ROC, precision-recall and calibration curves, of one model or of several over each other.
+
+Each takes the curves' tables by their labels, with the columns that `pipeline.evaluation.metrics`
+gives them.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Of the Okabe-Ito palette, told apart also by the colour-blind, and on white as on black.
+COLOURS = ("#0072b2", "#d55e00")
+
+Curves = Mapping[str, pd.DataFrame]
+
+
+def draw_roc(axes: "Axes", curves: Curves) -> None:
+    _diagonal(axes)
+    for label, curve, colour in _coloured(curves):
+        x, y = curve["false_positive_rate"], curve["true_positive_rate"]
+        axes.plot(x, y, color=colour, label=label)
+    axes.set(title="ROC", xlabel="False positive rate", ylabel="True positive rate")
+
+
+def draw_precision_recall(axes: "Axes", curves: Curves) -> None:
+    for label, curve, colour in _coloured(curves):
+        axes.step(curve["recall"], curve["precision"], where="pre", color=colour, label=label)
+    axes.set(title="Precision and recall", xlabel="Recall", ylabel="Precision", ylim=(0, 1.02))
+
+
+def draw_calibration(axes: "Axes", curves: Curves) -> None:
+    """Draw calibration curves; each point of a single one has its number of rows."""
+    _diagonal(axes)
+    for label, curve, colour in _coloured(curves):
+        x, y = curve["predicted"], curve["observed"]
+        axes.plot(x, y, color=colour, marker="o", markersize=4, label=label)
+    axes.set(xlabel="Mean predicted probability", ylabel="Share of positives", title="Calibration")
+    if len(curves) == 1:
+        _number_points(axes, next(iter(curves.values())))
+        axes.set_title("Calibration (with the rows of each bin)")
+
+
+def _coloured(curves: Curves) -> Iterator[tuple[str, pd.DataFrame, str]]:
+    for (label, curve), colour in zip(curves.items(), COLOURS, strict=False):
+        yield label, curve, colour
+
+
+def _diagonal(axes: "Axes") -> None:
+    import matplotlib as mpl
+
+    colour = mpl.rcParams["text.color"]
+    axes.plot([0, 1], [0, 1], color=colour, alpha=0.4, linestyle="--", linewidth=1)
+
+
+def _number_points(axes: "Axes", curve: pd.DataFrame) -> None:
+    for _, point in curve.iterrows():
+        axes.annotate(
+            f"{point['rows']:.0f}",
+            (point["predicted"], point["observed"]),
+            xytext=(5, -10),
+            textcoords="offset points",
+            fontsize=7,
+        )

@@ -11,6 +11,15 @@ Array = npt.NDArray[np.floating[Any]]
 CHUNK = 2_000_000  # cells of a block of bootstrap weights: 16 MB
 
 
+def format_metric(value: float | None, missing: str = "-") -> str:
+    """Return a metric to four decimals, a whole number as one, a tiny figure to three digits."""
+    if value is None or np.isnan(value):
+        return missing
+    if float(value).is_integer():
+        return f"{value:.0f}"
+    return f"{value:.4f}" if abs(value) >= 0.001 else f"{value:.3g}"
+
+
 def roc_auc(y: Labels, scores: Array) -> float:
     """Return the area under the ROC curve: how often a positive scores above a negative.
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from pipeline.errors import PipelineError
 from pipeline.evaluation.metrics import Array, Labels, brier, roc_auc
+from serving.model.cells import to_text, write_value
 from serving.model.contract import Contract, Feature, FloatMatrix
 
 COLUMNS = [
@@ -77,7 +78,7 @@ def groups(
             yield _between(feature.name, low, high), (x >= low) & (x < high) & ~unknown
     else:
         for value in _values(feature, x[~unknown]):
-            yield f"{feature.name} = {_shown(feature, value)}", (x == value) & ~unknown
+            yield f"{feature.name} = {write_value(feature, value)}", (x == value) & ~unknown
     yield f"{feature.name} not known", unknown
 
 
@@ -106,27 +107,14 @@ def _values(feature: Feature, known: npt.NDArray[np.float64]) -> list[float]:
         raise PipelineError(
             f"evaluate.subgroups.{feature.name} in params.yaml takes each of {len(values)} values "
             "as a group by itself: give cut points, such as "
-            f"[{_number(values[len(values) // 2])}]"
+            f"[{to_text(values[len(values) // 2])}]"
         )
     return values
 
 
-def _shown(feature: Feature, value: float) -> str:
-    """Write a feature's value as a user writes it."""
-    if feature.type == "boolean":
-        return "true" if value else "false"
-    if feature.type == "category":
-        return feature.categories[int(value)]
-    return _number(value)
-
-
 def _between(name: str, low: float, high: float) -> str:
     if low == -np.inf:
-        return f"{name} < {_number(high)}"
+        return f"{name} < {to_text(high)}"
     if high == np.inf:
-        return f"{name} ≥ {_number(low)}"
-    return f"{_number(low)} ≤ {name} < {_number(high)}"
-
-
-def _number(value: float) -> str:
-    return f"{value:.15g}"
+        return f"{name} ≥ {to_text(low)}"
+    return f"{to_text(low)} ≤ {name} < {to_text(high)}"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.errors import PipelineError
+from serving.model.cells import write_value
 from serving.model.contract import Contract, Feature, FloatMatrix
 from serving.model.scorer import Scorer
 
@@ -91,9 +92,4 @@ def _ends(feature: Feature) -> tuple[float, ...]:
 
 def _shown(contract: Contract, row: FloatMatrix) -> str:
     pairs = zip(contract.features, row.tolist(), strict=True)
-    return ", ".join(f"{feature.name} {_spoken(feature, value)}" for feature, value in pairs)
-
-
-def _spoken(feature: Feature, value: float) -> str:
-    said = feature.decode(value)
-    return said if isinstance(said, str) else f"{value:g}"
+    return ", ".join(f"{feature.name} {write_value(feature, value)}" for feature, value in pairs)

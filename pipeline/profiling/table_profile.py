@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pipeline.evaluation.metrics import roc_auc
 from pipeline.params import is_index_name
 from pipeline.profiling.column import Column, Left, describe, to_numbers
 
@@ -76,22 +77,16 @@ def separation(text: "pd.Series[str]", column: Column, y: Labels) -> float:
     """
     if min(y.sum(), (~y).sum()) < LEAK_ROWS:
         return 0.5
+    labels = y.astype(np.int64)
     if column.type == "category":
-        return roc_auc(pd.Series(y).groupby(text).transform("mean"), y)
+        return roc_auc(labels, pd.Series(y).groupby(text).transform("mean").to_numpy())
     x = to_numbers(text, column.type)
-    absent = x.isna() | x.isin(column.missing_values)
-    known = ~absent.to_numpy()
+    absent = (x.isna() | x.isin(column.missing_values)).to_numpy()
+    known = ~absent
     enough = min(y[known].sum(), (~y[known]).sum()) >= LEAK_ROWS
-    by_order = roc_auc(x[known], y[known]) if enough else 0.5
-    by_absence = roc_auc(absent.astype(float), y)
+    by_order = roc_auc(labels[known], x[known].to_numpy()) if enough else 0.5
+    by_absence = roc_auc(labels, absent.astype(float))
     return max(by_order, 1 - by_order, by_absence, 1 - by_absence)
-
-
-def roc_auc(x: "pd.Series[float]", y: Labels) -> float:
-    """Return the ROC AUC by the ranks of the positives (Mann and Whitney), ties counting half."""
-    positive, negative = int(y.sum()), int((~y).sum())
-    ranks = x.rank().to_numpy()[y].sum()
-    return float((ranks - positive * (positive + 1) / 2) / (positive * negative))
 
 
 def _almost_constant(name: str, text: "pd.Series[str]") -> list[str]:

@@ -1,5 +1,6 @@
 """Whether those who call the model in production could call another without a change."""
 
+from serving.model.cells import to_text
 from serving.model.contract import Contract, Feature
 
 
@@ -32,18 +33,14 @@ def _of_feature(old: Feature, new: Feature) -> list[str]:
     if old.nullable and not new.nullable:
         changes.append("may no longer be missing")
     if gone := [value for value in old.missing_values if value not in new.missing_values]:
-        changes.append(f"no longer takes {', '.join(map(_shown, gone))} for missing")
+        changes.append(f"no longer takes {', '.join(map(to_text, gone))} for missing")
     if new.unseen == "refuse":
         if lost := [text for text in old.categories if text not in new.categories]:
             changes.append(f"may no longer be {', '.join(lost)}")
         if old.unseen == "missing":
             changes.append("may no longer be a text that is not among its categories")
     if new.minimum is not None and (old.minimum is None or new.minimum > old.minimum):
-        changes.append(f"must be at least {_shown(new.minimum)}")
+        changes.append(f"must be at least {to_text(new.minimum)}")
     if new.maximum is not None and (old.maximum is None or new.maximum < old.maximum):
-        changes.append(f"must be at most {_shown(new.maximum)}")
+        changes.append(f"must be at most {to_text(new.maximum)}")
     return changes
-
-
-def _shown(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

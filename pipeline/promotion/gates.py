@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.evaluation.delong import PairedDifference
+from pipeline.evaluation.metrics import format_metric
 from pipeline.export.parity import TOLERANCE
 from pipeline.params import Gates
 from serving.receipts.receipt import Gate
@@ -88,7 +89,7 @@ def all_passed(verdicts: Iterable[Gate]) -> bool:
 def _at_least(gate: str, what: str, figure: float, bound: float) -> Gate:
     passed = figure >= bound
     relation = "at least" if passed else "below"
-    sentence = f"{what}, {_shown(figure)}, is {relation} {bound:g}"
+    sentence = f"{what}, {format_metric(figure)}, is {relation} {bound:g}"
     return Gate(gate, passed, sentence, figure, bound)
 
 
@@ -97,7 +98,7 @@ def _at_most(gate: str, what: str, figure: float | None, bound: float, unit: str
         return Gate(gate, False, f"{what} is not known", None, bound)
     passed = figure <= bound
     relation = "at most" if passed else "above"
-    sentence = f"{what}, {_shown(figure)}{unit}, is {relation} {bound:g}{unit}"
+    sentence = f"{what}, {format_metric(figure)}{unit}, is {relation} {bound:g}{unit}"
     return Gate(gate, passed, sentence, figure, bound)
 
 
@@ -129,8 +130,3 @@ def _compatible(champion: Champion | None) -> Gate:
         return Gate(gate, True, sentence, 0.0, 0.0)
     sentence = f"breaks who calls {champion}: {'; '.join(changes)}"
     return Gate(gate, False, sentence, float(len(changes)), 0.0)
-
-
-def _shown(figure: float) -> str:
-    """Write a figure to four decimals, and one that these would round away to three digits."""
-    return f"{figure:.4f}" if abs(figure) >= 0.001 or figure == 0 else f"{figure:.3g}"

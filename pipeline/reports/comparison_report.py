@@ -6,6 +6,7 @@ from typing import Any
 from pipeline.data.table import read_split
 from pipeline.errors import PipelineError
 from pipeline.evaluation.comparison import Scored, Verdict, compare, differing, side_by_side
+from pipeline.evaluation.metrics import format_metric
 from pipeline.lineage.dvc import find_test_rows
 from pipeline.params import Params
 from pipeline.registry import versions
@@ -68,7 +69,7 @@ class Comparison:
         rest = {key: pair for key, pair in self.metrics.items() if key not in INTERVAL}
         return {
             f"{INTERVAL[0]} (interval)": tuple(of_both),
-            **{key: tuple(map(_figure, pair)) for key, pair in rest.items()},
+            **{key: tuple(map(format_metric, pair)) for key, pair in rest.items()},
         }
 
     def page(self, bins: int) -> str:
@@ -127,7 +128,7 @@ def _about(version: Version) -> dict[str, Any]:
 
 
 def _with_interval(metrics: Any) -> str:
-    area, low, high = (_figure(metrics.get(key)) for key in INTERVAL)
+    area, low, high = (format_metric(metrics.get(key)) for key in INTERVAL)
     return f"{area} ({low} to {high})"
 
 
@@ -135,14 +136,6 @@ def _short(value: object) -> str:
     """Shorten a digest or a run's id, which `compare` takes shortened as well."""
     text = str(value)
     return text if len(text) < DIGEST_LENGTH else text[:12]
-
-
-def _figure(value: float | None) -> str:
-    if value is None:
-        return "-"
-    if float(value).is_integer():
-        return f"{value:.0f}"
-    return f"{value:.4f}" if abs(value) >= 0.001 else f"{value:.1e}"
 
 
 def _columns(rows: dict[str, tuple[str, ...]]) -> str:

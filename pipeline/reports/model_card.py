@@ -16,10 +16,12 @@ import msgspec
 import pandas as pd
 from markdown_it import MarkdownIt
 
+from pipeline.evaluation.metrics import format_metric
 from pipeline.params import CardTexts
 from pipeline.registry.references import Version
 from pipeline.reports.client_examples import calls
 from pipeline.reports.render import render
+from serving.model.cells import to_text
 from serving.model.contract import Contract, Feature
 
 RULES = {
@@ -138,12 +140,14 @@ def figures(metrics: Mapping[str, float], confidence: float) -> dict[str, tuple[
     That of the ROC AUC is the run's own; those of shares of rows are Wilson's (1927).
     """
     test = _test_metrics(metrics)
-    found = {"roc_auc": (_number(test.get("roc_auc")), _range(test, "roc_auc_low", "roc_auc_high"))}
+    found = {
+        "roc_auc": (format_metric(test.get("roc_auc")), _range(test, "roc_auc_low", "roc_auc_high"))
+    }
     for name, (hits, misses) in SHARES.items():
         hit, missed = (sum(test.get(key, 0) for key in keys) for keys in (hits, misses))
         low, high = wilson_interval(hit, hit + missed, confidence)
-        found[name] = (_number(test.get(name)), f"{low:.4f} to {high:.4f}")
-    return {**found, **{name: (_number(test[name]), "") for name in PLAIN if name in test}}
+        found[name] = (format_metric(test.get(name)), f"{low:.4f} to {high:.4f}")
+    return {**found, **{name: (format_metric(test[name]), "") for name in PLAIN if name in test}}
 
 
 def wilson_interval(hits: float, trials: float, confidence: float) -> tuple[float, float]:
@@ -166,7 +170,9 @@ def _test_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 def _feature_row(feature: Feature) -> dict[str, str]:
-    stands_for = ", ".join(_plain(value) for value in feature.missing_values)
+    stands_for = ", ".join(
+        value if isinstance(value, str) else to_text(value) for value in feature.missing_values
+    )
     missing = f"yes; also {stands_for}" if stands_for else "yes"
     low, high = feature.minimum, feature.maximum
     limits = "" if low is None and high is None else f"{_end(low)} to {_end(high)}"
@@ -176,18 +182,14 @@ def _feature_row(feature: Feature) -> dict[str, str]:
         "type": feature.type,
         "unit": feature.unit,
         "limits": ", ".join(feature.categories) or limits,
-        "seen": f"{seen[0]:.15g} to {seen[1]:.15g}" if seen else "",
+        "seen": " to ".join(map(to_text, seen)) if seen else "",
         "missing": missing if feature.nullable or stands_for else "no",
         "description": feature.description,
     }
 
 
-def _plain(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:g}"
-
-
 def _end(limit: float | None) -> str:
-    return "any" if limit is None else f"{limit:.15g}"
+    return "any" if limit is None else to_text(limit)
 
 
 def _records(table: pd.DataFrame | None) -> list[dict[str, Any]]:
@@ -196,7 +198,7 @@ def _records(table: pd.DataFrame | None) -> list[dict[str, Any]]:
         return []
     return [
         {
-            str(key): _number(value) if isinstance(value, float) else value
+            str(key): format_metric(value, "") if isinstance(value, float) else value
             for key, value in row.items()
         }
         for row in table.to_dict("records")
@@ -206,11 +208,7 @@ def _records(table: pd.DataFrame | None) -> list[dict[str, Any]]:
 def _range(figures_: Mapping[str, float], low: str, high: str) -> str:
     if low not in figures_ or high not in figures_:
         return ""
-    return f"{_number(figures_[low])} to {_number(figures_[high])}"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None or value != value else f"{value:.4f}"
+    return f"{format_metric(figures_[low])} to {format_metric(figures_[high])}"
 
 
 def _cell(text: object) -> str:

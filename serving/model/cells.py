@@ -43,6 +43,18 @@ def read_number(text: str) -> float | None:
     return float(text) if NUMBER.fullmatch(text) else None
 
 
+def to_text(value: float | str) -> str:
+    """Return a number with the 15 digits that a float64 surely keeps; a text is left as it is."""
+    return value if isinstance(value, str) else f"{value:.15g}"
+
+
+def write_value(feature: Feature, number: float) -> str:
+    """Return a number of a matrix as the text that a table has for it."""
+    if feature.type == "boolean":
+        return "true" if number else "false"
+    return to_text(feature.decode(number) or number)
+
+
 def read_boolean(text: str) -> bool | None:
     """Return the boolean that a word is, in capitals or not, None if it is none."""
     return BOOLEANS.get(text.lower())

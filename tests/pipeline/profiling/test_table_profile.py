@@ -1,9 +1,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import roc_auc_score
 
-from pipeline.profiling.table_profile import positive_class, profile, roc_auc
+from pipeline.profiling.table_profile import positive_class, profile
 
 ROWS = 200
 Y = np.arange(ROWS) % 4 == 0
@@ -90,8 +89,3 @@ def test_an_almost_constant_column_is_kept_and_told(looked_at):
 )
 def test_the_positive_class_is_what_says_yes_or_the_rarer(counts, positive, because):
     assert positive_class(counts) == (positive, because)
-
-
-def test_the_roc_auc_is_scikit_learn_s():
-    x = np.random.default_rng(2).integers(0, 9, ROWS)
-    assert roc_auc(pd.Series(x), Y) == pytest.approx(roc_auc_score(Y, x), abs=1e-12)

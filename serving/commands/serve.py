@@ -13,13 +13,18 @@ from serving.errors import NoModelError
 from serving.model.scorer import ModelError
 from serving.predictor import load_served
 
+FIRST_PASSED_SOCKET = 3  # the descriptor of sd_listen_fds(3)
+
 
 @click.command()
 def serve() -> None:
     """Answer over HTTP until stopped, and follow the registry's stage meanwhile."""
     settings = read_settings()
     check_exposure(settings)
-    _check_address(settings)
+    if os.environ.get("LISTEN_PID") == str(os.getpid()):
+        _check_passed_socket(settings)
+    else:
+        _check_address(settings)
     try:
         state = f"{load_served(settings).version}, from the store"
     except (NoModelError, ModelError, OSError):
@@ -30,6 +35,18 @@ def serve() -> None:
     # glibc keeps a heap for each thread, and what is free in one is not used by another.
     os.environ.setdefault("MALLOC_ARENA_MAX", "2")
     os.execv(command[0], command)
+
+
+def _check_passed_socket(settings: Settings) -> None:
+    """Check that systemd's socket, which gunicorn then takes, is where the settings say."""
+    with socket.socket(fileno=os.dup(FIRST_PASSED_SOCKET)) as passed:
+        host, port = passed.getsockname()[:2]
+    wanted = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
+    if (host, port) not in [address[:2] for *_, address in wanted]:
+        raise click.ClickException(
+            f"The socket from systemd listens on {host}:{port}, but SERVING_HOST and SERVING_PORT "
+            f"say {settings.address}: make them agree."
+        )
 
 
 def _check_address(settings: Settings) -> None:

@@ -8,7 +8,6 @@ import time
 from typing import Any
 
 from serving.log import logger
-from serving.server.listener import turn_away
 
 COMMAND = [sys.executable, "-m", "serving.following.follower"]
 SHORT_LIFE = 10.0  # seconds; a process that ends sooner is started again later and later
@@ -70,15 +69,6 @@ def attach(server: Any, supervisor: Supervisor) -> None:
         supervisor.keep_alive()
         manage_workers()
 
-    stop = server.stop
-
-    def stop_all(graceful: bool = True) -> None:
-        # So that the workers can take all that have connected before they close.
-        for listener in server.LISTENERS:
-            turn_away(listener.sock)
-        stop(graceful)
-
     server.manage_workers = manage_all
-    server.stop = stop_all
     server.handle_hup = supervisor.ask
     server.handle_usr2 = lambda: logger.warning("SIGUSR2 does nothing: start a new service instead")

@@ -7,10 +7,9 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.http.unreader import Unreader
 
 
-def test_gunicorn_s_master_looks_after_workers_and_knows_its_listeners() -> None:
-    """The supervisor takes the place of the one and goes through the others."""
+def test_gunicorn_s_master_looks_after_workers_by_a_method() -> None:
+    """The supervisor takes its place."""
     assert "self.manage_workers()" in inspect.getsource(Arbiter.run)
-    assert isinstance(Arbiter.LISTENERS, list)
 
 
 def test_gunicorn_keeps_what_it_read_too_much_in_a_buffer() -> None:

@@ -11,10 +11,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
+import requests
 
 from serving.config import Settings, read_settings
 from tests.conftest import ROOT, free_port
@@ -115,6 +117,72 @@ def test_it_starts_reloads_and_drains_without_any_privilege(notified, model_stor
         process.kill()
         process.wait()
     assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def activated(listener: socket.socket, folder: Path, **variables: str) -> subprocess.Popen[bytes]:
+    """Start the service with a socket, as systemd does: descriptor 3 of the process named."""
+    number = listener.fileno()
+    start = f"exec 3<&{number}; LISTEN_FDS=1 LISTEN_PID=$$ exec {sys.executable} -m serving"
+    with (folder / "log").open("a") as log:
+        return subprocess.Popen(
+            ["bash", "-c", start],
+            cwd=folder,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **variables},
+            pass_fds=[number],
+            stdout=log,
+            stderr=log,
+        )
+
+
+def test_clients_wait_during_a_restart_if_systemd_holds_the_socket(model_store, tmp_path):
+    outcomes: list[object] = []
+    stopped = threading.Event()
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        port = listener.getsockname()[1]
+        here = {"SERVING_STORE": str(model_store), "SERVING_PORT": str(port)}
+        here |= {"SERVING_MODEL": "heart", "SERVING_SYNC_INTERVAL": "600"}
+
+        def ask() -> None:
+            while not stopped.is_set():
+                try:
+                    # Without a session: each request on a connection of its own.
+                    answer = requests.get(f"http://127.0.0.1:{port}/readyz", timeout=20)
+                    outcomes.append(answer.status_code)
+                except requests.RequestException as error:
+                    outcomes.append(repr(error))
+
+        first = activated(listener, tmp_path, **here)
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        try:
+            eventually(lambda: requests.get(f"http://127.0.0.1:{port}/readyz", timeout=20).ok)
+            for thread in threads:
+                thread.start()
+            time.sleep(0.5)
+            first.terminate()
+            assert first.wait(20) == 0
+            before = len(outcomes)
+            second = activated(listener, tmp_path, **here)
+            try:
+                eventually(lambda: len(outcomes) > before + 20)
+            finally:
+                stopped.set()
+                for thread in threads:
+                    thread.join(20)
+                second.terminate()
+                second.wait(20)
+        finally:
+            stopped.set()
+            first.kill()
+    assert set(outcomes) == {200}
+
+
+def test_a_socket_on_another_address_is_refused(model_store, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        process = activated(listener, tmp_path, SERVING_MODEL="heart", SERVING_PORT="1")
+        assert process.wait(20) == 1
+    said = (tmp_path / "log").read_text()
+    assert f"listens on 127.0.0.1:{port}, but SERVING_HOST and SERVING_PORT say" in said
 
 
 def _synced(running: Service) -> str | None:

@@ -140,6 +140,10 @@ class Evaluate(Settings, frozen=True, kw_only=True):
                 raise ValueError(f"the cut points of subgroups.{name} must increase")
 
 
+# Of a gate that nobody has to set: the exported model's probabilities against scikit-learn's.
+PARITY_TOLERANCE = 1e-5
+
+
 class Gates(Settings, frozen=True, kw_only=True):
     min_roc_auc: Finite
     max_brier: Finite

@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.errors import PipelineError
+from pipeline.params import PARITY_TOLERANCE
 from serving.model.cells import write_value
 from serving.model.contract import Contract, Feature, FloatMatrix
 from serving.model.scorer import Scorer
 
-if TYPE_CHECKING:  # `register` wants the tolerance, and not the second that scikit-learn takes
+if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
-
-TOLERANCE = 1e-5
 
 
 def check_parity(estimator: "Pipeline", scorer: Scorer, X: FloatMatrix) -> float:
@@ -26,7 +25,7 @@ def check_parity(estimator: "Pipeline", scorer: Scorer, X: FloatMatrix) -> float
     labels, probabilities = scorer.score(rows)
     difference = np.abs(expected - probabilities)
     worst = int(np.argmax(np.nan_to_num(difference, nan=np.inf)))
-    if not difference[worst] <= TOLERANCE:
+    if not difference[worst] <= PARITY_TOLERANCE:
         raise PipelineError(
             f"the exported model answers {probabilities[worst]:.6f} where scikit-learn's answers "
             f"{expected[worst]:.6f}, for {_shown(scorer.contract, rows[worst])}: nothing is "

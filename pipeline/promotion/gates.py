@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from pipeline.evaluation.delong import PairedDifference
 from pipeline.evaluation.metrics import format_metric
-from pipeline.export.parity import TOLERANCE
-from pipeline.params import Gates
+from pipeline.params import PARITY_TOLERANCE, Gates
 from serving.receipts.receipt import Gate
 
 
@@ -66,7 +65,7 @@ def judge(gates: Gates, evidence: Evidence) -> tuple[Gate, ...]:
             "parity",
             "largest difference from scikit-learn's probability",
             evidence.onnx_difference,
-            TOLERANCE,
+            PARITY_TOLERANCE,
             "",
         ),
     ]

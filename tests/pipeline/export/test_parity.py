@@ -7,7 +7,8 @@ from onnx import numpy_helper
 
 from pipeline.errors import PipelineError
 from pipeline.export.onnx_model import export
-from pipeline.export.parity import TOLERANCE, check_parity
+from pipeline.export.parity import check_parity
+from pipeline.params import PARITY_TOLERANCE
 from serving.model.scorer import Scorer
 
 
@@ -31,7 +32,7 @@ def open_model(small_model):
 
 def test_the_exported_model_is_in_parity(small_model, open_model):
     assert check_parity(small_model.estimator, open_model(), small_model.X) < 1e-9
-    assert TOLERANCE == 1e-5
+    assert PARITY_TOLERANCE == 1e-5
 
 
 def test_the_model_of_another_estimator_is_refused_in_a_sentence(small_model, open_model):

@@ -101,7 +101,7 @@ def shown(found: Found) -> str:
         f"{found.positive_because}; {classes}",
     ]
     lines += [
-        f"column {name}: {column.missing_because}: taken for not known, check that it is so"
+        f"column {name}: {column.missing_because}: treated as missing: please check"
         for name, column in features.items()
         if column.missing_because
     ]

@@ -20,8 +20,8 @@ FILLED_IN = ("unit", "description")
 EXPLANATION = """\
 Each feature: type (number, integer, boolean or category), unit, description,
   categories      the texts that a category may be; another one is refused,
-  unseen          or taken for not known with "unseen: missing"
-  missing_values  what stands for "not known" in the table
+  unseen          or treated as missing with "unseen: missing"
+  missing_values  values that mean "missing" in the table
   nullable        may a value be absent (default: yes where missing_values are given)
   limits          [lowest, highest] that can be true at all; beyond them a row is refused.
                   Statistics do not know them: fill in those that you know"""
@@ -65,7 +65,7 @@ def _feature(column: Column, filled_in: Mapping[str, Any]) -> CommentedMap:
         feature["categories"] = _flow(column.categories)
     if column.missing_values:
         feature["missing_values"] = _flow(column.missing_values)
-        because = f"{column.missing_because}: check that this means not known"
+        because = f"{column.missing_because}: check that this means missing"
         _remark(feature, "missing_values", because)
     if column.nullable:
         feature["nullable"] = True

@@ -27,7 +27,7 @@ class Unseen(NamedTuple):
     @property
     def warning(self) -> str:
         what = f"{self.feature} {shown(self.text)}"
-        return f"{what} was not among the categories in training: taken as not known"
+        return f"{what} was not among the categories in training: treated as missing"
 
 
 class Rows(NamedTuple):
@@ -104,7 +104,7 @@ def _shape_violations(
     found = []
     for feature in contract.features:
         if feature.name not in row:
-            hint = " (null, if it is not known)" if feature.nullable else ""
+            hint = " (null, if it is missing)" if feature.nullable else ""
             found.append(Violation(index, feature.name, f"is not given{hint}"))
         elif (detail := type_error(feature, row[feature.name])) is not None:
             found.append(Violation(index, feature.name, detail))

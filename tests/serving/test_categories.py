@@ -20,7 +20,7 @@ from tests.serving.small_model import (
 ROW = {"Glucose": 148, "Age": 50, "Smoker": "now, and then"}
 DAILY = {**ROW, "Smoker": "daily"}
 REFUSED = '"hourly" is none of the categories never, now, and then, daily'
-TAKEN = 'Smoker "hourly" was not among the categories in training: taken as not known'
+TAKEN = 'Smoker "hourly" was not among the categories in training: treated as missing'
 
 
 @pytest.fixture
@@ -185,14 +185,14 @@ def test_the_categories_are_an_enumeration_and_named_where_any_text_is_taken():
         "description": "",
         "anyOf": [
             {"type": "string", "enum": ["never", "now, and then", "daily"]},
-            {"enum": ["?"], "description": "stands for a value that is not known"},
+            {"enum": ["?"], "description": "means that the value is missing"},
             {"type": "null"},
         ],
     }
     described = value_schema(WITH_ANY_WORD.features[2])
     assert described["anyOf"][0] == {"type": "string"}
     assert described["description"] == (
-        "one of never, now, and then, daily; any other is taken as not known"
+        "one of never, now, and then, daily; any other is treated as missing"
     )
 
 
@@ -211,6 +211,6 @@ def test_the_document_s_examples_are_answered(client):
 def test_the_document_says_which_codes_tensors_have(client):
     tensor = client.get("/openapi.json").get_json()["components"]["schemas"]["Tensor"]
     assert tensor["description"] == (
-        "Numbers, or null for a value that is not known; "
+        "Numbers, or null for a missing value; "
         "Smoker: 0 is never, 1 is now, and then, 2 is daily"
     )

@@ -55,12 +55,12 @@ def value_schema(feature: Feature) -> Schema:
     choices: list[Schema] = [_limits(feature)]
     if feature.missing_values:
         missing = [_plain(value) for value in feature.missing_values]
-        choices.append({"enum": missing, "description": "stands for a value that is not known"})
+        choices.append({"enum": missing, "description": "means that the value is missing"})
     if feature.nullable:
         choices.append({"type": "null"})
     notes = [feature.description, feature.unit and f"in {feature.unit}"]
     if feature.unseen == "missing":
-        notes.append(f"one of {', '.join(feature.categories)}; any other is taken as not known")
+        notes.append(f"one of {', '.join(feature.categories)}; any other is treated as missing")
     if feature.training_range:
         low, high = (_plain(value) for value in feature.training_range)
         notes.append(f"{low} to {high} in training")
@@ -100,7 +100,7 @@ def _rows(contract: Contract, max_rows: int) -> dict[str, Schema]:
     No body is both: the value of a row's field is never a list, and neither takes other fields.
     """
     row = _object({feature.name: value_schema(feature) for feature in contract.features})
-    row["description"] = "One row: every feature, with null for a value that is not known"
+    row["description"] = "One row: every feature, with null for a missing value"
     rows = _object({"rows": _list(ref("Row"), max_rows)})
     rows["description"] = "Many rows, answered in their order"
     return {"Row": row, "Rows": rows}
@@ -173,7 +173,7 @@ def _mlflow(contract: Contract, max_rows: int) -> dict[str, Schema]:
 
 def _tensor(contract: Contract) -> str:
     """Describe categories in the Open Inference Protocol, whose tensors are numbers."""
-    said = ["Numbers, or null for a value that is not known"]
+    said = ["Numbers, or null for a missing value"]
     for feature in contract.features:
         if feature.type == "category":
             codes = (f"{place} is {text}" for place, text in enumerate(feature.categories))

@@ -81,7 +81,7 @@ def test_the_zeros_of_the_pima_table_are_written_as_missing_and_told(init, folde
     zeros = {name for name, spec in features.items() if spec.missing_values}
     assert zeros == {"Glucose", "BloodPressure", "SkinThickness", "Insulin", "BMI"}
     assert all(features[name].missing_values == (0,) for name in zeros)
-    told = "column Insulin: 374 rows have 0, the others lie from 14 to 846: taken for not known"
+    told = "column Insulin: 374 rows have 0, the others lie from 14 to 846: treated as missing"
     assert told in err
     commented = "missing_values: [0] # 374 rows have 0, the others lie from 14 to 846: check"
     assert commented in (folder / "params.yaml").read_text()
@@ -343,7 +343,7 @@ def test_a_text_that_stands_for_missing_in_a_category_is_written_so(init, write,
     write(kind=["?", "small", "large", "", "large"] * (ROWS // 5))
     code, _, err = init("table.csv")
     assert code == 0
-    assert "column kind: 24 rows have '?': taken for not known, check that it is so" in err
+    assert "column kind: 24 rows have '?': treated as missing: please check" in err
     kind = load(folder / "params.yaml").data.features["kind"]
     assert kind.categories == ("large", "small")
     assert kind.missing_values == ("?",)

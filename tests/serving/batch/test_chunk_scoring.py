@@ -57,7 +57,7 @@ def test_a_text_that_is_taken_as_missing_is_told_in_its_own_row_alone():
     assert prepared.refused == {0: "is no row", 1: 'Glucose: "abc" is not a number'}
     model = np.zeros(3, np.int64), np.array([0.25, 0.5, 0.75])
     found = finish(WITH_ANY_WORD, prepared, model)
-    taken = 'Smoker "{}" was not among the categories in training: taken as not known'
+    taken = 'Smoker "{}" was not among the categories in training: treated as missing'
     assert found.warnings == [
         "Glucose 300 is outside the range seen in training, 44 to 199; " + taken.format("hourly"),
         "",

@@ -97,7 +97,7 @@ def test_an_absent_field_is_told_with_a_hint_where_null_would_do(contract):
     with pytest.raises(InvalidRowsError) as raised:
         to_matrix(contract, [{"Smoker": 1}])
     assert [(v.feature, v.detail) for v in raised.value.violations] == [
-        ("Glucose", "is not given (null, if it is not known)"),
+        ("Glucose", "is not given (null, if it is missing)"),
         ("Age", "is not given"),
     ]
 
@@ -228,7 +228,7 @@ def test_texts_that_were_taken_as_missing_are_told():
     assert np.isnan(values[:, 0]).tolist() == [False, True, True, True, True]
     assert unseen == [Unseen(1, "colour", "mauve"), Unseen(4, "colour", "teal")]
     assert unseen[0].warning == (
-        'colour "mauve" was not among the categories in training: taken as not known'
+        'colour "mauve" was not among the categories in training: treated as missing'
     )
 
 

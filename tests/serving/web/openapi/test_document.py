@@ -212,7 +212,7 @@ def test_a_field_is_described_with_its_unit_and_the_range_seen(contract):
         "x-unit": "mg/dL",
         "anyOf": [
             {"type": "number", "minimum": 20, "maximum": 1000},
-            {"enum": [0], "description": "stands for a value that is not known"},
+            {"enum": [0], "description": "means that the value is missing"},
             {"type": "null"},
         ],
     }

@@ -15,14 +15,14 @@ import click
 from pipeline.errors import PipelineError, StoreUnreachableError
 
 STAGES = ("preprocess", "grid_search", "evaluate", "register")
-ASKED = ("status", "compare", "card", "promote", "rollback", "history", "doctor")
+REGISTRY_COMMANDS = ("status", "compare", "card", "promote", "rollback", "history", "doctor")
 COMMANDS = {
     "init": "pipeline.commands.init",
     **{name: f"pipeline.stages.{name}" for name in STAGES},
     "run": "pipeline.commands.run",
     "train": "pipeline.commands.train",
     "plan": "pipeline.commands.plan",
-    **{name: f"pipeline.commands.{name}" for name in ASKED},
+    **{name: f"pipeline.commands.{name}" for name in REGISTRY_COMMANDS},
 }
 # Kept from reporting home and from waiting for minutes; the user's own settings come first.
 ENVIRONMENT = {

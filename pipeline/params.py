@@ -67,7 +67,7 @@ class FeatureSpec(Settings, frozen=True, kw_only=True):
             if not text or text != text.strip():
                 raise ValueError(f"{text!r} is empty or has spaces around it, as no cell has")
             if texts.count(text) > 1:
-                raise ValueError(f"{text!r} stands twice in categories and missing_values")
+                raise ValueError(f"{text!r} is listed twice in categories and missing_values")
 
 
 class Data(Settings, frozen=True, kw_only=True):

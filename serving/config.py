@@ -74,7 +74,7 @@ class Settings(
     def to_variables(self) -> dict[str, str]:
         """Return the variables that set it so; those of settings that are unset are left out."""
         values = {f.encode_name: getattr(self, f.name) for f in msgspec.structs.fields(self)}
-        return {name: _shown(value) for name, value in values.items() if value is not None}
+        return {name: _format_value(value) for name, value in values.items() if value is not None}
 
 
 class _Params(msgspec.Struct):
@@ -182,7 +182,7 @@ def _split(value: str) -> list[str]:
     return [word.strip() for word in value.split(",") if word.strip()]
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     """Write a value as its variable would be set."""
     if isinstance(value, bool):
         return str(int(value))

@@ -101,8 +101,8 @@ class NoModelError(ServingError):
 
     def __init__(self, name: str, stage: str) -> None:
         super().__init__(
-            f"The registry has given no version of `{name}` with the stage `{stage}`; "
-            f"run `dvc repro` to train, register and promote one."
+            f"No version of `{name}` is in stage `{stage}` yet; "
+            "run `dvc repro` to train, register and promote one."
         )
 
 

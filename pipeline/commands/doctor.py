@@ -42,7 +42,7 @@ def apply_fixes(findings: Iterable[Finding], name: str) -> bool:
     return bool(fixes)
 
 
-def shown(findings: list[Finding]) -> str:
+def format_findings(findings: list[Finding]) -> str:
     if not findings:
         return "all is well"
     cure = " (--fix corrects it)"
@@ -76,5 +76,5 @@ def command(fix: bool, as_json: bool, params: Path) -> int:
         if not apply_fixes(findings, settings.name):
             break
         findings = list(examine(settings))
-    print(json_text(as_data(findings)) if as_json else f"{shown(findings)}\n", end="")
+    print(json_text(as_data(findings)) if as_json else f"{format_findings(findings)}\n", end="")
     return int(any(finding.severity == "fault" for finding in findings))

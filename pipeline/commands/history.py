@@ -78,7 +78,7 @@ def history(ledger: Ledger, stages: dict[str, str | None]) -> tuple[Line, ...]:
     return tuple(lines)
 
 
-def standing_at(ledger: Ledger, stages: Sequence[str], moment: datetime) -> list[Standing]:
+def stages_at(ledger: Ledger, stages: Sequence[str], moment: datetime) -> list[Standing]:
     found = []
     for stage in stages:
         entry = ledger.last_move(stage, until=moment)
@@ -107,7 +107,7 @@ def _line(entry: Entry) -> Line:
     )
 
 
-def shown(found: History, *, with_gates: bool) -> str:
+def format_history(found: History, *, with_gates: bool) -> str:
     """Write a history for people: a line for each move, and what is wrong below."""
     if not found.lines:
         text = [f"no stage of {found.model} was ever moved"]
@@ -115,12 +115,12 @@ def shown(found: History, *, with_gates: bool) -> str:
         text = [
             line
             for entry in found.lines
-            for line in (_shown(entry), *(_gates(entry) if with_gates else ()))
+            for line in (_format_line(entry), *(_format_gates(entry) if with_gates else ()))
         ]
     return "\n".join([*text, *(f"the ledger is damaged: {fault}" for fault in found.faults)])
 
 
-def _shown(line: Line) -> str:
+def _format_line(line: Line) -> str:
     when = f"{line.time:%Y-%m-%d %H:%M:%S}" if line.time else "now"
     move = f"{line.source or '-'} → {line.target or '-'}"
     rest = [line.actor, line.reason, summary(line.gates)]
@@ -129,7 +129,7 @@ def _shown(line: Line) -> str:
     ).rstrip()
 
 
-def _gates(line: Line) -> list[str]:
+def _format_gates(line: Line) -> list[str]:
     return [f"    {gate}" for gate in line.gates]
 
 
@@ -160,15 +160,15 @@ def command(
         stages = [stage] if stage else list(dict.fromkeys([*STAGES, *ledger.stages()]))
         now = {each: number_at(tracking, name, each) for each in stages}
     if at:
-        found: Any = standing_at(ledger, stages, at)
-        text = "\n".join(_standing(each) for each in found)
+        found: Any = stages_at(ledger, stages, at)
+        text = "\n".join(_format_stage(each) for each in found)
     else:
         found = History(name, history(ledger, now), ledger.faults)
-        text = shown(found, with_gates=gates)
+        text = format_history(found, with_gates=gates)
     print(json_text(found) if as_json else f"{text}\n", end="")
 
 
-def _standing(found: Standing) -> str:
+def _format_stage(found: Standing) -> str:
     if found.version is None:
         return f"{found.stage:<12}no version"
     return (

@@ -16,7 +16,7 @@ from pipeline.errors import PipelineError
 from pipeline.files import json_text, write_whole
 from pipeline.options import path_option
 from pipeline.params_file import document_of, parse, read_text
-from pipeline.profiling.findings import Found, checked, look, shown
+from pipeline.profiling.findings import Found, checked, format_profile, profile_file
 from pipeline.profiling.params_section import data_section, replaced, with_name
 
 EXAMPLES = """\b
@@ -89,12 +89,12 @@ def settings_for(found: Found, params: Path, name: str | None) -> Settings:
             (old.get("features") or {}) if again else {},
         ),
     }
-    shown = "\n".join(new.values())
+    section = "\n".join(new.values())
     if {*(document["evaluate"].get("subgroups") or {})} - {*found.profile.features}:
         new["evaluate.subgroups"] = "  subgroups: {}"
     if "card" in document and not again:
         new["card"] = NO_WORDS
-    return Settings(replaced(text, places, new), shown)
+    return Settings(replaced(text, places, new), section)
 
 
 @click.command(help=__doc__, epilog=EXAMPLES)
@@ -122,10 +122,10 @@ def command(
 ) -> None:
     if not file.is_file():
         raise PipelineError(f"{file} is no file")
-    found = look(file, target.strip(), positive)
+    found = profile_file(file, target.strip(), positive)
     settings = settings_for(found, params, name)
     found = checked(found, file, parse(settings.text, params))
-    print(shown(found), file=sys.stderr)
+    print(format_profile(found), file=sys.stderr)
     if not dry_run:
         write_whole(params, settings.text.encode())
         print(f"{params}: name and data are written", file=sys.stderr)

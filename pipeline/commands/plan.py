@@ -22,7 +22,7 @@ Examples:
 """
 
 
-def shown(plan: Figures) -> str:
+def format_plan(plan: Figures) -> str:
     """Write the figures for people."""
     of = f", {plan.evaluations} scored in all" if plan.evaluations > plan.candidates else ""
     search = tqdm.format_interval(plan.search_seconds)
@@ -73,4 +73,4 @@ def command(
     if as_json:
         print(json_text(found), end="")
     else:
-        print(shown(found))
+        print(format_plan(found))

@@ -31,7 +31,7 @@ Examples:
 """
 
 
-def told(entry: Entry, name: str, now: str | None) -> str:
+def describe_move(entry: Entry, name: str, now: str | None) -> str:
     """Print the result of the move; raises PipelineError if a gate refused it."""
     if entry.outcome == "refused":
         failed = ", ".join(gate.gate for gate in entry.gates if not gate.passed)
@@ -47,7 +47,7 @@ def told(entry: Entry, name: str, now: str | None) -> str:
     return line
 
 
-def dry(challenger: Challenger, stage: str, force: bool) -> str:
+def preview(challenger: Challenger, stage: str, force: bool) -> str:
     """Show what the gates say, and say what would become of it."""
     production = stages.number_at(challenger.tracking, challenger.name, PRODUCTION)
     gates = challenger.gates_against(production)
@@ -56,7 +56,7 @@ def dry(challenger: Challenger, stage: str, force: bool) -> str:
     return f"version {challenger.version} {would} be put in {stage}; nothing was changed"
 
 
-def already(challenger: Challenger, stage: str, production: str | None) -> str:
+def describe_verdict(challenger: Challenger, stage: str, production: str | None) -> str:
     judged = challenger.judged(production)
     show(judged.gates)
     gates = "its gates pass" if judged.passed else "not all of its gates pass"
@@ -82,12 +82,12 @@ def command(
         )
         store = LedgerStore(tracking, settings.name)
         if dry_run:
-            print(dry(challenger, stage, force))
+            print(preview(challenger, stage, force))
             return
         if reconcile(store, stage).version_in(stage) == challenger.version and not force:
             in_production = stages.number_at(tracking, settings.name, PRODUCTION)
-            print(already(challenger, stage, in_production))
+            print(describe_verdict(challenger, stage, in_production))
             return
         entry = promote(store, challenger, stage, reason, force)
         now = stages.number_at(tracking, settings.name, stage)
-        print(told(entry, settings.name, now))
+        print(describe_move(entry, settings.name, now))

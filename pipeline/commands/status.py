@@ -34,7 +34,7 @@ Examples:
 KEY_VARIABLE = "SERVING_API_KEY"
 
 
-def shown(found: Overview, wanting: list[Advice]) -> str:
+def format_overview(found: Overview, wanting: list[Advice]) -> str:
     """Write the view for people."""
     blocks = [
         [
@@ -116,4 +116,4 @@ def command(service: str | None, as_json: bool, params: Path) -> None:
         data = {**msgspec.to_builtins(view), "advice": msgspec.to_builtins(wanting)}
         print(json_text(data), end="")
     else:
-        print(shown(view, wanting))
+        print(format_overview(view, wanting))

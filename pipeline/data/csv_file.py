@@ -45,7 +45,7 @@ def read_cells(path: Path) -> pd.DataFrame:
 def _check_header(path: Path, columns: list[str]) -> None:
     repeated = sorted({name for name in columns if columns.count(name) > 1 and name})
     if repeated:
-        raise PipelineError(f"{path}: the column {listed(repeated)} stands in the header twice")
+        raise PipelineError(f"{path}: the column {listed(repeated)} is in the header twice")
     for separator, name in ((";", "semicolons"), ("\t", "tabs")):
         if len(columns) == 1 and separator in columns[0]:
             raise PipelineError(f"{path} is separated by {name}: commas are needed")

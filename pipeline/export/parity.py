@@ -28,7 +28,7 @@ def check_parity(estimator: "Pipeline", scorer: Scorer, X: FloatMatrix) -> float
     if not difference[worst] <= PARITY_TOLERANCE:
         raise PipelineError(
             f"the exported model answers {probabilities[worst]:.6f} where scikit-learn's answers "
-            f"{expected[worst]:.6f}, for {_shown(scorer.contract, rows[worst])}: nothing is "
+            f"{expected[worst]:.6f}, for {_format_row(scorer.contract, rows[worst])}: nothing is "
             "written"
         )
     if np.any(labels != (probabilities >= (scorer.contract.threshold or 0.0))):
@@ -89,6 +89,6 @@ def _ends(feature: Feature) -> tuple[float, ...]:
     )
 
 
-def _shown(contract: Contract, row: FloatMatrix) -> str:
+def _format_row(contract: Contract, row: FloatMatrix) -> str:
     pairs = zip(contract.features, row.tolist(), strict=True)
     return ", ".join(f"{feature.name} {write_value(feature, value)}" for feature, value in pairs)

@@ -126,12 +126,12 @@ def _stages(store: LedgerStore, ledger: Ledger) -> Iterator[Finding]:
     for stage in sorted(every):
         expected, actual = ledger.version_in(stage), _now(store, stage)
         if ledger.unfinished(stage):
-            sentence = f"the move of {stage} to {_said(expected)} was interrupted"
+            sentence = f"the move of {stage} to {_name_version(expected)} was interrupted"
             yield Finding("stages", "fault", sentence, partial(_reconcile, store, stage))
         elif ledger.was_changed_outside(stage, actual):
             sentence = (
-                f"{stage} was changed outside: the registry has {_said(actual)}, "
-                f"the ledger {_said(expected)}"
+                f"{stage} was changed outside: the registry has {_name_version(actual)}, "
+                f"the ledger {_name_version(expected)}"
             )
             yield Finding("stages", "fault", sentence, partial(_reconcile, store, stage))
 
@@ -142,10 +142,10 @@ def _now(store: LedgerStore, stage: str) -> str | None:
 
 def _reconcile(store: LedgerStore, stage: str) -> str:
     ledger = reconcile(store, stage)
-    return f"{stage} is at {_said(ledger.version_in(stage))}, and the ledger says so"
+    return f"{stage} is at {_name_version(ledger.version_in(stage))}, and the ledger says so"
 
 
-def _said(version: str | None) -> str:
+def _name_version(version: str | None) -> str:
     return "no version" if version is None else f"version {version}"
 
 

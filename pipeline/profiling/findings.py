@@ -33,7 +33,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
-def look(file: Path, target: str, positive: str | None) -> Found:
+def profile_file(file: Path, target: str, positive: str | None) -> Found:
     """Read a table and find out what its columns are."""
     cells = read_cells(file)
     if target not in cells.columns:
@@ -88,7 +88,7 @@ def _too_few(found: Found, params: Params) -> list[str]:
     ]
 
 
-def shown(found: Found) -> str:
+def format_profile(found: Found) -> str:
     """Format the findings and their reasons for people."""
     features, ignored = found.profile.features, found.profile.ignored
     types = Counter(column.type for column in features.values())

@@ -125,7 +125,7 @@ def _compatible(champion: Champion | None) -> Gate:
         return Gate(gate, True, "production has no other contract to keep")
     changes = champion.breaking_changes
     if not changes:
-        sentence = f"who calls {champion} can go on as before"
+        sentence = f"requests that {champion} takes still work"
         return Gate(gate, True, sentence, 0.0, 0.0)
-    sentence = f"breaks who calls {champion}: {'; '.join(changes)}"
+    sentence = f"breaks callers of {champion}: {'; '.join(changes)}"
     return Gate(gate, False, sentence, float(len(changes)), 0.0)

@@ -57,7 +57,7 @@ def open_tracking(
             f"the tracking store at {without_password(uri)} has nothing of {experiment}: "
             "run `dvc repro` first"
         )
-    with exclusive(quiet=quiet), _told(uri):
+    with exclusive(quiet=quiet), _translate_errors(uri):
         # For the whole process: MLflow resolves models:/ addresses by it, whatever the client.
         mlflow.set_tracking_uri(uri)
         _create_whole(uri)
@@ -70,7 +70,7 @@ def project_move(experiment: str) -> Move | None:
     uri = tracking_uri()
     if not exists(experiment, uri):
         return None
-    with _told(uri):
+    with _translate_errors(uri):
         results = MlflowClient(uri).get_experiment_by_name(experiment)
         return find_move(results.artifact_location, _sqlite_file(uri)) if results else None
 
@@ -78,13 +78,13 @@ def project_move(experiment: str) -> Move | None:
 def warm_up() -> None:
     """Connect to the store, which takes its time only once in a process."""
     uri = tracking_uri()
-    with exclusive(quiet=True), _told(uri):
+    with exclusive(quiet=True), _translate_errors(uri):
         _create_whole(uri)
         MlflowClient(uri).search_experiments(max_results=1)
 
 
 @contextmanager
-def _told(uri: str) -> Iterator[None]:
+def _translate_errors(uri: str) -> Iterator[None]:
     """Translate what a store's library raises into one sentence."""
     try:
         yield
@@ -112,7 +112,7 @@ def exists(experiment: str, uri: str = "") -> bool:
     path = _sqlite_file(uri)
     if path is not None and not path.exists():
         return False
-    with _told(uri):
+    with _translate_errors(uri):
         return MlflowClient(uri).get_experiment_by_name(experiment) is not None
 
 

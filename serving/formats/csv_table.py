@@ -70,11 +70,11 @@ def read_header(contract: Contract, record: Record | None) -> list[str]:
 
 
 def check_columns(contract: Contract, header: Sequence[str]) -> None:
-    """Raise InvalidBodyError where a column of the contract is missing, or any stands twice."""
+    """Raise InvalidBodyError where a column of the contract is missing, or any appears twice."""
     seen: set[str] = set()
     for name in filter(None, (name.strip() for name in header)):
         if name in seen:
-            raise _refused(name, f"The column {name[:80]} stands in the header twice.")
+            raise _refused(name, f"The column {name[:80]} is in the header twice.")
         seen.add(name)
     missing = _missing(contract, header)
     if missing:
@@ -98,7 +98,7 @@ def to_rows(contract: Contract, table: Table) -> list[dict[str, Cell]]:
 def answer_columns(contract: Contract, header: Sequence[str]) -> list[str]:
     """Name the columns that answers stand in; a feature of such a name gives all of them a prefix.
 
-    Raises InvalidBodyError where the table has such a column already, so that no name stands twice.
+    Raises InvalidBodyError where the table has such a column already, so that no name appears twice.
     """
     taken = any(name in contract.names for name in ANSWERS)
     columns = [f"predicted_{name}" if taken else name for name in ANSWERS]

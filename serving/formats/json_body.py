@@ -82,7 +82,7 @@ def _refuse_repeated(pairs: list[tuple[str, Any]]) -> None:
     seen = set()
     for key, _ in pairs:
         if key in seen:
-            raise MalformedBodyError(f"The key {json.dumps(key[:80])} stands twice in one object.")
+            raise MalformedBodyError(f"The key {json.dumps(key[:80])} is twice in one object.")
         seen.add(key)
 
 

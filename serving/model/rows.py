@@ -9,10 +9,10 @@ from serving.model.contract import Contract, Feature, FloatMatrix
 from serving.model.validation import (
     InvalidRowsError,
     Violation,
+    format_value,
     listed,
     no_category,
     no_code,
-    shown,
     violations,
 )
 
@@ -26,7 +26,7 @@ class Unseen(NamedTuple):
 
     @property
     def warning(self) -> str:
-        what = f"{self.feature} {shown(self.text)}"
+        what = f"{self.feature} {format_value(self.text)}"
         return f"{what} was not among the categories in training: treated as missing"
 
 
@@ -120,7 +120,7 @@ def _type_error(feature: Feature, value: Any) -> str | None:
     if feature.type != "category" or value is None:
         return _number_error(feature, value)
     if not isinstance(value, str):
-        return f"{shown(value)} is not text; the categories are {listed(feature.categories)}"
+        return f"{format_value(value)} is not text; the categories are {listed(feature.categories)}"
     if feature.unseen == "missing" or value in (*feature.categories, *feature.missing_values):
         return None
     return no_category(feature, value)
@@ -131,9 +131,9 @@ def _number_error(feature: Feature, value: Any) -> str | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         if feature.type == "category":
-            return f"{shown(value)} {no_code(feature)}"
+            return f"{format_value(value)} {no_code(feature)}"
         kind = "true or false" if feature.type == "boolean" else "a number"
-        return f"{shown(value)} is not {kind}"
+        return f"{format_value(value)} is not {kind}"
     try:
         float(value)
     except OverflowError:

@@ -129,7 +129,7 @@ def training_warnings(
 
 def no_category(feature: Feature, text: str) -> str:
     """Format that a text is none of a feature's categories."""
-    return f"{shown(text)} is none of the categories {listed(feature.categories)}"
+    return f"{format_value(text)} is none of the categories {listed(feature.categories)}"
 
 
 def no_code(feature: Feature) -> str:
@@ -143,7 +143,7 @@ def listed(categories: Sequence[str]) -> str:
     return ", ".join(categories[:SHOWN]) + more
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     text = msgspec.json.encode(value).decode()
     return text if len(text) <= 40 else text[:37] + "..."
 

@@ -33,7 +33,7 @@ class Watched:
         self._try_again: float | None = None
         self._complaint = ""
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         sign = _sign(self._path)
         due = self._try_again is not None and time.monotonic() >= self._try_again
         if sign != self._seen or due:
@@ -60,16 +60,16 @@ class Watcher:
     def start(self) -> None:
         threading.Thread(target=self._run, name="watch", daemon=True).start()
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         for file in self._files:
-            file.look()
+            file.refresh()
         self._state.metrics.flush()
 
     def _run(self) -> None:
         while True:
             time.sleep(INTERVAL)
             try:
-                self.look()
+                self.refresh()
             except Exception:
                 logger.exception("a worker's housekeeping failed")
 

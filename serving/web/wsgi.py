@@ -18,7 +18,7 @@ def load_app() -> Flask:
     keys = None if settings.api_keys_file is None else ()
     state = State(settings, None, keys, Metrics())
     watch = Watcher(state)
-    watch.look()
+    watch.refresh()
     if state.served is None:
         logger.warning("not ready: no version of %s in the store", settings.model)
     watch.start()

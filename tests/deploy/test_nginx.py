@@ -206,7 +206,7 @@ def test_the_probes_say_what_the_service_says(front, tmp_path):
         assert not_ready.content == empty.get("/readyz").content
         refused = before.post("/predict", json=ROW)
         assert refused.status_code == 503
-        assert "has given no version" in refused.json()["detail"]
+        assert "is in stage" in refused.json()["detail"]
 
 
 def test_while_the_service_restarts_clients_are_told_to_come_back(tmp_path, variables):

@@ -313,7 +313,7 @@ def test_a_service_without_a_model_says_so(context: BrowserContext, tmp_path: Pa
         for address in ("/", "/docs"):
             page.goto(url + address)
             expect(page.get_by_role("alert").first).to_contain_text(
-                "The service cannot answer just now. The registry has given no version of `heart`"
+                "The service cannot answer just now. No version of `heart` is in stage"
             )
             expect(page.get_by_role("button", name="Try again")).to_be_visible()
 

@@ -264,7 +264,7 @@ def test_a_category_takes_its_texts_from_the_settings(make_params):
         ("{type: category, categories: [a, 1]}", ".categories[1]", "got `int`: quote it"),
         ("{type: category, categories: [true, b]}", ".categories[0]", "got `bool`: quote it"),
         ("{type: category, categories: [a, null]}", ".categories[1]", "got `null`: quote it"),
-        ("{type: category, categories: [a, a]}", "", "'a' stands twice in categories"),
+        ("{type: category, categories: [a, a]}", "", "'a' is listed twice in categories"),
         ("{type: category, categories: [a, ' b']}", "", "' b' is empty or has spaces around it"),
         ("{type: category, categories: [a, '']}", "", "'' is empty or has spaces around it"),
         (
@@ -272,7 +272,7 @@ def test_a_category_takes_its_texts_from_the_settings(make_params):
             "",
             "missing_values of a category are texts: quote 0",
         ),
-        ("{type: category, categories: [a, b], missing_values: [a]}", "", "'a' stands twice"),
+        ("{type: category, categories: [a, b], missing_values: [a]}", "", "'a' is listed twice"),
         ("{type: category, categories: [a, b], limits: [0, 1]}", "", "a category has none"),
         ("{type: category, categories: [a, b], unseen: drop}", ".unseen", "enum value 'drop'"),
         (

@@ -211,6 +211,5 @@ def test_the_document_s_examples_are_answered(client):
 def test_the_document_says_which_codes_tensors_have(client):
     tensor = client.get("/openapi.json").get_json()["components"]["schemas"]["Tensor"]
     assert tensor["description"] == (
-        "Numbers, or null for a missing value; "
-        "Smoker: 0 is never, 1 is now, and then, 2 is daily"
+        "Numbers, or null for a missing value; Smoker: 0 is never, 1 is now, and then, 2 is daily"
     )

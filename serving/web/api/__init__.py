@@ -1,4 +1,4 @@
-"""The HTTP endpoints, and what they share: the exchange under way, and how it is answered."""
+"""The HTTP endpoints, and what they share: the request under way, and how it is answered."""
 
 from flask import Response, request
 
@@ -10,23 +10,23 @@ from serving.web.request_context import RequestContext
 from serving.web.worker_state import State
 
 
-def exchange() -> RequestContext:
+def current_request() -> RequestContext:
     found: RequestContext = request.environ[EXCHANGE]
     return found
 
 
 def state() -> State:
-    return exchange().state
+    return current_request().state
 
 
 def served_model() -> ServedModel:
     """Return the version that answers; raises NoModelError where there is none."""
-    return exchange().served_model()
+    return current_request().served_model()
 
 
 def score_and_count(served: ServedModel, rows: Rows) -> Scored:
     """Predict for rows that the contract allows, for the metrics and the log as well."""
-    return exchange().score(served, rows)
+    return current_request().score(served, rows)
 
 
 def scored_response(served: ServedModel, body: bytes, mimetype: str = JSON) -> Response:

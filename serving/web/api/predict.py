@@ -8,7 +8,7 @@ from flask import Blueprint, Response, request
 from serving.errors import JSON, UnsupportedTypeError
 from serving.formats.json_body import read_rows
 from serving.predictor import to_answer
-from serving.web.api import exchange, scored_response, served_model
+from serving.web.api import current_request, scored_response, served_model
 from serving.web.api.predict_csv import CSV, predict_table
 from serving.web.body import media_type, read_body
 from serving.web.request_context import RequestContext
@@ -22,7 +22,7 @@ _encoder = msgspec.json.Encoder()
 def predict() -> Response:
     kind = media_type(request.environ)
     if kind == JSON:
-        return scored_response(served_model(), answer_json(exchange(), request.environ))
+        return scored_response(served_model(), answer_json(current_request(), request.environ))
     if kind == CSV:
         return predict_table(served_model())
     raise UnsupportedTypeError(

@@ -14,7 +14,7 @@ from pipeline.__main__ import main
 from pipeline.commands.init import place_of, settings_for
 from pipeline.data.table import read_source
 from pipeline.params_file import load, parse
-from pipeline.profiling.findings import checked, look
+from pipeline.profiling.findings import checked, profile_file
 from tests.conftest import ROOT
 
 ROWS = 120
@@ -359,7 +359,7 @@ def accepted(table, path):
     """Write a table and its settings, and have the one read by the other."""
     table.to_csv(path, index=False)
     params = ROOT / "params.yaml"
-    found = look(path, str(table.columns[0]), None)
+    found = profile_file(path, str(table.columns[0]), None)
     read = parse(settings_for(found, params, None).text, params)
     assert checked(found, path, read).problems == ()
     assert set(read.data.features) == set(found.profile.features)

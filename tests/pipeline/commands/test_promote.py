@@ -41,7 +41,7 @@ def test_it_is_compared_with_production_on_the_same_rows(done, stages):
     done("promote", "1", "--to", "production")
     said = done("promote", "tall-reef", "--to", "production")
     assert "against version 1 in production, on the same rows, is within a loss of 0.2" in said
-    assert "✓ contract: who calls version 1 in production can go on as before" in said
+    assert "✓ contract: requests that version 1 in production takes still work" in said
     assert "which was version 1" in said
     assert stages() == {"production": "2"}
 

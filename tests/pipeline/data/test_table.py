@@ -61,7 +61,7 @@ def test_a_column_to_ignore_is_left_out(read_table):
 
 
 def test_a_column_that_stands_twice_is_named(refusal):
-    assert refusal("a,b,b,y\n1,1,1,0\n2,1,1,1\n") == ["the column b stands in the header twice"]
+    assert refusal("a,b,b,y\n1,1,1,0\n2,1,1,1\n") == ["the column b is in the header twice"]
 
 
 def test_only_the_first_ten_of_many_columns_are_named(refusal):

@@ -52,8 +52,7 @@ def test_what_was_found_stands_beside_it_as_a_comment():
     zeros = Column(type="integer", missing_values=(0.0,), missing_because="5 rows have 0")
     text = section({"a": zeros}, {"id": Left("numbers\nthe rows")})
     assert (
-        "      missing_values: [0] # 5 rows have 0: check that this means missing\n"
-        in text + "\n"
+        "      missing_values: [0] # 5 rows have 0: check that this means missing\n" in text + "\n"
     )
     assert "    - id # numbers the rows\n" in text
 

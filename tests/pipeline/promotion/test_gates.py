@@ -99,11 +99,11 @@ def test_a_good_first_version_passes_every_gate():
         ),
         (
             {"champion": champion()},
-            "✓ contract: who calls version 3 in production can go on as before",
+            "✓ contract: requests that version 3 in production takes still work",
         ),
         (
             {"champion": champion(changes=["Age is removed", "BMI must be at least 12"])},
-            "✗ contract: breaks who calls version 3 in production: Age is removed; "
+            "✗ contract: breaks callers of version 3 in production: Age is removed; "
             "BMI must be at least 12",
         ),
     ],

@@ -264,7 +264,7 @@ def test_the_summary_stands_on_stderr_alone(score, columns, capsys):
         (
             "in.csv",
             "Age,Glucose,Smoker,Age\n",
-            "in.csv: The column Age stands in the header twice.",
+            "in.csv: The column Age is in the header twice.",
         ),
         (
             "in.csv",

@@ -60,7 +60,7 @@ def test_an_outcome_is_said_when_it_is_another_than_before(
         return said()
 
     ((level, text),) = step()
-    assert (level, text.split(" of ")[0]) == ("WARNING", "The registry has given no version")
+    assert (level, text.split(" of ")[0]) == ("WARNING", "No version")
     assert step() == []
     registry.register(tmp_path / "made", make_model(tmp_path / "made"))
     now = "heart version 1 (production) was downloaded and is now in force."

@@ -553,5 +553,5 @@ def test_the_command_says_one_line_and_leaves_no_database(tmp_path):
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
-    assert done.stderr.startswith("The registry has given no version of `heart`")
+    assert done.stderr.startswith("No version of `heart` is in stage")
     assert [path.name for path in tmp_path.rglob("*")] == ["model_store", "sync.json"]

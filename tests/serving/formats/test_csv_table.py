@@ -207,7 +207,7 @@ def test_a_column_that_stands_twice_is_refused(client, header):
     twice = header.rpartition(",")[2].strip()
     body = f"{header}\n{','.join('1' for _ in header.split(','))}\n"
     problem = refused(post(client, body), 422)
-    assert problem["detail"] == f"The column {twice} stands in the header twice."
+    assert problem["detail"] == f"The column {twice} is in the header twice."
     assert problem["errors"][0]["pointer"] == f"/{twice}"
 
 

@@ -44,7 +44,7 @@ def at_once(monkeypatch):
 
 def looks(watching: Watcher, count: int = 3) -> None:
     for _ in range(count):
-        watching.look()
+        watching.refresh()
 
 
 def complaints(caplog) -> list[str]:
@@ -58,11 +58,11 @@ def damage(settings, version: Version) -> None:
 def test_a_pointer_that_moves_is_followed(state, promote):
     first = promote(1)
     watching = Watcher(state)
-    watching.look()
+    watching.refresh()
     assert state.served.version == first
     second = promote(2)
     assert state.served.version == first
-    watching.look()
+    watching.refresh()
     assert state.served.version == second
     assert state.served.scorer.digest == second.digest
 
@@ -85,7 +85,7 @@ def test_which_version_answers_is_told_in_figures_and_in_the_log(state, promote,
 def test_what_has_not_changed_is_not_loaded_again(state, promote):
     promote(1)
     watching = Watcher(state)
-    watching.look()
+    watching.refresh()
     served = state.served
     looks(watching)
     assert state.served is served
@@ -96,7 +96,7 @@ def test_a_damaged_pointer_leaves_the_old_version_answering(
 ):
     first = promote(1)
     watching = Watcher(state)
-    watching.look()
+    watching.refresh()
     (settings.store / "current.json").write_bytes(b"{")
     looks(watching)
     assert state.served.version == first
@@ -109,7 +109,7 @@ def test_a_broken_version_leaves_the_old_one_answering_and_is_complained_of_once
 ):
     first = promote(1)
     watching = Watcher(state)
-    watching.look()
+    watching.refresh()
     damage(settings, promote(2))
     looks(watching)
     assert state.served.version == first
@@ -127,7 +127,7 @@ def test_a_broken_version_that_is_mended_is_taken_up(state, settings, promote, a
     looks(watching)
     assert state.served is None
     versions.adopt(settings.store, tmp_path / "version 2", second)
-    watching.look()
+    watching.refresh()
     assert state.served.version == second
 
 
@@ -135,12 +135,12 @@ def test_a_broken_version_is_not_tried_at_each_look(state, settings, promote, tm
     second = promote(2)
     damage(settings, second)
     watching = Watcher(state)
-    watching.look()
+    watching.refresh()
     versions.adopt(settings.store, tmp_path / "version 2", second)
     looks(watching)
     assert state.served is None
     promote(3)  # but a pointer that moves is another matter
-    watching.look()
+    watching.refresh()
     assert state.served.version.version == "3"
 
 
@@ -153,14 +153,14 @@ def test_a_version_that_breaks_again_is_complained_of_again(
         looks(watching)
         assert len(complaints(caplog)) == number
         promote(2)
-        watching.look()
+        watching.refresh()
         assert state.served.version.version == "2"
 
 
 def test_a_pointer_of_another_model_is_not_followed(state, promote, caplog):
     first = promote(1)
     watching = Watcher(state)
-    watching.look()
+    watching.refresh()
     promote(2, name="lung")
     looks(watching)
     assert state.served.version == first
@@ -170,7 +170,7 @@ def test_a_pointer_of_another_model_is_not_followed(state, promote, caplog):
 def test_a_pointer_that_is_gone_takes_nothing_away(state, settings, promote, caplog):
     first = promote(1)
     watching = Watcher(state)
-    watching.look()
+    watching.refresh()
     (settings.store / "current.json").unlink()
     looks(watching)
     assert state.served.version == first
@@ -187,17 +187,17 @@ def guarded(settings, tmp_path):
 
 def test_keys_are_read_and_a_revoked_one_is_out(guarded):
     watching = Watcher(guarded)
-    watching.look()
+    watching.refresh()
     assert guarded.keys == (FIRST, SECOND)
     write_keys(guarded.settings.api_keys_file, [SECOND])
-    watching.look()
+    watching.refresh()
     assert guarded.keys == (SECOND,)
 
 
 @pytest.mark.parametrize("content", [b"first predict\n", b"\xff\xfe", None])
 def test_a_malformed_keys_file_keeps_the_keys_as_they_were(guarded, content, at_once, caplog):
     watching = Watcher(guarded)
-    watching.look()
+    watching.refresh()
     path = guarded.settings.api_keys_file
     path.unlink() if content is None else path.write_bytes(content)
     looks(watching)
@@ -206,7 +206,7 @@ def test_a_malformed_keys_file_keeps_the_keys_as_they_were(guarded, content, at_
     assert complaint.endswith("; the keys stay as they were")
     assert str(path) in complaint
     write_keys(path, [FIRST])
-    watching.look()
+    watching.refresh()
     assert guarded.keys == (FIRST,)
 
 
@@ -237,7 +237,7 @@ def test_while_there_is_nothing_to_read_the_keys_file_lets_nobody_in(guarded):
 
 def test_each_look_counts_what_requests_left(state):
     state.metrics.request(RequestNote("/predict", "POST", "200", 0.1))
-    Watcher(state).look()
+    Watcher(state).refresh()
     found = state.metrics.registry.get_sample_value(
         "serving_requests_total", {"route": "/predict", "method": "POST", "status": "200"}
     )
@@ -255,9 +255,9 @@ def test_what_fails_in_a_way_that_nobody_foresaw_is_no_reason_to_hurry(tmp_path)
     path.write_text("")
     watched = Watched(path, fail)
     with pytest.raises(RuntimeError):
-        watched.look()
+        watched.refresh()
     for _ in range(3):
-        watched.look()
+        watched.refresh()
     assert len(tried) == 1
 
 
@@ -266,11 +266,11 @@ def test_a_file_that_is_replaced_by_one_of_the_same_size_is_seen(tmp_path):
     path = tmp_path / "file"
     path.write_text("a")
     watched = Watched(path, lambda: taken.append(path.read_text()) or "")
-    watched.look()
+    watched.refresh()
     other = tmp_path / "other"
     other.write_text("b")
     os.utime(other, ns=(0, path.stat().st_mtime_ns))
     other.replace(path)
-    watched.look()
-    watched.look()
+    watched.refresh()
+    watched.refresh()
     assert taken == ["a", "b"]

@@ -309,7 +309,7 @@ def test_malformed_json_is_a_400(client, body):
 
 def test_a_repeated_key_is_a_400(client):
     message = refused(post(client, '{"inputs": [{"Glucose": 1, "Glucose": 148, "Age": 50}]}'))
-    assert message == 'The key "Glucose" stands twice in one object.'
+    assert message == 'The key "Glucose" is twice in one object.'
 
 
 @pytest.mark.parametrize(
@@ -320,7 +320,7 @@ def test_a_repeated_key_is_a_400(client):
         ("Glucose;Age;Smoker\n1;2;3\n", "The table is separated by semicolons: commas are needed."),
         ("Glucose,Age,Smoker\n148,50\n", "Row 1 has 2 fields, the header has 3."),
         ("Glucose,Age,Smoker\nx,50,1\n", 'Row 1, Glucose: "x" is not a number.'),
-        ("Age,Glucose,Age,Smoker\n1,1,1,1\n", "The column Age stands in the header twice."),
+        ("Age,Glucose,Age,Smoker\n1,1,1,1\n", "The column Age is in the header twice."),
     ],
 )
 def test_what_is_wrong_in_csv_is_a_400_too(client, body, message):

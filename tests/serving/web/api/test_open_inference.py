@@ -414,7 +414,7 @@ def test_malformed_json_is_a_400(client, body):
 
 def test_a_repeated_key_is_a_400(client):
     body = json.dumps(matrix()).replace('"datatype"', '"shape": [1, 3], "datatype"').encode()
-    assert refused(post(client, body)) == 'The key "shape" stands twice in one object.'
+    assert refused(post(client, body)) == 'The key "shape" is twice in one object.'
 
 
 def test_an_answer_that_is_no_number_is_a_400(served, settings):

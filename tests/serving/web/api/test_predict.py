@@ -123,7 +123,7 @@ def test_malformed_json_is_a_bad_request(client, body):
 def test_a_repeated_key_is_a_bad_request(client, body):
     response = post(client, body)
     assert response.status_code == 400
-    assert "stands twice" in response.get_json()["detail"]
+    assert "is twice in one object" in response.get_json()["detail"]
 
 
 @pytest.mark.parametrize("body", [[], [ROW], 5, "row", None, True])

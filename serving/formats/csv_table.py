@@ -98,7 +98,7 @@ def to_rows(contract: Contract, table: Table) -> list[dict[str, Cell]]:
 def answer_columns(contract: Contract, header: Sequence[str]) -> list[str]:
     """Name the columns that answers stand in; a feature of such a name gives all of them a prefix.
 
-    Raises InvalidBodyError where the table has such a column already, so that no name appears twice.
+    Raises InvalidBodyError if the table has such a column already.
     """
     taken = any(name in contract.names for name in ANSWERS)
     columns = [f"predicted_{name}" if taken else name for name in ANSWERS]

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
-from sklearn.datasets import load_breast_cancer
 
-from tests.conftest import Project, copy_of_repository
+from tests.conftest import ROOT, Project, copy_of_repository
 from tests.running import Service, eventually, service
 
 
@@ -41,22 +41,13 @@ def serve(project: Project, name: str, rows: list[dict[str, object]]) -> list[in
         return eventually(answers(running, rows), within=60)
 
 
-def test_a_table_from_elsewhere_is_learned_and_served(fresh: Project, tmp_path: Path) -> None:
-    frame = load_breast_cancer(as_frame=True).frame
-    frame.to_csv(tmp_path / "breast_cancer.csv")
-    init = ("python", "-m", "pipeline", "init", "../breast_cancer.csv", "--target", "target")
+def test_a_table_from_elsewhere_with_categories_is_learned_and_served(
+    fresh: Project, tmp_path: Path
+) -> None:
+    frame = pd.read_csv(ROOT / "tests/data/penguins.csv", keep_default_na=False, dtype=str)
+    frame.to_csv(tmp_path / "penguins.csv")  # with an index
+    init = ("python", "-m", "pipeline", "init", "../penguins.csv", "--target", "sex")
     assert fresh.run(*init).stdout == ""
-    fresh.run("dvc", "repro")
-    rows = frame.drop(columns="target").iloc[[0, 19]].to_dict("records")
-    assert serve(fresh, "breast_cancer", rows) == [0, 1]
-    # The table lies outside, and is a dependency all the same.
-    assert "didn't change" in fresh.run("dvc", "repro", "preprocess").stdout
-    frame.iloc[1:].to_csv(tmp_path / "breast_cancer.csv")
-    assert "Running stage 'preprocess'" in fresh.run("dvc", "repro", "preprocess").stdout
-
-
-def test_a_table_with_categories_is_learned_and_served(fresh: Project) -> None:
-    fresh.run("python", "-m", "pipeline", "init", "tests/data/penguins.csv", "--target", "sex")
     fresh.run("dvc", "repro")
     names = ("bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g", "year")
     male = dict(zip(names, (59.6, 17.0, 230, 6050, 2007), strict=True))
@@ -66,3 +57,7 @@ def test_a_table_with_categories_is_learned_and_served(fresh: Project) -> None:
         {"species": "Adelie", "island": "Torgersen", **female},
     ]
     assert serve(fresh, "penguins", rows) == [0, 1]
+    # The table lies outside, and is a dependency all the same.
+    assert "didn't change" in fresh.run("dvc", "repro", "preprocess").stdout
+    frame.iloc[1:].to_csv(tmp_path / "penguins.csv")
+    assert "Running stage 'preprocess'" in fresh.run("dvc", "repro", "preprocess").stdout

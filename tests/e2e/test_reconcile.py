@@ -92,14 +92,18 @@ def test_a_second_repro_adds_no_run_and_no_version(finished: Project) -> None:
     assert store.versions() == versions
 
 
-def test_a_deleted_store_is_all_back_without_a_search(project: Project) -> None:
+def test_a_deleted_store_is_all_back_without_a_search_and_promoted_only_if_asked(
+    project: Project,
+) -> None:
     assert not (project.path / "mlflow.db").exists()
+    replace_in(project.path / "params.yaml", "auto_promote: true", "auto_promote: false")
     output = project.run("dvc", "repro").stdout
     assert not searched_again(output)
+    assert "not promoted: register.auto_promote is off" in output
     store = open_store(project.store)
     (run,) = store.results()
     assert len(store.candidates(run)) == 100
-    assert store.versions() == {"1": {"staging", "production"}}
+    assert store.versions() == {"1": {"staging"}}
 
 
 def test_a_cached_search_is_linked_and_not_logged_twice(finished: Project) -> None:
@@ -158,24 +162,6 @@ def test_a_result_that_is_not_the_locked_one_is_refused(project: Project) -> Non
     done = project.run("dvc", "repro", "--single-item", "register", check=False)
     assert done.returncode != 0
     assert "artifacts/metrics.json is not what dvc.lock records of it" in done.stderr
-
-
-def test_gates_that_do_not_hold_keep_the_version_in_staging(finished: Project) -> None:
-    replace_in(finished.path / "params.yaml", "min_roc_auc: 0.70", "min_roc_auc: 0.99")
-    finished.run("dvc", "exp", "run", "-S", "grid_search.grid_size=2")
-    store = open_store(finished.store)
-    assert store.versions() == {"1": {"production"}, "2": {"staging"}}
-    assert [store.client.get_model_version(NAME, n).tags["gates"] for n in "12"] == [
-        "passed",
-        "failed",
-    ]
-
-
-def test_without_auto_promote_nothing_goes_to_production(project: Project) -> None:
-    replace_in(project.path / "params.yaml", "auto_promote: true", "auto_promote: false")
-    output = project.run("dvc", "repro").stdout
-    assert "not promoted: register.auto_promote is off" in output
-    assert open_store(project.store).versions() == {"1": {"staging"}}
 
 
 def replace_in(path: Path, old: str, new: str) -> None:

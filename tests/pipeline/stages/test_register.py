@@ -47,9 +47,17 @@ def test_a_version_that_the_registry_does_not_give_back_whole_is_put_in_no_stage
     assert store.versions() == {"1": set()}
 
 
-def test_a_champion_that_cannot_be_opened_keeps_the_challenger_out(finished: Project) -> None:
-    (folder,) = {path.parent for path in (finished.path / "mlruns").rglob("model.onnx")}
-    shutil.rmtree(folder)
-    output = finished.run("dvc", "exp", "run", "-S", "grid_search.grid_size=2").stdout
+def test_a_challenger_whose_gates_fail_stays_in_staging(finished: Project) -> None:
+    params = finished.path / "params.yaml"
+    params.write_text(params.read_text().replace("min_roc_auc: 0.70", "min_roc_auc: 0.99"))
+    (champion,) = {path.parent for path in (finished.path / "mlruns").rglob("model.onnx")}
+    shutil.rmtree(champion)
+    command = ("dvc", "exp", "run", "--name", "here", "-S", "grid_search.grid_size=2")
+    output = finished.run(*command).stdout
+    assert "✗ min_roc_auc: " in output
     assert "✗ max_roc_auc_drop: cannot be compared with version 1 in production: " in output
-    assert open_store(finished.store).versions() == {"1": {"production"}, "2": {"staging"}}
+    store = open_store(finished.store)
+    assert "here" in {run.info.run_name for run in store.results()}
+    assert store.versions() == {"1": {"production"}, "2": {"staging"}}
+    verdicts = [store.client.get_model_version(NAME, number).tags["gates"] for number in "12"]
+    assert verdicts == ["passed", "failed"]

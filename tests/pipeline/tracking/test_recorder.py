@@ -92,9 +92,12 @@ def stage(folder: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
     """Start a stage as a process of its own, which waits for the file `go`."""
     started: list[subprocess.Popen[str]] = []
 
-    def start(then: str = "pass", key: str = KEY, told: int = 2) -> "subprocess.Popen[str]":
+    def start(
+        then: str = "pass", key: str = KEY, told: int = 2, rest_from: int | None = None
+    ) -> "subprocess.Popen[str]":
         candidates = list(SCORED)
-        script = STAGE.format(then=then, key=key, first=candidates[:told], rest=candidates[told:])
+        rest = candidates[told if rest_from is None else rest_from :]
+        script = STAGE.format(then=then, key=key, first=candidates[:told], rest=rest)
         process = subprocess.Popen(
             [sys.executable, "-c", script],
             cwd=folder,
@@ -155,25 +158,19 @@ def the_search() -> Run:
     return run
 
 
-def test_a_search_is_seen_before_its_first_candidate_is_scored(stage, folder):
-    process = stage(told=0)
+def test_a_search_is_seen_from_its_start_and_ranked_at_its_end(stage, folder):
+    process = stage(told=0, then="tell(report, list(SCORED)[:2]); wait_for('end')", rest_from=2)
     (running,) = eventually(lambda: runs("search"))
     eventually(lambda: running.info.run_id in shown_search())
     assert running.info.status == "RUNNING"
     assert runs("candidate") == []
-    finish(process, folder)
-    assert len(candidates()) == 3
-    assert [run.info.run_id for run in runs("search")] == [running.info.run_id]
-
-
-def test_candidates_are_seen_while_the_search_runs_and_ranked_at_its_end(stage, folder):
-    process = stage()
+    (folder / "go").touch()
     eventually(lambda: len(candidates()) == 2)
     assert process.poll() is None
-    running = the_search()
-    assert running.info.status == "RUNNING"
-    assert running.data.params == {"seed": "1"}
+    assert the_search().info.status == "RUNNING"
+    assert the_search().data.params == {"seed": "1"}
     assert "rank" not in candidates()[10.0, 0.1].data.metrics
+    (folder / "end").touch()
     assert finish(process, folder) == ""
     assert process.returncode == 0
 

@@ -85,7 +85,7 @@ def test_a_store_that_followed_another_model_does_not_answer_for_this_one(
 ):
     monkeypatch.setenv("SERVING_MODEL", "lung")
     assert offline("148", "50", "1") == 1
-    assert "no version of `lung`" in capsys.readouterr().err
+    assert "No version of `lung`" in capsys.readouterr().err
 
 
 def test_predict_asks_the_registry_first(registry, make_model, monkeypatch, tmp_path, capsys):

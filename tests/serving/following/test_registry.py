@@ -57,7 +57,7 @@ def test_an_alias_counts_before_a_deprecated_stage(registry, source, made):
 
 
 def test_what_is_not_registered_or_has_no_such_stage_is_no_model(registry, source, made):
-    with pytest.raises(NoModelError, match="no version of `heart` with the stage `production`"):
+    with pytest.raises(NoModelError, match="No version of `heart` is in stage `production`"):
         source.resolve(NAME, "production")
     registry.register(*made, alias=None)
     with pytest.raises(NoModelError):

@@ -110,7 +110,7 @@ def test_a_registry_that_still_uses_mlflows_own_stages_is_read(
 def test_a_model_that_is_not_registered_is_named_with_what_to_run(registry, settings):
     outcome = sync(settings, registry.uri)
     assert outcome.kind is Kind.NO_VERSION
-    assert "`heart` with the stage `production`" in outcome.detail
+    assert "`heart` is in stage `production`" in outcome.detail
     assert "dvc repro" in outcome.detail
 
 

@@ -28,5 +28,5 @@ def test_without_a_model_a_prediction_is_told_what_to_run(client_without_model):
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "5"
     detail = response.get_json()["detail"]
-    assert "no version of `heart` with the stage `production`" in detail
+    assert "No version of `heart` is in stage `production`" in detail
     assert "dvc repro" in detail

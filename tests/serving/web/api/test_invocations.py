@@ -388,7 +388,7 @@ def test_csv_of_more_than_the_most_rows_is_refused(client, settings):
 
 def test_without_a_model_there_is_a_503(client_without_model):
     response = post(client_without_model, {"inputs": ROWS})
-    assert "no version of `heart`" in refused(response, 503)
+    assert "No version of `heart`" in refused(response, 503)
     assert response.get_json()["error_code"] == "TEMPORARILY_UNAVAILABLE"
 
 

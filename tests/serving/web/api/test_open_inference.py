@@ -153,11 +153,11 @@ def test_the_model_is_ready(client, path):
 @pytest.mark.parametrize("path", ["", "/ready", "/versions/1", "/versions/1/ready"])
 def test_without_a_model_there_is_a_503(client_without_model, path):
     error = refused(get(client_without_model, f"/v2/models/heart{path}"), 503)
-    assert "no version of `heart`" in error
+    assert "No version of `heart`" in error
 
 
 def test_without_a_model_nothing_is_inferred(client_without_model):
-    assert "no version of `heart`" in refused(post(client_without_model, matrix()), 503)
+    assert "No version of `heart`" in refused(post(client_without_model, matrix()), 503)
 
 
 @pytest.mark.parametrize("name", ["lung", "Heart", "heart%20", "..", "%2e%2e", "x" * 500])

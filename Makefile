@@ -74,6 +74,7 @@ bench: install-dev ## measure beside the peers (docs/performance.md)
 	python -m bench.halving
 	python -m bench.approximation
 	python -m bench.plan
+	python -m bench.calibration
 	python -m bench.serving
 	python -m bench.scoring
 

@@ -149,6 +149,7 @@ class Gates(Settings, frozen=True, kw_only=True):
     max_brier: Finite
     max_roc_auc_drop: Annotated[float, msgspec.Meta(ge=0, le=LARGEST)]
     max_calibration_error: Positive | None = None
+    max_bias: Positive | None = None
     max_subgroup_gap: Positive | None = None
     max_size_mb: Positive | None = None
     max_latency_ms: Positive | None = None

@@ -22,6 +22,7 @@ def evaluate(
     calibration = measures.calibration_curve(y, p, settings.bins)
     counts = measures.confusion(y, label)
     parts = subgroup_table(table.X, y, p, scorer.contract, settings.subgroups)
+    bias, bias_error = measures.bias(y, p)
     figures = {
         "rows": len(y),
         "roc_auc": measures.roc_auc(y, p),
@@ -31,6 +32,8 @@ def evaluate(
         "brier": measures.brier(y, p),
         "log_loss": measures.log_loss(y, p),
         "expected_calibration_error": measures.expected_calibration_error(calibration),
+        "bias": bias,
+        "bias_standard_error": bias_error,
         "threshold": scorer.contract.threshold or 0.0,
         "subgroup_gap": subgroup_gap(parts),
         **measures.rates(counts),

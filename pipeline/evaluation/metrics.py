@@ -59,6 +59,16 @@ def brier(y: Labels, probability: Array) -> float:
     return float(np.mean((probability - y) ** 2))
 
 
+def bias(y: Labels, probability: Array) -> tuple[float, float]:
+    """Return how far the mean probability is above the share of positives, and its standard error.
+
+    The error is that of the mean of the rows' differences.
+    """
+    differences = probability - y
+    error = differences.std(ddof=1) / np.sqrt(len(y)) if len(y) > 1 else np.inf
+    return float(differences.mean()), float(error)
+
+
 def log_loss(y: Labels, probability: Array) -> float:
     """Return the mean negative log-likelihood, probabilities kept one rounding step off 0 and 1."""
     step = float(np.finfo(np.float64).eps)

@@ -16,6 +16,7 @@ from sklearn.pipeline import Pipeline
 
 from pipeline.export.graph import Array, Graph
 from pipeline.export.transformer import encode
+from pipeline.training.standardized_svm import StandardizedSVM
 from serving.model.contract import Contract
 from serving.model.scorer import CONTRACT_DIGEST_KEY, INPUT, OUTPUTS
 
@@ -43,11 +44,20 @@ def export(estimator: Pipeline, contract: Contract, contract_json: bytes) -> byt
     graph = Graph()
     encoded = encode(graph, estimator, contract)
     (calibrated,) = estimator.named_steps["classify"].calibrated_classifiers_
-    machine = _kernel_machine(calibrated.estimator)
+    machine = _standardized(calibrated.estimator)
     kernel = _kernel(graph, machine, encoded)
     _calibrated_probability(graph, machine, calibrated.calibrators[0], kernel)
     _decide(graph, contract.threshold)
     return _serialize(graph, contract, contract_json)
+
+
+def _standardized(classifier: StandardizedSVM) -> KernelMachine:
+    """Fold the standardisation of the decision values into the sum of kernels."""
+    machine = _kernel_machine(classifier.svm_)
+    return machine._replace(
+        weights=machine.weights / classifier.scale_,
+        bias=(machine.bias - classifier.mean_) / classifier.scale_,
+    )
 
 
 def _kernel_machine(svm: Any) -> KernelMachine:

@@ -8,6 +8,8 @@ from pipeline.evaluation.metrics import format_metric
 from pipeline.params import PARITY_TOLERANCE, Gates
 from serving.receipts.receipt import Gate
 
+NORMAL_95 = 1.96  # standard errors either side that hold 95 % of a normal distribution
+
 
 @dataclass(frozen=True)
 class Champion:
@@ -76,9 +78,27 @@ def judge(gates: Gates, evidence: Evidence) -> tuple[Gate, ...]:
             for gate, what, figure, bound, unit in most
             if bound is not None
         ),
+        *_unbiased(metrics, gates.max_bias),
         _not_worse(evidence.champion, gates.max_roc_auc_drop),
         _compatible(evidence.champion),
     )
+
+
+def _unbiased(metrics: Mapping[str, float], bound: float | None) -> tuple[Gate, ...]:
+    """Compare the bias with its bound, after what chance explains at 95 %; none without a bound."""
+    gate = "max_bias"
+    if bound is None:
+        return ()
+    if not {"bias", "bias_standard_error"} <= metrics.keys():
+        return (Gate(gate, False, "mean prediction against share of positives is not known"),)
+    bias, chance = metrics["bias"], NORMAL_95 * metrics["bias_standard_error"]
+    figure = max(abs(bias) - chance, 0.0)  # in this order a figure that is no number stays one
+    passed = figure <= bound
+    sentence = (
+        f"mean prediction, {bias:+.4f} (±{chance:.4f}) from the share of positives, is "
+        f"{'within' if passed else 'surely beyond'} {bound:g}"
+    )
+    return (Gate(gate, passed, sentence, figure, bound),)
 
 
 def all_passed(verdicts: Iterable[Gate]) -> bool:

@@ -35,7 +35,7 @@ SHARES = {  # of which counts each is a share
     "recall": (("true_positives",), ("false_negatives",)),
     "specificity": (("true_negatives",), ("false_positives",)),
 }
-PLAIN = ("average_precision", "brier", "log_loss", "expected_calibration_error")
+PLAIN = ("average_precision", "brier", "log_loss", "expected_calibration_error", "bias")
 UNKNOWN_LICENSE = "unknown"
 
 

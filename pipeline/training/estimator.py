@@ -15,6 +15,7 @@ from sklearn.svm import SVC
 
 from pipeline.search.linear_svm import PrimalSVC
 from pipeline.search.problem import Nystroem
+from pipeline.training.standardized_svm import StandardizedSVM
 from serving.model.contract import Contract, FloatMatrix
 
 NUMBERS, CATEGORIES = "numbers", "categories"  # the kinds of columns, each with steps of its own
@@ -92,11 +93,14 @@ def build_estimator(
 ) -> Pipeline:
     """Build the whole unfitted model: imputation, scaling, an SVM, calibrated probabilities.
 
-    The calibration is fitted on cross-validated distances, then one SVM on all rows.
+    Platt's sigmoid is fitted on cross-validated decision values, each SVM's standardised, then one
+    SVM on all rows.
     """
     svm = build_svm(C=C, gamma=gamma, approximation=approximation)
     folds = stratified_folds(n_folds, seed)
-    calibrated = CalibratedClassifierCV(svm, method="sigmoid", cv=folds, ensemble=False)
+    calibrated = CalibratedClassifierCV(
+        StandardizedSVM(svm), method="sigmoid", cv=folds, ensemble=False
+    )
     return Pipeline([*build_transformer(contract).steps, ("classify", calibrated)])
 
 

@@ -3,6 +3,7 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
@@ -34,6 +35,14 @@ def test_losses_are_those_of_scikit_learn(data):
     y, p = data
     np.testing.assert_allclose(metrics.brier(y, p), sk.brier_score_loss(y, p), **EXACT)
     np.testing.assert_allclose(metrics.log_loss(y, p), sk.log_loss(y, p), **EXACT)
+
+
+@given(DATA)
+def test_the_bias_has_the_standard_error_of_a_paired_mean(data):
+    y, p = data
+    value, error = metrics.bias(y, p)
+    assert value == pytest.approx(p.mean() - y.mean(), abs=1e-12)
+    assert error == pytest.approx(scipy.stats.sem(p - y), rel=1e-9)
 
 
 def test_a_certain_and_wrong_answer_costs_a_finite_loss():

@@ -11,6 +11,7 @@ GATES = Gates(
     max_brier=0.2,
     max_roc_auc_drop=0.05,
     max_calibration_error=0.1,
+    max_bias=0.03,
     max_subgroup_gap=0.2,
     max_size_mb=1,
     max_latency_ms=5,
@@ -19,6 +20,8 @@ METRICS = {
     "roc_auc_low": 0.8,
     "brier": 0.15,
     "expected_calibration_error": 0.05,
+    "bias": 0.02,
+    "bias_standard_error": 0.01,
     "subgroup_gap": 0.1,
 }
 EVIDENCE = Evidence(METRICS, onnx_difference=1e-12, size_mb=0.04, latency_ms=0.05)
@@ -46,6 +49,7 @@ def test_a_good_first_version_passes_every_gate():
         "max_size_mb",
         "max_latency_ms",
         "parity",
+        "max_bias",
         "max_roc_auc_drop",
         "contract",
     ]
@@ -70,6 +74,16 @@ def test_a_good_first_version_passes_every_gate():
             {"subgroup_gap": 0.21},
             "✗ max_subgroup_gap: largest difference of ROC AUC between subgroups, 0.2100, "
             "is above 0.2",
+        ),
+        (
+            {"bias": -0.06},
+            "✗ max_bias: mean prediction, -0.0600 (±0.0196) from the share of positives, "
+            "is surely beyond 0.03",
+        ),
+        (
+            {"bias": 0.049},
+            "✓ max_bias: mean prediction, +0.0490 (±0.0196) from the share of positives, "
+            "is within 0.03",
         ),
         ({"size_mb": 1.5}, "✗ max_size_mb: the model's size, 1.5000 MB, is above 1 MB"),
         ({"latency_ms": 7.0}, "✗ max_latency_ms: a row's answer, 7 ms, is above 5 ms"),

@@ -41,6 +41,8 @@ def test_the_figures_are_those_of_scikit_learn_on_the_scorers_answers(figures, a
         "expected_calibration_error": np.average(
             np.abs(observed - predicted), weights=rows[rows > 0]
         ),
+        "bias": p.mean() - y.mean(),
+        "bias_standard_error": np.std(p - y, ddof=1) / np.sqrt(len(y)),
         "accuracy": sk.accuracy_score(y, label),
         "balanced_accuracy": sk.balanced_accuracy_score(y, label),
         "precision": sk.precision_score(y, label),

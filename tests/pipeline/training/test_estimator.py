@@ -56,8 +56,8 @@ def test_the_estimator_gives_calibrated_probabilities_of_one_svm(small_model):
     np.testing.assert_allclose(probability.sum(axis=1), 1)
     assert probability[:, 1].mean() == pytest.approx(small_model.y.mean(), abs=0.05)
     (calibrated,) = small_model.estimator.named_steps["classify"].calibrated_classifiers_
-    assert (calibrated.estimator.C, calibrated.estimator.gamma) == (2.0, 0.3)
-    assert calibrated.estimator.kernel == "rbf"
+    svm = calibrated.estimator.svm_
+    assert (svm.C, svm.gamma, svm.kernel) == (2.0, 0.3, "rbf")
 
 
 def test_the_calibration_is_that_of_its_seed(small_model):

@@ -93,7 +93,7 @@ def test_the_history_says_who_moved_what_when_and_why(promoted, done, as_json, m
     assert lines[1]["reason"] == "it is 3"
     assert {gate["gate"] for gate in lines[1]["gates"]} >= {"max_brier", "max_roc_auc_drop"}
     said = done("history")
-    assert "production  2 → 3     rollback          ann; too many alarms; all 9 gates" in said
+    assert "production  2 → 3     rollback          ann; too many alarms; all 10 gates" in said
     assert "    ✓ max_brier: Brier score" in done("history", "--gates")
 
 

@@ -2,10 +2,10 @@
 
 Looked at are the packages; the paths in the tracking store; the ledger and the stages; and of every
 version its files and digest, its receipt, the run that made it, its commit and its table. A fault
-is to be mended; a note is good to know. With --fix what is safe is mended: a moved project's paths,
-a deleted ledger, an interrupted move, a stage that was changed outside, which goes into the ledger.
+needs a correction; a note is good to know. --fix corrects what is safe: a moved project's paths, a
+deleted ledger, an interrupted move, a stage that was changed outside, which goes into the ledger.
 
-Ends with 1 where a fault is left.
+Ends with 1 if a fault is left.
 """
 
 import sys

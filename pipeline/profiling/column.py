@@ -54,8 +54,9 @@ def describe(name: str, text: "pd.Series[str]") -> Column | Left:
     nullable = len(present) < len(text)
     if _is_boolean(known):
         return _constant(to_numbers(known, "boolean")) or Column(type="boolean", nullable=nullable)
-    if _is_number(known):
-        x = to_numbers(known).dropna()
+    numbers = to_numbers(known)
+    if _is_number(known, numbers):
+        x = numbers.dropna()
         return _constant(x) or _number(name, x, rows=len(text), nullable=nullable)
     return _constant(known) or _category(known, present, nullable=nullable)
 
@@ -72,9 +73,9 @@ def _is_boolean(known: "pd.Series[str]") -> bool:
     return bool(has_words and to_numbers(words, "boolean").isin([0, 1]).all())
 
 
-def _is_number(known: "pd.Series[str]") -> bool:
+def _is_number(known: "pd.Series[str]", numbers: "pd.Series[float]") -> bool:
     """True if a column is one of numbers, with some slips of the pen at most."""
-    slips = to_numbers(known).isna().mean() if len(known) else 1.0
+    slips = numbers.isna().mean() if len(known) else 1.0
     return bool(slips <= (SLIPS if _few(known) else MORE_SLIPS))
 
 

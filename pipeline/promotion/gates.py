@@ -90,7 +90,11 @@ def _unbiased(metrics: Mapping[str, float], bound: float | None) -> tuple[Gate, 
     if bound is None:
         return ()
     if not {"bias", "bias_standard_error"} <= metrics.keys():
-        return (Gate(gate, False, "mean prediction against share of positives is not known"),)
+        return (
+            Gate(
+                gate, False, "mean prediction against share of positives is not known", None, bound
+            ),
+        )
     bias, chance = metrics["bias"], NORMAL_95 * metrics["bias_standard_error"]
     figure = max(abs(bias) - chance, 0.0)  # in this order a figure that is no number stays one
     passed = figure <= bound

@@ -140,13 +140,12 @@ def figures(metrics: Mapping[str, float], confidence: float) -> dict[str, tuple[
     That of the ROC AUC is the run's own; those of shares of rows are Wilson's (1927).
     """
     test = _test_metrics(metrics)
-    found = {
-        "roc_auc": (format_metric(test.get("roc_auc")), _range(test, "roc_auc_low", "roc_auc_high"))
-    }
+    interval = _range(test, "roc_auc_low", "roc_auc_high")
+    found = {"roc_auc": (format_metric(test.get("roc_auc"), ""), interval)}
     for name, (hits, misses) in SHARES.items():
         hit, missed = (sum(test.get(key, 0) for key in keys) for keys in (hits, misses))
         low, high = wilson_interval(hit, hit + missed, confidence)
-        found[name] = (format_metric(test.get(name)), f"{low:.4f} to {high:.4f}")
+        found[name] = (format_metric(test.get(name), ""), f"{low:.4f} to {high:.4f}")
     return {**found, **{name: (format_metric(test[name]), "") for name in PLAIN if name in test}}
 
 
@@ -170,9 +169,7 @@ def _test_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 def _feature_row(feature: Feature) -> dict[str, str]:
-    stands_for = ", ".join(
-        value if isinstance(value, str) else to_text(value) for value in feature.missing_values
-    )
+    stands_for = ", ".join(map(to_text, feature.missing_values))
     missing = f"yes; also {stands_for}" if stands_for else "yes"
     low, high = feature.minimum, feature.maximum
     limits = "" if low is None and high is None else f"{_end(low)} to {_end(high)}"

@@ -49,8 +49,8 @@ def to_text(value: float | str) -> str:
 
 
 def write_value(feature: Feature, number: float) -> str:
-    """Return a number of a matrix as the text that a table has for it."""
-    if feature.type == "boolean":
+    """Return a number of a matrix as the text that a table has for it; NaN is "nan"."""
+    if feature.type == "boolean" and not np.isnan(number):
         return "true" if number else "false"
     return to_text(feature.decode(number) or number)
 

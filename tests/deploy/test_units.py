@@ -58,6 +58,18 @@ def test_systemd_finds_nothing_to_complain_of(unit, tmp_path):
     assert done.returncode == 0, done.stdout.decode()
 
 
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+def test_systemd_takes_the_socket_for_the_service(tmp_path):
+    for unit in ("serving.socket", "serving.service"):
+        text = (ROOT / "deploy" / unit).read_text()
+        text = text.replace("/opt/serving/.venv/bin/python", sys.executable)
+        (tmp_path / unit).write_text(text.replace("/opt/serving", str(ROOT)))
+    verify = ["systemd-analyze", "verify", "--man=no", str(tmp_path / "serving.socket")]
+    done = subprocess.run(verify, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert value("serving.socket", "ListenStream") == DEFAULTS.address
+
+
 def test_the_settings_that_the_unit_makes_are_settings_of_the_service():
     made = environment("serving.service")
     settings = read_settings({**made, "SERVING_MODEL": "m"})

@@ -82,113 +82,6 @@ def test_a_charset_beside_the_content_type_is_taken(client):
     assert post(client, ROW, "application/json; charset=utf-8").status_code == 200
 
 
-def test_text_with_a_colon_is_no_repeated_key(client):
-    response = post(client, {**ROW, "Note: a": "b:c"})
-    assert response.status_code == 422
-    assert response.get_json()["errors"][0]["pointer"] == "/Note: a"
-
-
-BAD_JSON = [
-    b"",
-    b"{",
-    b"not json",
-    b'{"Glucose": NaN, "Age": 50, "Smoker": 1}',
-    b'{"Glucose": Infinity, "Age": 50, "Smoker": 1}',
-    b'{"Glucose": -Infinity, "Age": 50, "Smoker": 1}',
-    b'{"Glucose": 1e999, "Age": 50, "Smoker": 1}',
-    b'{"Glucose": 148, "Age": 50, "Smoker": 1} {}',
-    b'{"Glucose": "\xff", "Age": 50, "Smoker": 1}',
-    b'{"Glucose": ' + b"9" * 5000 + b', "Age": 50, "Smoker": 1}',
-    b"[" * 50_000,
-    b'{"a":' * 15_000,
-]
-
-
-@pytest.mark.parametrize("body", BAD_JSON)
-def test_malformed_json_is_a_bad_request(client, body):
-    response = post(client, body)
-    assert response.status_code == 400
-    assert response.get_json()["detail"].startswith("The body is ")
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b'{"Glucose": 148, "Glucose": 20, "Age": 50, "Smoker": 1}',
-        b'{"rows": [{"Glucose": 148, "Age": 50, "Smoker": 1, "Glucose": 20}]}',
-        b'{"rows": [], "rows": [{"Glucose": 148, "Age": 50, "Smoker": 1}]}',
-        b'{"Glucose": 1, "Gluc\\u006fse": 2, "Age": 50, "Smoker": 1}',
-    ],
-)
-def test_a_repeated_key_is_a_bad_request(client, body):
-    response = post(client, body)
-    assert response.status_code == 400
-    assert "is twice in one object" in response.get_json()["detail"]
-
-
-@pytest.mark.parametrize("body", [[], [ROW], 5, "row", None, True])
-def test_a_body_that_is_no_object_is_told_what_is_expected(client, body):
-    response = post(client, body)
-    assert response.status_code == 422
-    assert response.get_json()["detail"] == (
-        'The body must be one row as an object, or {"rows": [...]}.'
-    )
-
-
-def test_an_empty_batch_is_refused(client):
-    response = post(client, {"rows": []})
-    assert response.status_code == 422
-    assert response.get_json()["detail"] == "`rows` is empty; it must hold at least one row."
-
-
-def test_an_empty_row_is_told_what_it_lacks(client):
-    response = post(client, {})
-    assert response.status_code == 422
-    assert [e["pointer"] for e in response.get_json()["errors"]] == ["/Glucose", "/Age", "/Smoker"]
-
-
-def test_a_row_that_is_no_object_is_pointed_to(client):
-    response = post(client, {"rows": [ROW, 5]})
-    assert response.status_code == 422
-    assert response.get_json()["detail"] == "Row 2 is not an object."
-    assert response.get_json()["errors"][0]["pointer"] == "/rows/1"
-
-
-def test_nothing_may_stand_beside_rows(client):
-    response = post(client, {"rows": [ROW], "threshold": 0.9})
-    assert response.status_code == 422
-    assert response.get_json()["errors"][0]["pointer"] == "/threshold"
-
-
-def test_a_refused_value_of_a_single_row_is_named_and_pointed_to(client):
-    problem = post(client, {**ROW, "Glucose": 5000}).get_json()
-    assert problem["detail"] == "Glucose: 5000 is above the highest possible, 1000."
-    assert problem["errors"] == [
-        {"pointer": "/Glucose", "detail": "5000 is above the highest possible, 1000"}
-    ]
-
-
-def test_a_refused_value_of_a_batch_is_named_with_its_row(client):
-    response = post(client, {"rows": [ROW, {**ROW, "Glucose": 5000, "Age": None}]})
-    assert response.status_code == 422
-    problem = response.get_json()
-    assert problem["detail"] == (
-        "Row 2, Glucose: 5000 is above the highest possible, 1000 (2 errors in all, 2 listed)."
-    )
-    assert [e["pointer"] for e in problem["errors"]] == ["/rows/1/Glucose", "/rows/1/Age"]
-
-
-def test_no_more_than_ten_errors_are_listed_and_all_are_counted(client):
-    problem = post(client, {"rows": [{**ROW, "Age": 5}] * 15}).get_json()
-    assert len(problem["errors"]) == 10
-    assert "(15 errors in all, 10 listed)" in problem["detail"]
-
-
-def test_a_pointer_escapes_what_has_a_meaning_in_it(client):
-    problem = post(client, {**ROW, "a/b~c": 1}).get_json()
-    assert problem["errors"][0]["pointer"] == "/a~1b~0c"
-
-
 def test_a_feature_may_be_called_rows(contract, settings):
     features = [
         msgspec.structs.replace(f, name=n)
@@ -208,11 +101,29 @@ def test_an_answer_that_is_no_number_is_never_given(settings, contract):
     assert response.get_json()["detail"] == "The values of row 1 are too extreme for this model."
 
 
-def test_the_most_rows_are_taken_and_one_more_is_not(client, settings):
+@pytest.mark.parametrize(
+    ("body", "status", "detail", "pointers"),
+    [
+        (b"{", 400, "The body is not valid JSON: Input data was truncated.", []),
+        (
+            {"rows": [ROW, {**ROW, "Glucose": 5000, "Age": None}]},
+            422,
+            "Row 2, Glucose: 5000 is above the highest possible, 1000 (2 errors in all, 2 listed).",
+            ["/rows/1/Glucose", "/rows/1/Age"],
+        ),
+        ({"rows": [ROW] * 21}, 413, "The body has 21 rows; at most 20 are taken at once.", []),
+    ],
+)
+def test_a_body_that_is_refused(client, body, status, detail, pointers):
+    response = post(client, body)
+    assert response.status_code == status
+    problem = response.get_json()
+    assert problem["detail"] == detail
+    assert [error["pointer"] for error in problem.get("errors", [])] == pointers
+
+
+def test_the_most_rows_are_taken(client, settings):
     assert post(client, {"rows": [ROW] * settings.max_rows}).status_code == 200
-    response = post(client, {"rows": [ROW] * (settings.max_rows + 1)})
-    assert response.status_code == 413
-    assert response.get_json()["detail"] == "The body has 21 rows; at most 20 are taken at once."
 
 
 def test_the_largest_body_is_taken_and_one_byte_more_is_not(client, settings):

@@ -23,63 +23,23 @@ from pipeline.tracking.messages import Begin, End, Finish, Scored
 from pipeline.tracking.recorder import Live
 from pipeline.tracking.reporter import report_search
 from pipeline.tracking.result_runs import record_failure
+from tests.pipeline.tracking.searches import (
+    CV_RESULTS,
+    KEY,
+    SCORED,
+    STAGE,
+    tables,
+    tell,
+)
 from tests.running import eventually as wait_for
 from tests.running import hear_ctrl_c
 
-CV_RESULTS = (
-    b"param_C,param_gamma,split0_test_score,split1_test_score,mean_test_score,median_test_score,"
-    b"std_test_score,rank_test_score\n"
-    b"10.0,0.1,0.9,0.8,0.85,0.85,0.05,1\n"
-    b"1.0,0.1,0.6,0.8,0.7,0.7,0.1,2\n"
-    b"1.0,0.5,0.5,0.5,0.5,0.5,0.0,3\n"
-)
-CURVE = (
-    b"rows,train_roc_auc_mean,train_roc_auc_std,cv_roc_auc_mean,cv_roc_auc_std\n"
-    b"10,0.9,0.1,0.6,0.1\n20,0.85,0.1,0.7,0.1\n"
-)
-SCORED = {(10.0, 0.1): (0.9, 0.8), (1.0, 0.1): (0.6, 0.8), (1.0, 0.5): (0.5, 0.5)}
-KEY = "k" * 64
 # The process that tracks has a low priority: beside six workers of the tests, 30 s were too few.
 eventually = partial(wait_for, within=60)
-# A stage that reports a search of three candidates and does what the test says in between.
-STAGE = """
-import os, signal, sys, time
-from pathlib import Path
-from pipeline.tracking import recorder
-from pipeline.errors import PipelineError
-from pipeline.tracking.messages import Begin, End, Finish, Scored
-from pipeline.tracking.reporter import report_search
-from tests.pipeline.tracking.test_recorder import KEY, SCORED, tables, tell
-
-def wait_for(name):
-    while not Path(name).exists():
-        time.sleep(0.02)
-
-with report_search() as report:
-    report.begin("trial", {key!r}, {{"seed": "1"}}, 3)
-    tell(report, {first!r})
-    wait_for("go")
-    {then}
-    tell(report, {rest!r})
-    report.finish(*tables())
-"""
-
-
-def tables(cv_results: bytes = CV_RESULTS) -> tuple[Path, Path]:
-    """Write the search's two tables where the stage writes them, and return their paths."""
-    paths = Path("cv_results.csv"), Path("learning_curve.csv")
-    for path, content in zip(paths, (cv_results, CURVE), strict=True):
-        path.write_bytes(content)
-    return paths
 
 
 def finish_message() -> Finish:
     return Finish(*map(str, tables()))
-
-
-def tell(report: Any, candidates: Any) -> None:
-    for C, gamma in candidates:
-        report.candidate(C, gamma, SCORED[C, gamma], 0.25, 0.5, {})
 
 
 @pytest.fixture(autouse=True)
@@ -93,11 +53,11 @@ def stage(folder: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
     started: list[subprocess.Popen[str]] = []
 
     def start(
-        then: str = "pass", key: str = KEY, told: int = 2, rest_from: int | None = None
+        then: str = "pass", told: int = 2, rest_from: int | None = None
     ) -> "subprocess.Popen[str]":
         candidates = list(SCORED)
         rest = candidates[told if rest_from is None else rest_from :]
-        script = STAGE.format(then=then, key=key, first=candidates[:told], rest=rest)
+        script = STAGE.format(then=then, first=candidates[:told], rest=rest)
         process = subprocess.Popen(
             [sys.executable, "-c", script],
             cwd=folder,
@@ -158,7 +118,7 @@ def the_search() -> Run:
     return run
 
 
-def test_a_search_is_seen_from_its_start_and_ranked_at_its_end(stage, folder):
+def test_search_is_seen_from_its_start_and_ranked_at_its_end(stage, folder):
     process = stage(told=0, then="tell(report, list(SCORED)[:2]); wait_for('end')", rest_from=2)
     (running,) = eventually(lambda: runs("search"))
     eventually(lambda: running.info.run_id in shown_search())
@@ -202,23 +162,33 @@ def kill(process: "subprocess.Popen[str]") -> None:
     process.wait()
 
 
-def kill_children(process: "subprocess.Popen[str]") -> None:
-    for child in children(process):
-        os.kill(child, signal.SIGKILL)
+def record_interruption(run: Run) -> None:
+    """Record it as the command line does."""
+    record_failure(
+        "trial",
+        stage="grid_search",
+        process=run.data.tags["process"],
+        status="KILLED",
+        reason="interrupted",
+        details="",
+        params={},
+    )
 
 
-def kill_both(process: "subprocess.Popen[str]") -> None:
-    kill_children(process)
-    kill(process)
-
-
-@pytest.mark.parametrize(("end", "status"), [(kill, "KILLED"), (kill_both, "RUNNING")])
-def test_a_killed_search_is_gone_on_with_in_the_same_run(stage, folder, end, status):
+def test_killed_search_is_gone_on_with_in_the_same_run(stage, folder):
     process = stage(told=1)
     eventually(lambda: len(candidates()) == 1)
     before = the_search().info.run_id
-    end(process)
-    eventually(lambda: the_search().info.status == status)
+    kill(process)
+    record_interruption(eventually(lambda: the_search().info.status == "KILLED" and the_search()))
+    assert the_search().data.tags["failed.stage"] == "grid_search"
+    # The next attempt dies with the process that tracks it.
+    process = stage(told=2)
+    eventually(lambda: len(candidates()) == 2)
+    for child in children(process):
+        os.kill(child, signal.SIGKILL)
+    kill(process)
+    assert the_search().info.status == "RUNNING"
     # As if the kill had come in the middle of a candidate.
     left = store().create_run(
         the_search().info.experiment_id,
@@ -227,7 +197,7 @@ def test_a_killed_search_is_gone_on_with_in_the_same_run(stage, folder, end, sta
     finish(stage(), folder)
     run = the_search()
     assert (run.info.run_id, run.info.status) == (before, "FINISHED")
-    assert "failed.reason" not in run.data.tags
+    assert not run.data.tags.keys() & {"failed.reason", "failed.stage", "mlflow.note.content"}
     assert len(candidates()) == len(runs("candidate")) == 3
     assert store().get_run(left.info.run_id).info.lifecycle_stage == "deleted"
 
@@ -245,47 +215,19 @@ def test_ctrl_c_ends_the_run_as_killed(stage, folder):
     assert run.data.tags["failed.reason"] == "interrupted"
 
 
-def test_after_a_failure_the_run_is_the_stage_s_to_end(stage, folder):
-    process = stage(then="raise ValueError('no')")
-    eventually(lambda: len(candidates()) == 2)
-    finish(process, folder)
-    assert process.returncode == 1
-    run = the_search()
-    assert run.info.status == "RUNNING"
-    assert len(run.data.tags["process"]) == 32
-
-
-def test_another_search_ends_a_leftover_and_leaves_a_living_one_alone(stage, folder):
-    dead, alive = stage(key="d" * 64, told=1), stage(key="a" * 64, told=1)
-    eventually(
-        lambda: (len(candidates()) == 1 and len(runs("candidate")) == 2) or len(runs("search")) == 2
-    )
-    eventually(lambda: len(runs("candidate")) == 2)
-    kill_both(dead)
-    third = stage(told=1)
-    eventually(lambda: len(runs("search")) == 3)
-    status = {run.data.tags["search.key"][0]: run.info.status for run in runs("search")}
-    assert status == {"d": "KILLED", "a": "RUNNING", "k": "RUNNING"}
-    (folder / "go").touch()
-    for process in (alive, third):
-        process.communicate(timeout=60)
-        assert process.returncode == 0
-    status = {run.data.tags["search.key"][0]: run.info.status for run in runs("search")}
-    assert status == {"d": "KILLED", "a": "FINISHED", "k": "FINISHED"}
-
-
-def test_a_store_that_is_away_is_told_once_and_the_search_goes_on(stage, folder, monkeypatch):
+def test_store_that_is_away_is_told_once(folder, monkeypatch, capfd):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    process = stage()
-    said = finish(process, folder)
-    assert process.returncode == 0
+    with report_search() as report:
+        report.begin("trial", KEY, {}, 3)
+        tell(report, SCORED)
+        report.finish(*tables())
+    said = capfd.readouterr().err
     assert said.count("\n") == 1
     assert said.startswith("the search goes on, not tracked meanwhile: the tracking server at ")
-    assert "Traceback" not in said
 
 
-def test_a_store_that_comes_late_has_everything(folder, monkeypatch, capsys):
+def test_store_that_comes_late_has_everything(folder, monkeypatch, capsys):
     late = os.environ["MLFLOW_TRACKING_URI"]
     monkeypatch.setattr(recorder, "RETRY_S", 0.1)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
@@ -307,44 +249,6 @@ def test_a_store_that_comes_late_has_everything(folder, monkeypatch, capsys):
     assert "".join([*said, capsys.readouterr().err]).count("not tracked meanwhile") == 1
 
 
-def test_halving_says_on_how_many_rows_a_candidate_was_scored(folder):
-    with report_search() as report:
-        report.begin("trial", KEY, {}, 1)
-        report.candidate(1.0, 0.5, (0.5, 0.6), 0.1, 0.1, {"iter": 2, "n_resources": 500})
-        table = CV_RESULTS.splitlines()
-        one = b"\n".join([table[0] + b",iter,n_resources", table[3] + b",2,500"])
-        report.finish(*tables(one))
-    (run,) = candidates().values()
-    assert (run.data.metrics["iter"], run.data.metrics["n_resources"]) == (2, 500)
-
-
-def test_a_report_never_waits_for_its_process(folder, monkeypatch):
-    monkeypatch.setattr("pipeline.tracking.reporter.LIVE", "import time; time.sleep(2)")
-    with report_search() as report:
-        report.begin("trial", KEY, {}, 1)
-        started = time.monotonic()
-        for number in range(20_000):
-            report.candidate(float(number), 0.5, (0.5,) * 10, 0.1, 0.1, {})
-        assert time.monotonic() - started < 1
-
-
-def test_the_words_are_json_lines(folder, monkeypatch):
-    echo = "import sys; open('said', 'w').write(sys.stdin.read())"
-    monkeypatch.setattr("pipeline.tracking.reporter.LIVE", echo)
-
-    def interrupted():
-        with report_search() as report:
-            report.begin("trial", KEY, {"seed": "1"}, 1)
-            report.candidate(1.0, 0.5, (0.5,), 0.1, 0.2, {})
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
-    said = [json.loads(line) for line in (folder / "said").read_text().splitlines()]
-    assert [line["type"] for line in said] == ["begin", "candidate", "end"]
-    assert said[2]["how"] == "killed"
-
-
 # The store as it can fail in the middle of things, in this process.
 
 
@@ -360,16 +264,56 @@ def fail_once(monkeypatch: pytest.MonkeyPatch, name: str, at: int) -> None:
     monkeypatch.setattr(MlflowClient, name, call)
 
 
+def scored(key: str = KEY) -> Live:
+    """Return a search of which all candidates are scored, and nothing is logged yet."""
+    live = Live(Begin("trial", key, "p" * 32, {"seed": "1"}, 3))
+    for (C, gamma), scores in SCORED.items():
+        live.add(Scored(C, gamma, scores, 0.25, 0.5, {}))
+    return live
+
+
 @pytest.fixture
 def told() -> Live:
-    """A search of which all candidates are scored, and nothing is logged yet."""
-    told = Live(Begin("trial", KEY, "p" * 32, {"seed": "1"}, 3))
-    for (C, gamma), scores in SCORED.items():
-        told.add(Scored(C, gamma, scores, 0.25, 0.5, {}))
-    return told
+    return scored()
 
 
-def test_a_batch_that_is_cut_off_is_gone_on_with_and_not_logged_twice(told, monkeypatch, folder):
+def test_failed_search_is_left_to_its_stage_to_end(told):
+    assert told.work()
+    told.end("failed")
+    assert the_search().info.status == "RUNNING"
+    assert the_search().data.tags["process"] == "p" * 32
+
+
+def test_another_search_ends_a_leftover_and_leaves_a_living_one_alone():
+    dead, alive = scored("d" * 64), scored("a" * 64)
+    assert dead.work()
+    assert alive.work()
+    del dead  # and its lock with it, as of a process that was killed
+    third = scored()
+    assert third.work()
+    assert statuses() == {"d": "KILLED", "a": "RUNNING", "k": "RUNNING"}
+    for live in (alive, third):
+        live.add(finish_message())
+        live.end("done")
+    assert statuses() == {"d": "KILLED", "a": "FINISHED", "k": "FINISHED"}
+
+
+def statuses() -> dict[str, str]:
+    return {run.data.tags["search.key"][0]: run.info.status for run in runs("search")}
+
+
+def test_halving_says_on_how_many_rows_a_candidate_was_scored():
+    live = Live(Begin("trial", KEY, "p" * 32, {}, 1))
+    live.add(Scored(1.0, 0.5, (0.5, 0.6), 0.1, 0.1, {"iter": 2, "n_resources": 500}))
+    header, *_, last = CV_RESULTS.splitlines()
+    table = b"\n".join([header + b",iter,n_resources", last + b",2,500"])
+    live.add(Finish(*map(str, tables(table))))
+    live.end("done")
+    (run,) = candidates().values()
+    assert (run.data.metrics["iter"], run.data.metrics["n_resources"]) == (2, 500)
+
+
+def test_batch_cut_off_is_not_logged_twice(told, monkeypatch, folder):
     fail_once(monkeypatch, "set_terminated", at=2)
     assert not told.work()
     told.add(finish_message())
@@ -379,7 +323,7 @@ def test_a_batch_that_is_cut_off_is_gone_on_with_and_not_logged_twice(told, monk
     assert len(runs("candidate")) == 3
 
 
-def test_a_run_whose_opening_is_cut_off_is_the_one_that_is_gone_on_with(told, monkeypatch, folder):
+def test_run_cut_off_at_its_opening_is_gone_on_with(told, monkeypatch, folder):
     fail_once(monkeypatch, "log_batch", at=1)
     assert not told.work()
     assert told.work()
@@ -387,7 +331,7 @@ def test_a_run_whose_opening_is_cut_off_is_the_one_that_is_gone_on_with(told, mo
     assert the_search().data.tags["search.candidates"] == "3"
 
 
-def test_a_search_that_the_store_did_not_take_whole_says_so(told, monkeypatch, folder):
+def test_search_that_the_store_did_not_take_whole_is_killed(told, monkeypatch, folder):
     assert told.work()
     told.add(finish_message())
     fail_once(monkeypatch, "log_batch", at=4)  # after the ranks of three candidates
@@ -397,7 +341,7 @@ def test_a_search_that_the_store_did_not_take_whole_says_so(told, monkeypatch, f
     assert run.data.tags["failed.reason"] == "the tracking store did not take all of it"
 
 
-def test_a_store_is_tried_again_however_fast_candidates_come(monkeypatch):
+def test_store_is_tried_again_however_fast_candidates_come(monkeypatch):
     tried: list[float] = []
 
     def away(_live: Live) -> bool:
@@ -419,61 +363,3 @@ def test_a_store_is_tried_again_however_fast_candidates_come(monkeypatch):
     following.join()
     took = time.monotonic() - started  # two seconds, and more on a busy machine
     assert 4 <= len(tried) <= 1 + took / 0.2
-
-
-def test_nothing_of_an_interruption_is_left_on_the_run_that_went_on(stage, folder):
-    process = stage(told=1)
-    eventually(lambda: len(candidates()) == 1)
-    kill(process)
-    killed = eventually(lambda: the_search().info.status == "KILLED" and the_search())
-    # as the command line does it
-    record_failure(
-        "trial",
-        stage="grid_search",
-        process=killed.data.tags["process"],
-        status="KILLED",
-        reason="interrupted",
-        details="",
-        params={},
-    )
-    assert the_search().data.tags["failed.stage"] == "grid_search"
-    finish(stage(), folder)
-    run = the_search()
-    assert run.info.status == "FINISHED"
-    assert not run.data.tags.keys() & {"failed.reason", "failed.stage", "mlflow.note.content"}
-
-
-def test_a_tracking_process_that_is_killed_is_told_in_a_line(stage, folder):
-    process = stage()
-    eventually(lambda: len(candidates()) == 2)
-    kill_children(process)
-    said = finish(process, folder)
-    assert process.returncode == 0
-    assert said.count("\n") == 1
-    assert said.startswith("the search goes on, not tracked any more: its process ")
-
-
-def test_a_tracking_process_that_hangs_holds_nobody_up_for_ever(stage, folder):
-    shorter = "from pipeline.tracking import reporter; reporter.PATIENCE_S = 1.0"
-    process = stage(then=shorter)
-    eventually(lambda: len(candidates()) == 2)
-    for child in children(process):
-        os.kill(child, signal.SIGSTOP)
-    said = finish(process, folder)
-    assert process.returncode == 0
-    assert said.count("\n") == 1
-    assert "its process did not come to an end" in said
-
-
-def test_a_search_goes_on_where_no_process_can_be_started(folder, monkeypatch, capsys):
-    def refuse(*_args: Any, **_kwargs: Any) -> None:
-        raise OSError("no memory")
-
-    monkeypatch.setattr(subprocess, "Popen", refuse)
-    with report_search() as report:
-        report.begin("trial", KEY, {}, 1)
-        tell(report, SCORED)
-        report.finish(*tables())
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert "its process cannot be started (no memory)" in said

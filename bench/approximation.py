@@ -22,11 +22,12 @@ from sklearn.svm import LinearSVC
 
 from bench.tables import SEED, SearchTable, made_up
 from pipeline.search import local
-from pipeline.search.grid import grid, grid_candidates, results_table
+from pipeline.search.grid import candidate_of, grid, grid_candidates
 from pipeline.search.memory import make_plan
 from pipeline.search.problem import Nystroem
-from pipeline.search.strategy import Callbacks, exhaustive, scores_of
-from pipeline.search.units import Unit
+from pipeline.search.selection import results_table
+from pipeline.search.strategy import Callbacks, exhaustive
+from pipeline.search.units import Candidate, Penalty, Unit
 from pipeline.training.estimator import build_svm, build_transformer
 
 ROWS = 100_000
@@ -35,8 +36,8 @@ APPROXIMATION = Nystroem(300, SEED)
 C, GAMMA = grid(0.01, 1000, 10), grid(0.0001, 10, 10)
 
 
-def searched(table: SearchTable, approximation: Nystroem | None) -> tuple[dict[str, float], float]:
-    """Return the winner's C and gamma, and the seconds of the search."""
+def searched(table: SearchTable, approximation: Nystroem | None) -> tuple[Candidate, float]:
+    """Return the winner, and the seconds of the search."""
     problem = table.problem(approximation)
     plan = make_plan(problem.shape, joblib.cpu_count(), table.memory_limit)
     candidates = grid_candidates(C, GAMMA)
@@ -45,15 +46,14 @@ def searched(table: SearchTable, approximation: Nystroem | None) -> tuple[dict[s
         problem, candidates, lambda on, units: local.run(on, plan, units), Callbacks()
     )
     seconds = time.perf_counter() - start
-    best = results_table(candidates, scores_of(results), "median").iloc[0]
-    return {"C": best["param_C"], "gamma": best["param_gamma"]}, seconds
+    return candidate_of(dict(results_table(results, "median").iloc[0])), seconds
 
 
 def unseen_auc(
-    table: SearchTable, unseen: Any, winner: dict[str, float], approximation: Nystroem | None
+    table: SearchTable, unseen: Any, winner: Candidate, approximation: Nystroem | None
 ) -> float:
     """Fit the winner on the table, and score it on the unseen rows."""
-    svm = build_svm(C=winner["C"], gamma=winner["gamma"], approximation=approximation)
+    svm = build_svm(winner, approximation)
     fitted = Pipeline([*build_transformer(table.contract).steps, ("svm", svm)])
     fitted.fit(table.X, table.y)
     return float(roc_auc_score(unseen[1], fitted.decision_function(unseen[0])))
@@ -70,7 +70,7 @@ def main(rows: int = ROWS) -> None:
         auc = unseen_auc(table, unseen, winner, approximation)
         name = "exact" if approximation is None else f"nystroem, {approximation.components}"
         print(f"| {len(table.y)} | {name} | {seconds:.0f} ", end="")
-        print(f"| {winner['C']:.3g} | {winner['gamma']:.3g} | {auc:.4f} |", flush=True)
+        print(f"| {winner.C:.3g} | {winner.gamma:.3g} | {auc:.4f} |", flush=True)
     plan = make_plan(large.problem(APPROXIMATION).shape, joblib.cpu_count(), large.memory_limit)
     peak = getrusage(RUSAGE_SELF).ru_maxrss * 1024
     print(f"\nMemory: planned {plan.bytes / 1e9:.2f} GB for kernels; the whole process, with the ")
@@ -82,7 +82,7 @@ def _beside_liblinear(table: SearchTable) -> None:
     problem = table.problem(APPROXIMATION)
     few = (0.01, 1.0, 100.0)
     plan = make_plan(problem.shape, 1, table.memory_limit)
-    ((_, found),) = local.run(problem, plan, [Unit(0, 0.02, few)])
+    ((_, found),) = local.run(problem, plan, [Unit(0, 0.02, tuple(map(Penalty, few)))])
     fold = problem.prepared(0)
     mapping = KernelMap(gamma=0.02, n_components=APPROXIMATION.components, random_state=SEED)
     Z = mapping.fit_transform(fold.A)

@@ -7,41 +7,79 @@ seeds, and the worst one. Small C puts every coefficient at its limit.
 """
 
 import warnings
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import SVC
 
-from pipeline.training.estimator import stratified_folds
-from pipeline.training.standardized_svm import StandardizedSVM
+from pipeline.search import local
+from pipeline.search.calibration import fit_sigmoid
+from pipeline.search.memory import make_plan
+from pipeline.search.problem import Problem
+from pipeline.search.selection import scored_folds
+from pipeline.search.strategy import Result, cross_validated
+from pipeline.search.units import Candidate, ClassWeight
+from pipeline.training.calibrated_svm import CalibratedSVM
+from pipeline.training.estimator import build_svm
+from pipeline.training.folds import repeated_folds
 
-ROWS, SEEDS = 600, range(12)
+ROWS, SEEDS, FOLDS = 600, range(12), 5
 SHARES = (0.5, 0.35, 0.1)
 SETTINGS = ((0.01, 1e-4), (0.0359, 1e-4), (0.01, 0.01), (0.01, 10), (1, 0.01))
+WEIGHTS: tuple[ClassWeight, ...] = ("none", "balanced")
+MEMORY = 10**9
 
 
-def table(seed: int, share: float) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+class Labelled(NamedTuple):
+    X: npt.NDArray[np.float64]
+    y: npt.NDArray[np.int64]
+
+
+def table(seed: int, share: float) -> Labelled:
+    """Return rows whose first feature decides, with noise; as many are positive as `share`."""
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(2 * ROWS, 3))
     score = 2 * X[:, 0] + rng.normal(0, 1, 2 * ROWS)
-    return X, (score > np.quantile(score, 1 - share)).astype(int)
+    return Labelled(X, (score > np.quantile(score, 1 - share)).astype(np.int64))
 
 
-def bias(model: Any, seed: int, share: float) -> float:
+def ours(rows: Labelled, candidate: Candidate) -> CalibratedSVM:
+    """Fit and calibrate a candidate as the pipeline does."""
+    folds = repeated_folds(rows, FOLDS, 1, 42)
+    problem = Problem(*rows, FunctionTransformer(), folds)
+    plan = make_plan(problem.shape, 1, MEMORY)
+    (final,) = cross_validated(
+        problem,
+        [Result(candidate, (), 0, 0, {})],
+        lambda on, units: local.run(on, plan, units),
+        lambda _: None,
+    )
+    sigmoid = fit_sigmoid(scored_folds(final, problem, FOLDS))
+    return CalibratedSVM(build_svm(candidate), sigmoid).fit(*rows)
+
+
+def platt(rows: Labelled, candidate: Candidate) -> Any:
+    folds = [*repeated_folds(rows, FOLDS, 1, 42)]
+    svm: SVC = build_svm(candidate)
+    return CalibratedClassifierCV(svm, cv=folds, ensemble=False).fit(*rows)
+
+
+def regression(rows: Labelled, _: Candidate | None = None) -> Any:
+    return LogisticRegression().fit(*rows)
+
+
+def bias(fit: Any, seed: int, share: float, candidate: Candidate | None = None) -> float:
     X, y = table(seed, share)
-    predicted = model.fit(X[:ROWS], y[:ROWS]).predict_proba(X[ROWS:])[:, 1]
+    predicted = fit(Labelled(X[:ROWS], y[:ROWS]), candidate).predict_proba(X[ROWS:])[:, 1]
     return abs(float(predicted.mean() - y[ROWS:].mean()))
 
 
-def calibrated(svm: Any) -> CalibratedClassifierCV:
-    return CalibratedClassifierCV(svm, cv=stratified_folds(5, 42), ensemble=False)
-
-
-def figure(model: Any, share: float) -> str:
-    biases = [bias(model, seed, share) for seed in SEEDS]
+def figure(fit: Any, share: float, candidate: Candidate | None = None) -> str:
+    biases = [bias(fit, seed, share, candidate) for seed in SEEDS]
     return f"{np.mean(biases):.4f} ({max(biases):.3f})"
 
 
@@ -50,14 +88,13 @@ def main() -> None:
     print("| positives | class weights | C | gamma | Platt | standardised | logistic regression |")
     print("|---|---|---|---|---|---|---|")
     for share in SHARES:
-        regression = figure(LogisticRegression(), share)
-        for weight in (None, "balanced"):
+        peer = figure(regression, share)
+        for weight in WEIGHTS:
             for C, gamma in SETTINGS:
-                svm = SVC(C=C, gamma=gamma, class_weight=weight)
-                ours = figure(calibrated(StandardizedSVM(svm)), share)
-                platt = figure(calibrated(svm), share)
-                line = [f"{share:g}", weight or "none", f"{C:g}", f"{gamma:g}", platt, ours]
-                print(f"| {' | '.join(line)} | {regression} |", flush=True)
+                candidate = Candidate(C, gamma, weight)
+                found = figure(platt, share, candidate), figure(ours, share, candidate)
+                line = [f"{share:g}", weight, f"{C:g}", f"{gamma:g}", *found, peer]
+                print(f"| {' | '.join(line)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -15,14 +15,14 @@ from functools import partial
 from typing import Final
 
 import joblib
-import pandas as pd
 
 from bench.tables import SEED, SearchTable, made_up
 from pipeline.search import local
-from pipeline.search.grid import grid, grid_candidates, results_table
+from pipeline.search.grid import grid, grid_candidates
 from pipeline.search.memory import make_plan
 from pipeline.search.problem import Problem
-from pipeline.search.strategy import Callbacks, Halving, Result, exhaustive, halving, scores_of
+from pipeline.search.selection import results_table
+from pipeline.search.strategy import Callbacks, Halving, Result, exhaustive, halving
 from pipeline.search.units import Done, Unit
 
 FOLDS = 3
@@ -57,18 +57,14 @@ def _compare(table: SearchTable) -> None:
         start = time.perf_counter()
         found[name] = (way(), time.perf_counter() - start)
     whole = found["grid"][0]
-    on_all_rows = _ranked(whole).set_index(["param_C", "param_gamma"])["median_test_score"]
+    whole_table = results_table(whole, RANK_BY).set_index(["param_C", "param_gamma"])
+    on_all_rows = whole_table["median_test_score"]
     best = on_all_rows.iloc[0]
     for name, (results, seconds) in found.items():
-        C, gamma = _ranked(results).iloc[0][["param_C", "param_gamma"]]
+        C, gamma = results_table(results, RANK_BY).iloc[0][["param_C", "param_gamma"]]
         score = on_all_rows[C, gamma]
         print(f"| {len(table.y)} | {name} | {seconds:.0f} | {C:.3g} | {gamma:.3g} ", end="")
         print(f"| {score:.4f} | {best - score:.4f} |", flush=True)
-
-
-def _ranked(results: list[Result]) -> pd.DataFrame:
-    extra = {name: [result.extra[name] for result in results] for name in results[0].extra}
-    return results_table([r.candidate for r in results], scores_of(results), RANK_BY, extra)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ planned is to be within a factor of two of the time taken.
 """
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from pipeline.params import GridSearch
 from pipeline.params_file import load
 from pipeline.search.grid import grid, grid_candidates
 from pipeline.search.strategy import Callbacks
+from pipeline.training.folds import repeated_folds
 from pipeline.training.plan import figures
 from pipeline.training.tuning import Search, approximation, runner
 
@@ -34,7 +36,10 @@ CASES: list[tuple[str, Any, dict[str, Any]]] = [
 def define(table: SearchTable, settings: GridSearch) -> Search:
     C, gamma = (grid(*bounds, settings.grid_size) for bounds in (settings.C, settings.gamma))
     problem = table.problem(approximation(settings, SEED))
-    return Search(problem, grid_candidates(C, gamma), settings, SEED, [])
+    repeats = settings.repeats_for(len(table.y))
+    folds = repeated_folds(table, settings.folds, repeats, SEED)
+    candidates = grid_candidates(C, gamma, settings.selection.class_weights)
+    return Search(problem, replace(problem, folds=folds), candidates, settings, SEED, [])
 
 
 def main() -> None:
@@ -47,7 +52,7 @@ def main() -> None:
         timing = time.perf_counter() - start
         start = time.perf_counter()
         with runner(search) as (run, _):
-            search.score(run, Callbacks())
+            search.run(run, Callbacks())
         took = time.perf_counter() - start
         print(f"| {name} | {tqdm.format_interval(planned)} | {tqdm.format_interval(took)} ", end="")
         print(f"| {planned / took:.2f} | {tqdm.format_interval(timing)} |", flush=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 from sklearn.datasets import make_classification
@@ -10,12 +10,17 @@ from sklearn.datasets import make_classification
 from pipeline.data.split import split
 from pipeline.data.table import read_source
 from pipeline.params_file import load
-from pipeline.search.problem import Nystroem, Problem, folds_of
-from pipeline.training.estimator import build_transformer, stratified_folds
+from pipeline.search.problem import Fold, Nystroem, Problem
+from pipeline.training.estimator import build_transformer
+from pipeline.training.folds import repeated_folds
 from serving.model.contract import Contract, Feature
 
 SEED = 42
 ROOT = Path(__file__).parent.parent
+
+
+class Labels(NamedTuple):
+    y: Any
 
 
 @dataclass(frozen=True)
@@ -23,7 +28,7 @@ class SearchTable:
     X: Any
     y: Any
     contract: Contract
-    folds: Any
+    folds: tuple[Fold, ...]
 
     @property
     def memory_limit(self) -> int:
@@ -34,8 +39,8 @@ class SearchTable:
         return _table(self.X[:rows], self.y[:rows], self.contract, len(self.folds))
 
     def problem(self, approximation: Nystroem | None = None) -> Problem:
-        folds = folds_of(self.folds)
-        return Problem(self.X, self.y, build_transformer(self.contract), folds, approximation)
+        transformer = build_transformer(self.contract)
+        return Problem(self.X, self.y, transformer, self.folds, approximation)
 
 
 def pima() -> SearchTable:
@@ -63,4 +68,4 @@ def made_up(rows: int, features: int = 20, folds: int = 5) -> SearchTable:
 
 
 def _table(X: Any, y: Any, contract: Contract, folds: int) -> SearchTable:
-    return SearchTable(X, y, contract, list(stratified_folds(folds, SEED).split(X, y)))
+    return SearchTable(X, y, contract, repeated_folds(Labels(y), folds, 1, SEED))

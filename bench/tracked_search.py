@@ -35,10 +35,12 @@ from sklearn.svm import SVC
 from bench.search import GAMMA, C
 from bench.servers import free_port
 from bench.tables import SearchTable, made_up, pima
+from pipeline.params import Selection
 from pipeline.search import local
-from pipeline.search.grid import grid_candidates, results_table
+from pipeline.search.grid import grid_candidates
 from pipeline.search.memory import make_plan
-from pipeline.search.strategy import Callbacks, Result, exhaustive, scores_of
+from pipeline.search.selection import results_table
+from pipeline.search.strategy import Callbacks, Result, exhaustive
 from pipeline.tracking.reporter import report_search
 from pipeline.training.estimator import build_transformer
 
@@ -46,6 +48,7 @@ READY_S = 60
 IMPORTED_S = 6  # after which the process that tracks has imported MLflow
 CURVE = "rows,train_roc_auc_mean,train_roc_auc_std,cv_roc_auc_mean,cv_roc_auc_std\n1,1,0,1,0\n"
 CANDIDATES = grid_candidates(C, GAMMA)
+SELECTION = Selection(("none",), "roc_auc", "median")
 
 
 def search(table: SearchTable, watch: Callbacks) -> list[Result]:
@@ -67,18 +70,18 @@ def tracked(table: SearchTable) -> tuple[float, float]:
     with report_search() as report:
         time.sleep(IMPORTED_S)
         start = time.perf_counter()
-        report.begin("bench", key, {"seed": "42"}, len(CANDIDATES))
+        settings = {"seed": "42", "grid_search.folds": "5"}
+        report.begin("bench", key, settings, len(CANDIDATES), SELECTION)
         results = search(
             table,
             Callbacks(
                 settled=lambda r: report.candidate(
-                    *r.candidate, r.scores, r.fit_s, r.score_s, r.extra
+                    r.candidate, r.scores, r.fit_s, r.score_s, r.extra
                 )
             ),
         )
         searched = time.perf_counter() - start
-        table_of_results = results_table(CANDIDATES, scores_of(results), "median")
-        table_of_results.to_csv("cv_results.csv", index=False)
+        results_table(results, "median").to_csv("cv_results.csv", index=False)
         Path("learning_curve.csv").write_text(CURVE)
         report.finish(Path("cv_results.csv"), Path("learning_curve.csv"))
     return searched, time.perf_counter() - start

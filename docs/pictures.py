@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 from playwright.sync_api import Page, sync_playwright
 
 from pipeline.reports.run_plots import draw_search
+from pipeline.search.units import Candidate
 from pipeline.training.estimator import build_svm, build_transformer
 from serving.model.contract import Contract
 
@@ -52,7 +53,8 @@ def decision_surface(project: Path, to: Path) -> None:
     axes = figure.subplots(2, 2, sharex=True, sharey=True)
     for row, C in enumerate(CORNERS["C"]):
         for column, gamma in enumerate(CORNERS["gamma"]):
-            values = build_svm(C=C, gamma=gamma).fit(Z, y).decision_function(mesh)
+            svm = build_svm(Candidate(C, gamma)).fit(Z, y)
+            values = svm.decision_function(mesh)
             ax = axes[row, column]
             values = np.clip(values.reshape(GRID, GRID), -2, 2)
             ax.contourf(grid[..., 0], grid[..., 1], values, 21, cmap="RdBu_r", alpha=0.6)
@@ -71,7 +73,8 @@ def search_map(project: Path, to: Path) -> None:
         folder,
         project / "artifacts/cv_results.csv",
         project / "artifacts/learning_curve.csv",
-        "median",
+        "roc_auc",
+        "mean_test_score",
     )
     shutil.copyfile(folder / "search.png", to)
     shutil.rmtree(folder)

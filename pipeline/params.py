@@ -2,7 +2,7 @@
 
 import sys
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
@@ -99,12 +99,31 @@ class Preprocess(Settings, frozen=True, kw_only=True):
     test_size: Share
 
 
+# What `rule` decides, where it is auto.
+BY_RULE = ("class_weight", "repeats", "score", "rank_by")
+
+# Repeats of the folds: fewer for a large table, whose scores vary little.
+MOST_REPEATS, REPEATED_ROWS = 5, 25_000
+
+
+class Selection(NamedTuple):
+    """How the winner is chosen: which weights are tried, and by what score."""
+
+    class_weights: tuple[Literal["none", "balanced"], ...]
+    score: Literal["roc_auc", "average_precision"]
+    rank_by: Literal["mean", "median"]
+
+
 class GridSearch(Settings, frozen=True, kw_only=True):
     grid_size: Annotated[int, msgspec.Meta(ge=1, le=LARGEST_GRID)]
     C: tuple[Positive, Positive]
     gamma: tuple[Positive, Positive]
     folds: Annotated[int, msgspec.Meta(ge=2)]
-    rank_by: Literal["median", "mean"]
+    rule: Literal["one_se", "tutorial"] = "one_se"
+    class_weight: Literal["auto", "none", "balanced"] = "auto"
+    repeats: Annotated[int, msgspec.Meta(ge=1, le=100)] | Literal["auto"] = "auto"
+    score: Literal["auto", "roc_auc", "average_precision"] = "auto"
+    rank_by: Literal["auto", "mean", "median"] = "auto"
     threshold: Literal["youden", "f1", "accuracy"]
     strategy: Literal["grid", "halving"] = "grid"
     halving_factor: Annotated[int, msgspec.Meta(ge=2, le=100)] = 3
@@ -122,6 +141,36 @@ class GridSearch(Settings, frozen=True, kw_only=True):
             raise ValueError(
                 "backend is dask, so scheduler must be its address, such as tcp://10.0.0.5:8786"
             )
+        self._check_rule()
+
+    def _check_rule(self) -> None:
+        if self.rule != "tutorial":
+            return
+        for name in BY_RULE:
+            if (value := getattr(self, name)) != "auto":
+                raise ValueError(
+                    f"rule is tutorial, which is the median ROC AUC over the folds and nothing "
+                    f"else: set {name} to auto, here it is {value}"
+                )
+
+    @property
+    def selection(self) -> Selection:
+        """How the winner is chosen, where `auto` is what the rule takes."""
+        if self.rule == "tutorial":
+            return Selection(("none",), "roc_auc", "median")
+        return Selection(
+            ("none", "balanced") if self.class_weight == "auto" else (self.class_weight,),
+            "roc_auc" if self.score == "auto" else self.score,
+            "mean" if self.rank_by == "auto" else self.rank_by,
+        )
+
+    def repeats_for(self, rows: int) -> int:
+        """Return how often the folds are drawn from so many training rows."""
+        if self.rule == "tutorial":
+            return 1
+        if self.repeats == "auto":
+            return max(1, min(MOST_REPEATS, REPEATED_ROWS // rows))
+        return self.repeats
 
 
 # Where and in how much memory the search runs; its scores are the same wherever it does.

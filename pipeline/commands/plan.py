@@ -24,18 +24,18 @@ Examples:
 
 def format_plan(plan: Figures) -> str:
     """Write the figures for people."""
-    of = f", {plan.evaluations} scored in all" if plan.evaluations > plan.candidates else ""
     search = tqdm.format_interval(plan.search_seconds)
     limit = tqdm.format_sizeof(plan.memory_limit_bytes, "B")
     refit = tqdm.format_interval(plan.refit_seconds)
     lines = {
         "table": f"{plan.rows} training rows, {plan.features} features",
-        "candidates": f"{plan.candidates}{of}, on {plan.folds} folds",
+        "candidates": f"{plan.candidates} on {plan.folds} folds; the best {plan.finalists} on "
+        f"{plan.repeats} x {plan.folds}; {plan.fits} fits in all",
         "units": f"{plan.units} (fold, gamma), {plan.jobs} at once",
         "kernels": plan.layout,
         "memory": f"at most {tqdm.format_sizeof(plan.memory_bytes, 'B')} of {limit} allowed",
         "search": f"about {search} (minutes:seconds)",
-        "refit": f"about {refit}, with calibration and learning curve",
+        "refit": f"about {refit}, with the learning curve",
         "timed": f"{plan.timed_units} units, on up to {plan.timed_rows} rows",
     }
     return "\n".join(f"{name:<12}{text}" for name, text in lines.items())

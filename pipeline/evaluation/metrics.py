@@ -49,9 +49,8 @@ def roc_auc_interval(
 
 def average_precision(y: Labels, scores: Array) -> float:
     """Return the area under the precision-recall steps, `Σ (Rₙ − Rₙ₋₁) Pₙ`."""
-    curve = precision_recall_curve(y, scores)
-    steps = np.diff(curve["recall"], prepend=0.0)
-    return float(np.sum(steps * curve["precision"]))
+    _, tp, fp = _cumulative(y, scores)
+    return float(np.sum(np.diff(tp / tp[-1], prepend=0.0) * tp / (tp + fp)))
 
 
 def brier(y: Labels, probability: Array) -> float:

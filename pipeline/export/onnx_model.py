@@ -16,7 +16,8 @@ from sklearn.pipeline import Pipeline
 
 from pipeline.export.graph import Array, Graph
 from pipeline.export.transformer import encode
-from pipeline.training.standardized_svm import StandardizedSVM
+from pipeline.search.calibration import Sigmoid
+from pipeline.training.calibrated_svm import CalibratedSVM
 from serving.model.contract import Contract
 from serving.model.scorer import CONTRACT_DIGEST_KEY, INPUT, OUTPUTS
 
@@ -43,15 +44,15 @@ def export(estimator: Pipeline, contract: Contract, contract_json: bytes) -> byt
     """
     graph = Graph()
     encoded = encode(graph, estimator, contract)
-    (calibrated,) = estimator.named_steps["classify"].calibrated_classifiers_
-    machine = _standardized(calibrated.estimator)
+    classifier = estimator.named_steps["classify"]
+    machine = _standardized(classifier)
     kernel = _kernel(graph, machine, encoded)
-    _calibrated_probability(graph, machine, calibrated.calibrators[0], kernel)
+    _calibrated_probability(graph, machine, classifier.sigmoid, kernel)
     _decide(graph, contract.threshold)
     return _serialize(graph, contract, contract_json)
 
 
-def _standardized(classifier: StandardizedSVM) -> KernelMachine:
+def _standardized(classifier: CalibratedSVM) -> KernelMachine:
     """Fold the standardisation of the decision values into the sum of kernels."""
     machine = _kernel_machine(classifier.svm_)
     return machine._replace(
@@ -90,11 +91,11 @@ def _kernel(graph: Graph, machine: KernelMachine, z: str) -> str:
 
 
 def _calibrated_probability(
-    graph: Graph, machine: KernelMachine, sigmoid: Any, kernel: str
+    graph: Graph, machine: KernelMachine, sigmoid: Sigmoid, kernel: str
 ) -> None:
-    """Return `1 / (1 + exp(a f + b))` (Platt 1999) of the decision function `f = Σ wᵢ kᵢ + c`."""
-    weights = graph.constant("weights", -sigmoid.a_ * machine.weights[:, np.newaxis])
-    bias = graph.constant("bias", -sigmoid.a_ * machine.bias - sigmoid.b_)
+    """Add `1 / (1 + exp(−(a f + b)))` (Platt 1999) of the decision function `f = Σ wᵢ kᵢ + c`."""
+    weights = graph.constant("weights", sigmoid.slope * machine.weights[:, np.newaxis])
+    bias = graph.constant("bias", sigmoid.slope * machine.bias + sigmoid.offset)
     logits = graph.add("Gemm", [kernel, weights, bias], "logits")
     logit = graph.add("Squeeze", [logits, "axis_1"], "logit")
     graph.add("Sigmoid", [logit], "probability")

@@ -2,7 +2,7 @@
 
 `dvc plots` draws the same tables, and can lay several experiments over each other.
 
-    python -m pipeline.reports.run_plots FOLDER CV_RESULTS LEARNING_CURVE RANK_BY TABLES
+    python -m pipeline.reports.run_plots FOLDER CV_RESULTS LEARNING_CURVE SCORE COLUMN TABLES
 """
 
 import shutil
@@ -28,9 +28,11 @@ CURVES: dict[str, Callable[..., None]] = {
 }
 
 
-def draw_search(folder: Path, cv_results: Path, learning_curve: Path, rank_by: str) -> None:
+def draw_search(
+    folder: Path, cv_results: Path, learning_curve: Path, score: str, column: str
+) -> None:
     """Draw what is known when a search is done into `folder` as PNG."""
-    _save(folder / "search.png", _search, pd.read_csv(cv_results), f"{rank_by}_test_score")
+    _save(folder / "search.png", _search, pd.read_csv(cv_results), score, column)
     _save(folder / "learning_curve.png", _learning_curve, pd.read_csv(learning_curve))
 
 
@@ -75,16 +77,21 @@ def _subgroups(axes: "Axes", groups: pd.DataFrame) -> None:
     axes.set(title="Subgroups", xlabel="ROC AUC (none where a group lacks a class)")
 
 
-def _search(axes: "Axes", candidates: pd.DataFrame, score: str) -> None:
-    scores = candidates.pivot_table(index="param_C", columns="param_gamma", values=score)
+def _search(axes: "Axes", candidates: pd.DataFrame, score: str, column: str) -> None:
+    """Draw the candidates of the winner's class weight by C and gamma."""
+    best = candidates.iloc[0]
+    alike = candidates[candidates["param_class_weight"] == best["param_class_weight"]]
+    scores = alike.pivot_table(index="param_C", columns="param_gamma", values=column)
     _heat(axes, scores.to_numpy(), "{:.3f}" if scores.size <= 144 else "")
     axes.invert_yaxis()
     for set_ticks, values in ((axes.set_yticks, scores.index), (axes.set_xticks, scores.columns)):
         step = max(1, len(values) // 10)
         set_ticks(range(0, len(values), step), [_short(value) for value in values[::step]])
     axes.tick_params(axis="x", rotation=90)
-    _frame(axes, scores, candidates.iloc[0])
-    axes.set(title=f"Cross-validated ROC AUC ({score})", xlabel="gamma", ylabel="C")
+    _frame(axes, scores, best)
+    weight = f", class weight {best['param_class_weight']}" * (len(alike) < len(candidates))
+    title = f"{column.split('_')[0].capitalize()} {score.replace('_', ' ')}{weight}"
+    axes.set(title=title, xlabel="gamma", ylabel="C")
 
 
 def _learning_curve(axes: "Axes", curve: pd.DataFrame) -> None:
@@ -123,8 +130,10 @@ def _heat(axes: "Axes", values: npt.NDArray[Any], written: str) -> None:
             axes.text(column, row, text, ha="center", va="center", color=color, fontsize=size)
 
 
-def main(folder: str, cv_results: str, learning_curve: str, rank_by: str, tables: str) -> None:
-    draw_search(Path(folder), Path(cv_results), Path(learning_curve), rank_by)
+def main(
+    folder: str, cv_results: str, learning_curve: str, score: str, column: str, tables: str
+) -> None:
+    draw_search(Path(folder), Path(cv_results), Path(learning_curve), score, column)
     draw_evaluation(Path(folder), Path(tables))
 
 

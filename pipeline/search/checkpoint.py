@@ -8,7 +8,7 @@ import msgspec
 
 from pipeline.search.problem import Problem
 from pipeline.search.strategy import Runner
-from pipeline.search.units import Done, Unit, UnitScores
+from pipeline.search.units import ClassWeight, Done, Unit, UnitScores
 
 FORGOTTEN_S = 30 * 24 * 3600  # a search that nobody went on with for so long
 
@@ -19,18 +19,21 @@ class Line(msgspec.Struct, frozen=True):
     rows: int
     fold: int
     gamma: float
-    C: tuple[float, ...]
+    # Not `Penalty`: what msgspec would keep at that class could not be sent to a cluster.
+    penalties: tuple[tuple[float, ClassWeight], ...]
+    keep_decisions: bool
     scores: tuple[float, ...]
     fit_s: tuple[float, ...]
     score_s: tuple[float, ...]
+    decisions: tuple[bytes, ...]
 
     @property
     def unit(self) -> tuple[int, Unit]:
-        return self.rows, Unit(self.fold, self.gamma, self.C)
+        return self.rows, Unit.of((self.fold, self.gamma, self.penalties, self.keep_decisions))
 
     @property
     def found(self) -> UnitScores:
-        return UnitScores(self.scores, self.fit_s, self.score_s)
+        return UnitScores(self.scores, self.fit_s, self.score_s, self.decisions)
 
 
 class Checkpoint:
@@ -58,7 +61,7 @@ class Checkpoint:
                 # A line that a kill cut short must not swallow the next one.
                 file.write(b"\n")
                 for unit, found in run(problem, list(rows)):
-                    file.write(msgspec.json.encode(Line(rows[unit], *unit, *found)) + b"\n")
+                    file.write(msgspec.json.encode(Line(rows[unit], *unit.plain(), *found)) + b"\n")
                     yield unit, found
 
         return go_on

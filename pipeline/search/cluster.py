@@ -15,7 +15,7 @@ from typing import Any, Self
 import pipeline
 from pipeline.search.memory import Plan, make_plan
 from pipeline.search.problem import Fold, Prepared, Problem
-from pipeline.search.solve import solve_unit
+from pipeline.search.solve import Method, solve_unit
 from pipeline.search.units import Done, Unit, UnitScores
 
 CONNECT_S = 10
@@ -104,7 +104,7 @@ class Cluster:
             for fold in {unit.fold for unit in units}
         }
         return {
-            client.submit(call, solve, folds[unit.fold], tuple(unit), pure=False): unit
+            client.submit(call, solve, folds[unit.fold], unit.plain(), pure=False): unit
             for unit in units
         }
 
@@ -172,13 +172,13 @@ def _by_value(problem: Problem, plan: Plan) -> bytes:
     import cloudpickle
 
     X, y, transformer = problem.X, problem.y, problem.transformer
-    approximation = problem.approximation
+    method = Method(problem.approximation, problem.scoring)
 
     def prepare(fold: Fold) -> Prepared:
         return Problem(X, y, transformer, (fold,)).prepared(0)
 
     def solve(fold: Prepared, unit: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(solve_unit(fold, Unit(*unit), plan, approximation))
+        return tuple(solve_unit(fold, Unit.of(unit), plan, method))
 
     cloudpickle.register_pickle_by_value(pipeline)
     try:

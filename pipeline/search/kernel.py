@@ -7,6 +7,7 @@ for rows to be scored, lengths and products for rows to be trained on, and the e
 """
 
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,14 @@ def rbf(squared: Distances, gamma: float, buffers: Buffers) -> tuple[Array, Arra
     )
 
 
+def among_in_blocks(A: Array, gamma: float) -> Iterator[Array]:
+    """Yield the kernel among the rows of A, a block of rows at a time, with the bits of `rbf`."""
+    lengths = _vecdot(A, A)
+    for rows in _blocks(len(A), len(A)):
+        squared = _among_rows(A, lengths, rows, np.empty((len(A[rows]), len(A))))
+        yield _rbf(squared, gamma, squared)
+
+
 def _rbf(squared: Array, gamma: float, out: Array) -> Array:
     for rows in _blocks(len(squared), squared.shape[1]):
         np.multiply(squared[rows], -gamma, out=out[rows])
@@ -65,9 +74,14 @@ def _rbf(squared: Array, gamma: float, out: Array) -> Array:
 def _among(A: Array, squared: Array) -> Array:
     lengths = _vecdot(A, A)
     for rows in _blocks(len(A), len(A)):
-        # Not the subtraction in one step with the doubling: two roundings are libsvm's.
-        np.add(lengths[rows, np.newaxis], lengths, out=squared[rows])
-        squared[rows] -= 2 * _vecdot(A[rows, np.newaxis], A)
+        _among_rows(A, lengths, rows, squared[rows])
+    return squared
+
+
+def _among_rows(A: Array, lengths: Array, rows: slice, squared: Array) -> Array:
+    # Not the subtraction in one step with the doubling: two roundings are libsvm's.
+    np.add(lengths[rows, np.newaxis], lengths, out=squared)
+    squared -= 2 * _vecdot(A[rows, np.newaxis], A)
     return squared
 
 

@@ -26,9 +26,23 @@ class Machine(NamedTuple):
     kernel: dict[str, Any]
 
     @property
+    def support(self) -> npt.NDArray[np.int32]:
+        """Return the places of the support vectors among the rows."""
+        return np.asarray(self.parts[0])
+
+    @property
     def coefficients(self) -> Array:
         """Return `αᵢ yᵢ` of the support vectors, but for the sign."""
-        return np.asarray(self.parts[3])
+        return np.asarray(self.parts[3]).ravel()
+
+    def decision_on(self, K: Array, rows: int) -> Array:
+        """Return the decision function `[m]` for kernel rows `[m, n]` of the n `rows` fitted on.
+
+        Each row's value is the same to the bit however many are asked for at once.
+        """
+        weights = np.zeros(rows)
+        weights[self.support] = self.coefficients
+        return np.asarray(-(np.vecdot(K, weights) + self.parts[4][0]))
 
     def same_as(self, other: "Machine") -> bool:
         """True if another machine has the same weights, bit for bit, reached by the same steps."""
@@ -39,8 +53,16 @@ class Machine(NamedTuple):
         )
 
 
-def fit(K: Array, y: Array, C: float, *, cache_bytes: int, gamma: float | None = None) -> Machine:
-    """Fit a C-SVM; y is 0 or 1 as double `[n]`.
+def fit(
+    K: Array,
+    y: Array,
+    C: float,
+    *,
+    cache_bytes: int,
+    gamma: float | None = None,
+    weights: Array | None = None,
+) -> Machine:
+    """Fit a C-SVM; y is 0 or 1 as double `[n]`, `weights` multiply C for each class `[2]`.
 
     K is a precomputed kernel `[n, n]`, or with `gamma` the rows `[n, k]` to which libsvm applies
     its own RBF kernel. The cache of kernel columns changes the time, never the result.
@@ -49,8 +71,17 @@ def fit(K: Array, y: Array, C: float, *, cache_bytes: int, gamma: float | None =
     kernel = {"kernel": "precomputed"} if gamma is None else {"kernel": "rbf", "gamma": gamma}
     cache = max(1.0, cache_bytes / MEGABYTE)
     # In the order of libsvm.fit: support, vectors, n_support, dual coefficients, intercept, …
+    weighted = {} if weights is None else {"class_weight": weights}
     parts = _libsvm.fit(
-        K, y, svm_type=C_SVC, C=C, tol=TOLERANCE, shrinking=1, cache_size=cache, **kernel
+        K,
+        y,
+        svm_type=C_SVC,
+        C=C,
+        tol=TOLERANCE,
+        shrinking=1,
+        cache_size=cache,
+        **kernel,
+        **weighted,
     )
     return Machine(parts, kernel)
 

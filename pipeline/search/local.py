@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 from pipeline.search.kernel import Buffers, Distances, distances
 from pipeline.search.memory import Layout, Plan
 from pipeline.search.problem import Prepared, Problem
-from pipeline.search.solve import solve_unit
+from pipeline.search.solve import Method, solve_unit
 from pipeline.search.units import Done, Unit
 
 
@@ -24,12 +24,12 @@ def run(problem: Problem, plan: Plan, units: Sequence[Unit]) -> Iterator[Done]:
         wanted = sorted({unit.fold for unit in units})
         prepared = dict(parallel(delayed(_prepare)(problem, plan, fold) for fold in wanted))
 
+        method = Method(problem.approximation, problem.scoring)
         buffers = Buffers()
 
         def solve(unit: Unit) -> Done:
             fold, shared = prepared[unit.fold]
-            found = solve_unit(fold, unit, plan, problem.approximation, shared, buffers)
-            return unit, found
+            return unit, solve_unit(fold, unit, plan, method, shared, buffers)
 
         results = parallel(delayed(solve)(unit) for unit in units)
         try:

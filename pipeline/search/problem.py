@@ -1,8 +1,7 @@
 """A search problem: a table, its folds, and the fit of a candidate on one of them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +13,7 @@ from pipeline.search.memory import Shape
 Array = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
 Fold = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+Scoring = Literal["roc_auc", "average_precision"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Problem:
     transformer: Any
     folds: tuple[Fold, ...]
     approximation: Nystroem | None = None
+    scoring: Scoring = "roc_auc"
 
     @property
     def shape(self) -> Shape:
@@ -79,17 +80,20 @@ class Problem:
         training, test = self.folds[fold]
         fitted = clone(self.transformer).fit(self.X[training], self.y[training])
         A, B = (np.ascontiguousarray(fitted.transform(self.X[part])) for part in (training, test))
-        return Prepared(A, B, self.y[training].astype(np.float64), self.y[test])
+        y = self.y[training]
+        counts = np.maximum(np.bincount(y, minlength=2), 1)
+        balance = len(y) / (2 * counts)
+        return Prepared(A, B, y.astype(np.float64), self.y[test], balance)
 
 
 class Prepared(NamedTuple):
-    """A fold behind its transformer: A `[n, k]` is trained on, B `[m, k]` is scored."""
+    """A fold behind its transformer: A `[n, k]` is trained on, B `[m, k]` is scored.
+
+    `balance` are the weights of the classes that make both weigh alike `[2]`.
+    """
 
     A: Array
     B: Array
     y_training: Array
     y_test: Labels
-
-
-def folds_of(split: Sequence[Fold]) -> tuple[Fold, ...]:
-    return tuple((np.asarray(training), np.asarray(test)) for training, test in split)
+    balance: Array

@@ -1,93 +1,161 @@
-"""Solve one unit: all C of a gamma on a fold, on the one kernel that they share."""
+"""Solve one unit: all penalties of a gamma on a fold, on the one kernel that they share."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.kernel_approximation import Nystroem as KernelMap
 
-from pipeline.evaluation.metrics import roc_auc
+from pipeline.evaluation.metrics import average_precision, roc_auc
 from pipeline.search import libsvm, linear_svm
-from pipeline.search.kernel import Buffers, Distances, distances, rbf
+from pipeline.search.calibration import mean_and_scale
+from pipeline.search.kernel import Buffers, Distances, among_in_blocks, distances, rbf
 from pipeline.search.memory import Layout, Plan
-from pipeline.search.problem import Nystroem, Prepared
-from pipeline.search.units import Unit, UnitScores
+from pipeline.search.problem import Nystroem, Prepared, Scoring
+from pipeline.search.units import Penalty, Unit, UnitScores
 
 Array = npt.NDArray[np.float64]
-Decisions = Iterator[Array]
+
+SCORES: Mapping[Scoring, Callable[[npt.NDArray[np.int64], Array], float]] = {
+    "roc_auc": roc_auc,
+    "average_precision": average_precision,
+}
+
+
+class Method(NamedTuple):
+    """What is fitted, and how it is scored; without an approximation the exact SVM."""
+
+    approximation: Nystroem | None = None
+    scoring: Scoring = "roc_auc"
+
+
+class Fitted(NamedTuple):
+    """A fitted SVM: its decision values on the scored rows, and a call for those on its own."""
+
+    decisions: Array
+    on_training_rows: Callable[[], Array]
 
 
 def solve_unit(
     fold: Prepared,
     unit: Unit,
     plan: Plan,
-    approximation: Nystroem | None,
+    method: Method,
     shared: Distances | None = None,
     buffers: Buffers | None = None,
 ) -> UnitScores:
-    """Fit each C of a unit and score it on the fold's test rows, to the same bits in each layout.
+    """Fit each penalty of a unit and score it, to the same bits in each layout.
 
     `shared` are the fold's distances where they are kept; `buffers` is memory to work in.
     """
-    if approximation is not None:
-        decisions = _approximate(fold, unit, approximation)
+    if method.approximation is not None:
+        fits = _approximate(fold, unit, method.approximation)
     elif plan.layout is Layout.OWN:
-        decisions = _own_kernel(fold, unit, plan)
+        fits = _own_kernel(fold, unit, plan)
     else:
-        decisions = _shared_kernel(fold, unit, plan, shared, buffers or Buffers())
-    scores, fit_s, score_s = [], [], []
-    for _ in unit.C:
+        fits = _shared_kernel(fold, unit, plan, shared, buffers or Buffers())
+    scores, fit_s, score_s, kept = [], [], [], []
+    for _ in unit.penalties:
         start = perf_counter()
-        decided = next(decisions)
-        fitted = perf_counter()
-        scores.append(roc_auc(fold.y_test, decided))
-        fit_s.append(fitted - start)
-        score_s.append(perf_counter() - fitted)
-    return UnitScores(tuple(scores), tuple(fit_s), tuple(score_s))
+        fitted = next(fits)
+        done = perf_counter()
+        scores.append(SCORES[method.scoring](fold.y_test, fitted.decisions))
+        if unit.keep_decisions:
+            mean, scale = mean_and_scale(fitted.on_training_rows())
+            kept.append(((fitted.decisions - mean) / scale).tobytes())
+        fit_s.append(done - start)
+        score_s.append(perf_counter() - done)
+    return UnitScores(tuple(scores), tuple(fit_s), tuple(score_s), tuple(kept))
+
+
+def _weights(fold: Prepared, penalty: Penalty) -> Array | None:
+    return fold.balance if penalty.class_weight == "balanced" else None
 
 
 def _shared_kernel(
     fold: Prepared, unit: Unit, plan: Plan, shared: Distances | None, buffers: Buffers
-) -> Decisions:
+) -> Iterator[Fitted]:
     squared = shared or distances(fold.A, fold.B, buffers)
     K, K_test = rbf(squared, unit.gamma, buffers)
-    machines: list[tuple[float, libsvm.Machine]] = []
-    for C in unit.C:
-        if _is_unbounded(machines[-2:]):
-            machine = machines[-1][1]
+    before: list[tuple[Penalty, libsvm.Machine]] = []
+    for penalty in unit.penalties:
+        if before and before[-1][0].class_weight != penalty.class_weight:
+            before = []
+        if _is_unbounded(before, fold):
+            machine = before[-1][1]
         else:
-            machine = libsvm.fit(K, fold.y_training, C, cache_bytes=plan.cache_bytes)
-        yield libsvm.decision(machine, K_test)
-        machines = [*machines[-1:], (C, machine)]
+            machine = libsvm.fit(
+                K,
+                fold.y_training,
+                penalty.C,
+                cache_bytes=plan.cache_bytes,
+                weights=_weights(fold, penalty),
+            )
+        yield Fitted(libsvm.decision(machine, K_test), _on_kernel(machine, K))
+        before = [*before[-1:], (penalty, machine)]
 
 
-def _is_unbounded(machines: Sequence[tuple[float, libsvm.Machine]]) -> bool:
-    """True if C no longer affects the solver's steps.
+def _on_kernel(machine: libsvm.Machine, K: Array) -> Callable[[], Array]:
+    return lambda: machine.decision_on(K, len(K))
 
-    C is only met as a bound of the coefficients. Where two C led the same way, step for step and
-    bit for bit, to coefficients below both, neither was met, and no larger one will be.
+
+def _is_unbounded(before: list[tuple[Penalty, libsvm.Machine]], fold: Prepared) -> bool:
+    """True if C no longer affects the solver's steps, of two machines with rising C.
+
+    C times the weight of its class is only met as a bound of a coefficient. Where two C led the
+    same way, step for step and bit for bit, to coefficients below both, neither was met, and no
+    larger one will be.
     """
-    if len(machines) < 2:
+    if len(before) < 2:
         return False
-    (lower, first), (_, second) = machines
-    return second.same_as(first) and float(np.abs(second.coefficients).max()) < lower
+    (lower, first), (_, second) = before
+    if not second.same_as(first):
+        return False
+    weights = _weights(fold, lower)
+    classes = fold.y_training[second.support].astype(np.int64)
+    bounds = lower.C if weights is None else lower.C * weights[classes]
+    return bool(np.all(np.abs(second.coefficients) < bounds))
 
 
-def _own_kernel(fold: Prepared, unit: Unit, plan: Plan) -> Decisions:
-    for C in unit.C:
+def _own_kernel(fold: Prepared, unit: Unit, plan: Plan) -> Iterator[Fitted]:
+    for penalty in unit.penalties:
         machine = libsvm.fit(
-            fold.A, fold.y_training, C, cache_bytes=plan.cache_bytes, gamma=unit.gamma
+            fold.A,
+            fold.y_training,
+            penalty.C,
+            cache_bytes=plan.cache_bytes,
+            gamma=unit.gamma,
+            weights=_weights(fold, penalty),
         )
-        yield libsvm.decision(machine, fold.B)
+        yield Fitted(libsvm.decision(machine, fold.B), _in_blocks(machine, fold.A, unit.gamma))
 
 
-def _approximate(fold: Prepared, unit: Unit, approximation: Nystroem) -> Decisions:
+def _in_blocks(machine: libsvm.Machine, A: Array, gamma: float) -> Callable[[], Array]:
+    return lambda: np.concatenate(
+        [machine.decision_on(K, len(A)) for K in among_in_blocks(A, gamma)]
+    )
+
+
+def _approximate(fold: Prepared, unit: Unit, approximation: Nystroem) -> Iterator[Fitted]:
     mapping = KernelMap(
         gamma=unit.gamma,
         n_components=min(approximation.components, len(fold.A)),
         random_state=approximation.seed,
     ).fit(fold.A)
     Z, Z_test = (linear_svm.with_ones(mapping.transform(rows)) for rows in (fold.A, fold.B))
-    for w in linear_svm.path(Z, 2 * fold.y_training - 1, unit.C):
-        yield Z_test @ w
+    for w in linear_svm.path(Z, 2 * fold.y_training - 1, _row_penalties(fold, unit)):
+        yield Fitted(Z_test @ w, _on_map(Z, w))
+
+
+def _on_map(Z: Array, w: Array) -> Callable[[], Array]:
+    return lambda: np.asarray(Z @ w)
+
+
+def _row_penalties(fold: Prepared, unit: Unit) -> Iterator[Array]:
+    """Yield each row's penalty `[n]`: C times the weight of its class."""
+    classes = fold.y_training.astype(np.int64)
+    for penalty in unit.penalties:
+        weights = _weights(fold, penalty)
+        yield penalty.C * (np.ones(len(classes)) if weights is None else weights[classes])

@@ -9,7 +9,9 @@ import numpy as np
 
 from pipeline.search.grid import statistics
 from pipeline.search.problem import Problem
-from pipeline.search.units import Candidate, Done, Unit, to_units
+from pipeline.search.units import Candidate, Done, Unit, UnitScores, to_units
+
+RankBy = Literal["median", "mean"]
 
 FEWEST_PER_SPLIT = 2  # rows of each class, scikit-learn's rule for the first iteration
 
@@ -19,7 +21,8 @@ Runner = Callable[[Problem, Sequence[Unit]], Iterator[Done]]
 class Result(NamedTuple):
     """A candidate's scores on the folds, with the seconds that fitting and scoring took in all.
 
-    `extra` says of halving in which iteration, and on how many rows it was scored.
+    `extra` says of halving in which iteration, and on how many rows it was scored. `decisions` are,
+    of a finalist, the standardised decision values of each fold's scored rows.
     """
 
     candidate: Candidate
@@ -27,6 +30,14 @@ class Result(NamedTuple):
     fit_s: float
     score_s: float
     extra: dict[str, int]
+    decisions: tuple[bytes, ...] = ()
+
+    def score(self, rank_by: RankBy) -> float:
+        """Return the mean or median of the scores.
+
+        Rounded, since sums in another order differ in the last bits, which must not decide.
+        """
+        return round(statistics(self.scores)[f"{rank_by}_test_score"], 12)
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,23 @@ def exhaustive(
         watch.settled(result)
 
     return _score(problem, candidates, run, both, {})
+
+
+def cross_validated(
+    problem: Problem,
+    finalists: Sequence[Result],
+    run: Runner,
+    scored: Callable[[Result], object],
+) -> list[Result]:
+    """Score finalists on the folds of `problem`, and keep their decision values.
+
+    After halving it is one more iteration, on all rows.
+    """
+    extra = finalists[0].extra
+    if extra:
+        extra = {"iter": extra["iter"] + 1, "n_resources": len(problem.y)}
+    candidates = [result.candidate for result in finalists]
+    return _score(problem, candidates, run, scored, extra, keep_decisions=True)
 
 
 class Iteration(NamedTuple):
@@ -95,7 +123,7 @@ def halving(
     run: Runner,
     watch: Callbacks,
     how: Halving,
-    rank_by: Literal["median", "mean"],
+    rank_by: RankBy,
 ) -> list[Result]:
     """Score all candidates on few rows, the best of them on more, until few are left.
 
@@ -108,18 +136,13 @@ def halving(
         extra = {"iter": iteration.number, "n_resources": iteration.rows}
         results = _score(iteration.problem, remaining, run, watch.scored, extra)
         found |= {result.candidate: result for result in results}
-        results.sort(key=lambda result: _rank(result, rank_by))
+        results.sort(key=lambda result: (-result.score(rank_by), *result.candidate.simplicity))
         last = iteration is iterations[-1]
         kept = 0 if last else ceil(len(results) / how.factor)
         for result in results[kept:]:
             watch.settled(result)
         remaining = [result.candidate for result in results[:kept]]
     return [found[candidate] for candidate in candidates]
-
-
-def _rank(result: Result, rank_by: Literal["median", "mean"]) -> tuple[float, float, float]:
-    score = statistics(result.scores)[f"{rank_by}_test_score"]
-    return (-round(score, 12), result.candidate.C, result.candidate.gamma)
 
 
 def _whole_log(value: int, base: int) -> int:
@@ -132,8 +155,22 @@ class _Collected:
     """A candidate's scores so far, fold by fold."""
 
     scores: dict[int, float] = field(default_factory=dict)
+    decisions: dict[int, bytes] = field(default_factory=dict)
     fit_s: float = 0.0
     score_s: float = 0.0
+
+    def add(self, fold: int, found: UnitScores, place: int) -> None:
+        """Take what a unit found for its penalty at that place."""
+        self.scores[fold] = found.scores[place]
+        self.fit_s += found.fit_s[place]
+        self.score_s += found.score_s[place]
+        if found.decisions:
+            self.decisions[fold] = found.decisions[place]
+
+    def result(self, candidate: Candidate, folds: Sequence[int], extra: dict[str, int]) -> Result:
+        scores = tuple(self.scores[fold] for fold in folds)
+        decisions = tuple(self.decisions[fold] for fold in folds if self.decisions)
+        return Result(candidate, scores, self.fit_s, self.score_s, extra, decisions)
 
 
 def _score(
@@ -142,23 +179,22 @@ def _score(
     run: Runner,
     scored: Callable[[Result], object],
     extra: dict[str, int],
+    *,
+    keep_decisions: bool = False,
 ) -> list[Result]:
     """Run the units of the candidates; yield and report each result when its last fold is in."""
     folds = range(len(problem.folds))
     collected = {candidate: _Collected() for candidate in candidates}
     results: dict[Candidate, Result] = {}
-    for unit, found in run(problem, to_units(candidates, len(folds), problem.hardest_gamma())):
-        for C, score, fit_s, score_s in zip(unit.C, *found, strict=True):
-            candidate = Candidate(C, unit.gamma)
+    units = to_units(candidates, len(folds), problem.hardest_gamma(), keep_decisions=keep_decisions)
+    for unit, found in run(problem, units):
+        for place, penalty in enumerate(unit.penalties):
+            candidate = Candidate(penalty.C, unit.gamma, penalty.class_weight)
             so_far = collected[candidate]
-            so_far.scores[unit.fold] = score
-            so_far.fit_s += fit_s
-            so_far.score_s += score_s
+            so_far.add(unit.fold, found, place)
             if len(so_far.scores) == len(folds):
-                scores = tuple(so_far.scores[fold] for fold in folds)
-                result = Result(candidate, scores, so_far.fit_s, so_far.score_s, extra)
-                results[candidate] = result
-                scored(result)
+                results[candidate] = so_far.result(candidate, folds, extra)
+                scored(results[candidate])
     return [results[candidate] for candidate in candidates]
 
 

@@ -34,24 +34,30 @@ if TYPE_CHECKING:
 
     from pipeline.search.checkpoint import Checkpoint
     from pipeline.search.strategy import Result
+    from pipeline.search.units import Candidate
     from pipeline.training.refit import Refit
-    from pipeline.training.tuning import Search
+    from pipeline.training.tuning import Outcome, Search
 
 CHECKPOINTS = Path(".dvc/tmp/search")
+SCORE_NAMES = {"roc_auc": "ROC AUC", "average_precision": "average precision"}
 LOG_LINES: dict[str, Any] = {  # of tqdm, without a terminal
     "mininterval": 10,
     "delay": 10,
-    "bar_format": "{desc}: {n_fmt} of {total_fmt} candidates{postfix}, {remaining} left\n",
+    "bar_format": "{desc}: {n_fmt} of {total_fmt} fits{postfix}, {remaining} left\n",
 }
 
 
-def summary(winner: "pd.Series[Any]", **more: float) -> dict[str, float]:
+def summary(
+    winner: "Candidate", row: "pd.Series[Any]", score: str, **more: float
+) -> dict[str, float | str]:
     """Return the winner's parameters and cross-validated scores, as `dvc metrics` shows them."""
     scores = {
-        f"cv_roc_auc_{statistic}": float(winner[f"{statistic}_test_score"])
+        f"cv_{score}_{statistic}": float(row[f"{statistic}_test_score"])
         for statistic in ("median", "mean", "std")
     }
-    return {"C": float(winner["param_C"]), "gamma": float(winner["param_gamma"]), **scores, **more}
+    if "log_loss" in row:
+        scores["cv_log_loss"] = float(row["log_loss"])
+    return {**winner._asdict(), **scores, **more}
 
 
 @dataclass(frozen=True)
@@ -77,29 +83,50 @@ def run(
     table = _training_table(training, contract, settings.folds)
     search = tuning.Search.of(table, settings, params.seed)
     checkpoint = Checkpoint(project_root() / CHECKPOINTS, search.key)
-    report.begin(params.name, search.key, _tracked(params), len(search.candidates))
-    candidates = search.table(_search(search, checkpoint, report))
-    best = candidates.iloc[0]
-    curve = winners_learning_curve(search, table, best)
-    write_whole(written.cv_results, candidates.to_csv(index=False).encode())
+    report.begin(
+        params.name,
+        search.key,
+        _tracked(params),
+        len(search.candidates),
+        search.selection,
+    )
+    outcome = _search(search, checkpoint, report)
+    curve = winners_learning_curve(search, table, outcome.winner)
+    write_whole(written.cv_results, outcome.table.to_csv(index=False).encode())
     write_whole(written.learning_curve, curve.to_csv(index=False).encode())
     report.finish(written.cv_results, written.learning_curve)
     print("grid search: fitting the winner on all rows, with calibration", file=sys.stderr)
-    refit = fit_again(search, table, best)
+    refit = fit_again(search, table, outcome)
     figures = summary(
-        best,
+        outcome.winner,
+        outcome.table.iloc[0],
+        search.selection.score,
         threshold=refit.threshold,
-        out_of_fold_roc_auc=roc_auc(table.y, refit.out_of_fold),
+        out_of_fold_roc_auc=roc_auc(refit.y, refit.out_of_fold),
         onnx_difference=_write_model(table, refit, written.model),
     )
     write_whole(written.winner, json_text(figures).encode())
     # Only now: what was searched is kept until all that follows from it is there.
     checkpoint.remove()
-    print(
-        f"best of {len(candidates)}: C {figures['C']:g}, gamma {figures['gamma']:g}, "
-        f"{settings.rank_by} ROC AUC {best[f'{settings.rank_by}_test_score']:.4f} "
-        f"over {settings.folds} folds; threshold {refit.threshold:.4f} ({settings.threshold})"
+    print(f"{told(search, outcome)}; threshold {refit.threshold:.4f} ({settings.threshold})")
+
+
+def told(search: "Search", outcome: "Outcome") -> str:
+    """Say which candidate won, by what, and among how many that score alike."""
+    how, winner, first = search.selection, outcome.winner, outcome.table.iloc[0]
+    score = f"{how.rank_by} {SCORE_NAMES[how.score]} {first[f'{how.rank_by}_test_score']:.4f}"
+    weighted = ", balanced class weights" * (winner.class_weight == "balanced")
+    repeats = f"{search.repeats} repeats of " * (search.repeats > 1)
+    text = (
+        f"best of {len(outcome.table)}: C {winner.C:g}, gamma {winner.gamma:g}{weighted}, {score} "
+        f"over {repeats}{search.settings.folds} folds"
     )
+    if "log_loss" in first:
+        alike = int(outcome.table["log_loss"].notna().sum())
+        text += (
+            f", log loss {first['log_loss']:.4f}, the lowest of {alike} within one standard error"
+        )
+    return text
 
 
 def _write_model(table: Table, refit: "Refit", folder: Path) -> float:
@@ -118,44 +145,45 @@ def _write_model(table: Table, refit: "Refit", folder: Path) -> float:
     return difference
 
 
-def _search(search: "Search", checkpoint: "Checkpoint", report: SearchReport) -> "list[Result]":
+def _search(search: "Search", checkpoint: "Checkpoint", report: SearchReport) -> "Outcome":
     """Run the search; each candidate goes to the progress bar and to the tracking."""
     from pipeline.search.strategy import Callbacks
     from pipeline.training.tuning import run_search
 
-    score = f"{search.settings.rank_by} ROC AUC"
-    with progress_bar(search.evaluations, score) as count:
+    how = search.selection
+    with progress_bar(search.fits, f"{how.rank_by} {SCORE_NAMES[how.score]}") as count:
 
         def scored(result: "Result") -> None:
-            rows = result.extra.get("n_resources", 0)
-            count(*result.candidate, search.score_of(result), rows)
+            count(result, result.score(how.rank_by))
 
         def settled(result: "Result") -> None:
             report.candidate(
-                *result.candidate, result.scores, result.fit_s, result.score_s, result.extra
+                result.candidate, result.scores, result.fit_s, result.score_s, result.extra
             )
 
         return run_search(search, checkpoint, Callbacks(scored, settled))
 
 
 @contextmanager
-def progress_bar(total: int, score: str) -> Iterator[Callable[[float, float, float, int], None]]:
-    """Count candidates on stderr, with the best so far: a bar, or a line now and then in a log.
+def progress_bar(total: int, score: str) -> "Iterator[Callable[[Result, float], None]]":
+    """Count fits on stderr, with the best so far: a bar, or a line now and then in a log.
 
-    Gives what is called with C, gamma, the score and the rows it was found on. A score on more
-    rows replaces one on fewer, however good.
+    Gives what is called with a result and its score. A score on more rows or folds replaces one on
+    fewer, however good.
     """
-    best = (0, -np.inf)  # rows and score
+    best = (0, 0, -np.inf)  # rows, folds and score
     in_log = {} if sys.stderr.isatty() else LOG_LINES
-    with tqdm(total=total, desc="grid search", unit="candidate", **in_log) as bar:
+    with tqdm(total=total, desc="grid search", unit="fit", **in_log) as bar:
 
-        def count(C: float, gamma: float, value: float, rows: int) -> None:
+        def count(result: "Result", value: float) -> None:
             nonlocal best
-            if (rows, value) > best:
-                best = (rows, value)
+            place = (result.extra.get("n_resources", 0), len(result.scores), value)
+            if place > best:
+                best = place
+                C, gamma, _ = result.candidate
                 text = f"best {score} {value:.4f} (C {C:.4g}, gamma {gamma:.4g})"
                 bar.set_postfix_str(text, refresh=False)
-            bar.update()
+            bar.update(len(result.scores))
 
         yield count
 
@@ -169,7 +197,7 @@ def _tracked(params: Params) -> dict[str, str]:
 def _training_table(training: Path, contract: Path, n_folds: int) -> Table:
     table = read_split(training, msgspec.json.decode(contract.read_bytes(), type=Contract))
     fewest = int(np.bincount(table.y, minlength=2).min())
-    # What a fold leaves for training is split once more, for the calibration.
+    # With fewer, the score of a fold hangs on a single row of the class.
     needed = n_folds + 2
     if fewest < needed:
         raise PipelineError(

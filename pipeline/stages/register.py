@@ -21,7 +21,7 @@ from pipeline.data.table import read_split
 from pipeline.lineage.dvc_lock import Lock
 from pipeline.lineage.git import git_commit
 from pipeline.options import path_option
-from pipeline.params import Params, flatten
+from pipeline.params import Params, Selection, flatten
 from pipeline.params_file import load
 from pipeline.promotion.automatic import Placed, place
 from pipeline.promotion.challenger import Challenger, Tested
@@ -30,6 +30,7 @@ from pipeline.registry.receipts import read_key
 from pipeline.registry.stages import show_on_results
 from pipeline.reports import run_plots
 from pipeline.reports.card_publisher import attach_card
+from pipeline.search.units import Candidate
 from pipeline.tracking.experiment import run_name
 from pipeline.tracking.result_runs import (
     FINGERPRINT_TAG,
@@ -66,15 +67,15 @@ class Result:
 def run_record(
     params: Params, result: Result, lock: Lock, scorer: Scorer, metrics: Mapping[str, float]
 ) -> RunRecord:
-    winner = _read_json(result.winner)
+    winner = _read_winner(result.winner)
     fingerprint = lock.fingerprint()
     commit, changed = git_commit()
-    cv_metrics = {key: value for key, value in winner.items() if key not in ("C", "gamma")}
+    cv_metrics = {k: float(v) for k, v in winner.items() if k not in Candidate._fields}
     names = [*scorer.contract.names, scorer.contract.target]
     return RunRecord(
         fingerprint=fingerprint,
         name=run_name() or f"repro {fingerprint[:8]}",
-        params={**flatten(params), "C": str(winner["C"]), "gamma": str(winner["gamma"])},
+        params={**flatten(params), **{name: str(winner[name]) for name in Candidate._fields}},
         metrics={**cv_metrics, **{f"test_{key}": value for key, value in metrics.items()}},
         tags={
             DIGEST_TAG: scorer.digest,
@@ -88,13 +89,18 @@ def run_record(
         ],
         candidates=pd.read_csv(result.cv_results),
         candidates_digest=sha256(result.cv_results.read_bytes()).hexdigest(),
+        score=params.grid_search.selection.score,
+        n_folds=params.grid_search.folds,
         learning_curve=pd.read_csv(result.learning_curve),
     )
 
 
-def write_artifacts(folder: Path, result: Result, rank_by: str, sources: Sequence[Path]) -> None:
+def write_artifacts(
+    folder: Path, result: Result, selection: Selection, sources: Sequence[Path]
+) -> None:
     # In a process of its own, since a second of drawing would hold up the logging meanwhile.
-    searched = [str(result.cv_results), str(result.learning_curve), rank_by]
+    column = f"{selection.rank_by}_test_score"
+    searched = [str(result.cv_results), str(result.learning_curve), selection.score, column]
     drawing = [sys.executable, "-m", run_plots.__name__, str(folder / "plots"), *searched]
     subprocess.run([*drawing, str(result.plots)], check=True)
     written = (result.metrics, result.winner, result.cv_results, result.learning_curve)
@@ -108,7 +114,7 @@ def run(params_file: Path, result: Result, lock_file: Path) -> None:
     lock = Lock.read(lock_file, PRODUCING_STAGES)
     result.check_unchanged(lock)
     scorer = Scorer.load(result.model)
-    metrics = _read_json(result.metrics)
+    metrics = _read_metrics(result.metrics)
     test = read_split(result.test, scorer.contract)
     record = run_record(params, result, lock, scorer, metrics)
     tags = {**record.tags, FINGERPRINT_TAG: record.fingerprint}
@@ -120,19 +126,19 @@ def run(params_file: Path, result: Result, lock_file: Path) -> None:
             tracking,
             record,
             lambda folder: write_artifacts(
-                folder, result, params.grid_search.rank_by, [params_file, lock_file]
+                folder, result, params.grid_search.selection, [params_file, lock_file]
             ),
         )
         version, new_version = versions.ensure_version(
             tracking, params.name, candidate, run_id, tags
         )
         tested = Tested(scorer, test, lock.md5(result.test), metrics)
-        onnx_difference = _read_json(result.winner)["onnx_difference"]
+        onnx_difference = float(_read_winner(result.winner)["onnx_difference"])
         challenger = Challenger.of(tracking, params, version, tested, onnx_difference)
         placed = place(challenger, promote=params.register.auto_promote)
         attach_card(tracking, params.name, version, params.card, scorer.contract)
         show_on_results(tracking, params.name)
-        update_views(tracking, search_of(tracking, run_id), params.grid_search.rank_by)
+        update_views(tracking, search_of(tracking, run_id), params.grid_search.selection)
         compared_at, _ = addresses(tracking)
     print(f"run {run_id} is {'new' if new_run else 'there already'}, at {tracking.shown_uri}")
     print(report(params, metrics, version, new_version, placed))
@@ -159,8 +165,13 @@ def report(
     )
 
 
-def _read_json(path: Path) -> dict[str, float]:
+def _read_metrics(path: Path) -> dict[str, float]:
     return msgspec.json.decode(path.read_bytes(), type=dict[str, float])
+
+
+def _read_winner(path: Path) -> dict[str, float | str]:
+    """Read the winner's parameters, of which one is a word, and its figures."""
+    return msgspec.json.decode(path.read_bytes(), type=dict[str, float | str])
 
 
 @click.command(help=__doc__)

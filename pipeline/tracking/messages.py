@@ -6,6 +6,9 @@ from uuid import uuid4
 
 import msgspec
 
+from pipeline.params import Selection
+from pipeline.search.units import Candidate
+
 
 class Begin(msgspec.Struct, frozen=True, tag="begin"):
     """A search starts: of which experiment, by which key, with which settings and candidates."""
@@ -15,13 +18,13 @@ class Begin(msgspec.Struct, frozen=True, tag="begin"):
     process: str
     params: dict[str, str]
     total: int
+    selection: Selection
 
 
 class Scored(msgspec.Struct, frozen=True, tag="candidate"):
     """A candidate is scored on its folds; `extra` says of halving where it got to."""
 
-    C: float
-    gamma: float
+    candidate: Candidate
     scores: tuple[float, ...]
     fit_s: float
     score_s: float

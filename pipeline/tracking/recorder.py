@@ -41,12 +41,13 @@ from pipeline.tracking.result_runs import (
     DESCRIPTION_TAG,
     FAILED_STAGE_TAG,
     SEARCH,
-    WINNERS_METRICS,
     learning_curve_series,
+    winners_metrics,
 )
 from pipeline.tracking.store import open_tracking, warm_up
 from pipeline.tracking.views import show_search
 
+FOLDS = "grid_search.folds"  # among the settings of a search
 KEY_TAG = "search.key"  # what the search's scores are a function of
 TOTAL_TAG = "search.candidates"
 BATCH = 50  # candidates that are logged under one hold of the lock
@@ -83,11 +84,12 @@ class Live:
     def add(self, message: Scored | Finish) -> None:
         """Take what is to be logged; ranks are known from the finish on."""
         if isinstance(message, Scored):
-            self._pending.append(_record(message))
+            self._pending.append(_record(message, self._begin.selection.score))
             return
         self._finish = message
-        table = pd.read_csv(message.cv_results)
-        self._ranked = {record.name: record for record in from_results(table)}
+        table, n_folds = pd.read_csv(message.cv_results), int(self._begin.params[FOLDS])
+        ranked = from_results(table, self._begin.selection.score, n_folds)
+        self._ranked = {record.name: record for record in ranked}
 
     def work(self) -> bool:
         """Log a batch of candidates, or what is left when they are all there.
@@ -155,7 +157,7 @@ class Live:
             tracking.client.delete_tag(run_id, name)
         new = {k: v for k, v in begin.params.items() if k not in run.data.params}
         tracking.log(run_id, params=new, tags=tags)
-        show_search(tracking, run_id, begin.params.get("grid_search.rank_by", "median"))
+        show_search(tracking, run_id, begin.selection)
         self._run_id = run_id
 
     def _let_go(self) -> None:
@@ -177,7 +179,7 @@ class Live:
         tracking.log(
             self._run_id,
             params=winner.params,
-            metrics={k: v for k, v in winner.metrics.items() if k in WINNERS_METRICS},
+            metrics=winners_metrics(winner, self._begin.selection.score),
             series=learning_curve_series(curve),
             tags={CANDIDATES_TAG: sha256(Path(finish.cv_results).read_bytes()).hexdigest()},
         )
@@ -213,13 +215,14 @@ def _leftover(tracking: Tracking, key: str) -> Run | None:
     return found
 
 
-def _record(message: Scored) -> NestedRun:
+def _record(message: Scored, score: str) -> NestedRun:
     scores = {fold_column(fold): score for fold, score in enumerate(message.scores)}
-    named = {metric_name(k): v for k, v in {**scores, **statistics(message.scores)}.items()}
+    figures = {**scores, **statistics(message.scores)}
+    named = {metric_name(name, score): value for name, value in figures.items()}
     times = {"fit_time": message.fit_s, "score_time": message.score_s}
     taken_ms = int((message.fit_s + message.score_s) * 1000)
     started = int(time.time() * 1000) - taken_ms
-    return NestedRun(message.C, message.gamma, {**named, **times, **message.extra}, started)
+    return NestedRun(message.candidate, {**named, **times, **message.extra}, started)
 
 
 def run(messages: Messages) -> None:

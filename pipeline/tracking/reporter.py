@@ -17,6 +17,8 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from pipeline.params import Selection
+from pipeline.search.units import Candidate
 from pipeline.tracking.messages import Begin, End, Finish, Message, Scored, process_id
 
 # Without garbage collection, which would go through all that the imports make.
@@ -31,12 +33,18 @@ PATIENCE_TO_BREAK_OFF_S = 60.0
 class SearchReport(Protocol):
     """Receives the progress of a search."""
 
-    def begin(self, experiment: str, key: str, params: Mapping[str, str], total: int) -> None: ...
+    def begin(
+        self,
+        experiment: str,
+        key: str,
+        params: Mapping[str, str],
+        total: int,
+        selection: Selection,
+    ) -> None: ...
 
     def candidate(
         self,
-        C: float,
-        gamma: float,
+        candidate: Candidate,
         scores: Sequence[float],
         fit_s: float,
         score_s: float,
@@ -78,20 +86,26 @@ class LiveReport:
             self._give_up(f"its process cannot be started ({error})")
             return None
 
-    def begin(self, experiment: str, key: str, params: Mapping[str, str], total: int) -> None:
+    def begin(
+        self,
+        experiment: str,
+        key: str,
+        params: Mapping[str, str],
+        total: int,
+        selection: Selection,
+    ) -> None:
         self._total = total
-        self._messages.put(Begin(experiment, key, process_id(), dict(params), total))
+        self._messages.put(Begin(experiment, key, process_id(), dict(params), total, selection))
 
     def candidate(
         self,
-        C: float,
-        gamma: float,
+        candidate: Candidate,
         scores: Sequence[float],
         fit_s: float,
         score_s: float,
         extra: Mapping[str, int],
     ) -> None:
-        self._messages.put(Scored(C, gamma, tuple(scores), fit_s, score_s, dict(extra)))
+        self._messages.put(Scored(candidate, tuple(scores), fit_s, score_s, dict(extra)))
 
     def finish(self, cv_results: Path, learning_curve: Path) -> None:
         self._messages.put(Finish(str(cv_results.resolve()), str(learning_curve.resolve())))

@@ -20,7 +20,7 @@ from pipeline.tracking.experiment import (
     shortened,
 )
 from pipeline.tracking.locks import WORKSPACE_TAG, Ownership, workspace
-from pipeline.tracking.nested_runs import complete, from_results, log_candidates
+from pipeline.tracking.nested_runs import NestedRun, complete, from_results, log_candidates
 from pipeline.tracking.store import open_tracking
 
 RESULT, SEARCH, FAILURE = "result", "search", "failure"
@@ -31,9 +31,6 @@ SEARCH_RUN_TAG = "search.run_id"
 RESULT_RUN_TAG = "result.run_id"  # of a search: the newest result of it
 FAILED_STAGE_TAG = "failed.stage"
 DESCRIPTION_TAG = "mlflow.note.content"
-
-# A search has those of its winner, and so have the candidates: they make one picture.
-WINNERS_METRICS = {f"cv_roc_auc_{statistic}" for statistic in ("median", "mean", "std")}
 
 WriteArtifacts = Callable[[Path], None]
 
@@ -51,7 +48,10 @@ class DatasetRecord:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """All that a finished run shows. `candidates` are rows of `cv_results.csv`."""
+    """All that a finished run shows.
+
+    `candidates` are rows of `cv_results.csv`, scored by `score` on so many folds.
+    """
 
     fingerprint: str
     name: str
@@ -61,7 +61,12 @@ class RunRecord:
     datasets: Sequence[DatasetRecord]
     candidates: pd.DataFrame
     candidates_digest: str
+    score: str
+    n_folds: int
     learning_curve: pd.DataFrame
+
+    def nested_runs(self) -> list[NestedRun]:
+        return from_results(self.candidates, self.score, self.n_folds)
 
 
 def ensure_run(
@@ -126,6 +131,15 @@ def learning_curve_series(curve: pd.DataFrame) -> dict[str, dict[int, float]]:
     }
 
 
+def winners_metrics(winner: NestedRun, score: str) -> dict[str, float]:
+    """Return the figures that a search has of its winner.
+
+    The candidates have them, too: they make one picture.
+    """
+    names = [*(f"cv_{score}_{statistic}" for statistic in ("median", "mean", "std")), "cv_log_loss"]
+    return {name: winner.metrics[name] for name in names if name in winner.metrics}
+
+
 def _end_abandoned(tracking: Tracking) -> None:
     """End the searches of this workspace that no process tracks, and delete its unfinished results.
 
@@ -178,7 +192,7 @@ def _link_search(tracking: Tracking, result: Run, record: RunRecord) -> None:
     own = [run for run in searches if run.data.tags.get(KIND_TAG) == SEARCH]
     # The oldest of several, which others name already.
     search = (own or searches)[-1] if searches else _log_search(tracking, record)
-    candidates = from_results(record.candidates)
+    candidates = record.nested_runs()
     complete(tracking, search.info.run_id, candidates)
     if search.data.tags.get(KIND_TAG) == SEARCH:
         note = f"{len(candidates)} candidates; the result is {_link(result)}."
@@ -196,7 +210,7 @@ def search_of(tracking: Tracking, run_id: str) -> str:
 
 def _log_search(tracking: Tracking, record: RunRecord) -> Run:
     """Log a search whose results came from DVC's cache."""
-    candidates = from_results(record.candidates)
+    candidates = record.nested_runs()
     settings = {
         k: v for k, v in record.params.items() if k.split(".")[0] in ("seed", "grid_search")
     }
@@ -207,7 +221,7 @@ def _log_search(tracking: Tracking, record: RunRecord) -> Run:
     tracking.log(
         run_id,
         params={**settings, **candidates[0].params},
-        metrics={k: v for k, v in record.metrics.items() if k in WINNERS_METRICS},
+        metrics=winners_metrics(candidates[0], record.score),
         series=learning_curve_series(record.learning_curve),
         tags={CANDIDATES_TAG: record.candidates_digest},
     )

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from pipeline.errors import PipelineError
+from pipeline.params import Selection
 from pipeline.params_file import load
 from pipeline.tracking.experiment import KIND_TAG, PARENT_TAG, Tracking
 from pipeline.tracking.result_runs import RESULT
@@ -33,16 +34,16 @@ SEARCHES_NOTE = (
     "and the ledger of stages. A search's note links to its result."
 )
 LOCAL_UI = "http://127.0.0.1:5000"  # of `make ui`
-RESULT_PARAMS = ("C", "gamma", "grid_search.grid_size")
+RESULT_PARAMS = ("C", "gamma", "class_weight", "grid_search.grid_size")
 RESULT_METRICS = (
     *("test_roc_auc", "test_brier", "test_recall", "test_precision"),
-    *("cv_roc_auc_median", "cv_roc_auc_std"),
+    *("cv_roc_auc_mean", "cv_roc_auc_std", "cv_log_loss"),
 )
 FIRST_CHARTS = ("test_roc_auc", "test_brier")
-CANDIDATE_PARAMS = ("C", "gamma")
+CANDIDATE_PARAMS = ("C", "gamma", "class_weight")
 
 
-def update_views(tracking: Tracking, search_id: str, rank_by: str) -> None:
+def update_views(tracking: Tracking, search_id: str, selection: Selection) -> None:
     """Write both views and the experiments' descriptions."""
     tag = tracking.client.set_experiment_tag
     for experiment_id, text in (
@@ -53,12 +54,13 @@ def update_views(tracking: Tracking, search_id: str, rank_by: str) -> None:
         if NOTE_TAG not in tracking.client.get_experiment(experiment_id).tags:
             tag(experiment_id, NOTE_TAG, text)
     tag(tracking.experiment_id, f"{VIEW_TAG}{RESULTS_VIEW}", json.dumps(results_view()))
-    show_search(tracking, search_id, rank_by)
+    show_search(tracking, search_id, selection)
 
 
-def show_search(tracking: Tracking, search_id: str, rank_by: str) -> None:
+def show_search(tracking: Tracking, search_id: str, selection: Selection) -> None:
     """Let the view of candidates show those of this search, which may still run."""
-    view = json.dumps(candidates_view(search_id, f"cv_roc_auc_{rank_by}"))
+    score, rank_by = selection.score, selection.rank_by
+    view = json.dumps(candidates_view(search_id, f"cv_{score}_{rank_by}", f"cv_{score}_std"))
     tracking.client.set_experiment_tag(
         tracking.search_experiment_id, f"{VIEW_TAG}{SEARCH_VIEW}", view
     )
@@ -86,7 +88,7 @@ def results_view() -> dict[str, Any]:
     }
 
 
-def candidates_view(search_id: str, score: str) -> dict[str, Any]:
+def candidates_view(search_id: str, score: str, spread: str) -> dict[str, Any]:
     """Return the state of a page that shows a search's candidates by C, gamma and score."""
     chart = {
         **_chart("PARALLEL", "candidates", "search"),
@@ -98,7 +100,7 @@ def candidates_view(search_id: str, score: str) -> dict[str, Any]:
     }
     columns = [
         *(f"params.`{name}`" for name in CANDIDATE_PARAMS),
-        *(f"metrics.`{name}`" for name in ("rank", score, "cv_roc_auc_std", "fit_time")),
+        *(f"metrics.`{name}`" for name in ("rank", score, spread, "cv_log_loss", "fit_time")),
     ]
     return {
         **_table(f"metrics.`{score}`", columns),

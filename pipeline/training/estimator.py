@@ -4,25 +4,21 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.kernel_approximation import Nystroem as KernelMap
-from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 
+from pipeline.search.calibration import Sigmoid
 from pipeline.search.linear_svm import PrimalSVC
 from pipeline.search.problem import Nystroem
-from pipeline.training.standardized_svm import StandardizedSVM
+from pipeline.search.units import Candidate
+from pipeline.training.calibrated_svm import CalibratedSVM
 from serving.model.contract import Contract, FloatMatrix
 
 NUMBERS, CATEGORIES = "numbers", "categories"  # the kinds of columns, each with steps of its own
-
-
-def stratified_folds(n_folds: int, seed: int) -> StratifiedKFold:
-    return StratifiedKFold(n_folds, shuffle=True, random_state=seed)
 
 
 def build_transformer(contract: Contract) -> Pipeline:
@@ -72,35 +68,29 @@ def _for_categories(counts: Sequence[int]) -> list[tuple[str, Any]]:
     ]
 
 
-def build_svm(*, C: float, gamma: float, approximation: Nystroem | None = None) -> Any:
+def build_svm(candidate: Candidate, approximation: Nystroem | None = None) -> Any:
     """Build the unfitted SVM that the search scores: the exact one, or one on a kernel map."""
+    C, gamma = candidate.C, candidate.gamma
+    weight = None if candidate.class_weight == "none" else candidate.class_weight
     if approximation is None:
-        return SVC(kernel="rbf", C=C, gamma=gamma)
+        return SVC(kernel="rbf", C=C, gamma=gamma, class_weight=weight)
     kernel_map = KernelMap(
         gamma=gamma, n_components=approximation.components, random_state=approximation.seed
     )
-    return Pipeline([("map", kernel_map), ("svm", PrimalSVC(C=C))])
+    return Pipeline([("map", kernel_map), ("svm", PrimalSVC(C=C, class_weight=weight))])
 
 
 def build_estimator(
     contract: Contract,
-    *,
-    C: float,
-    gamma: float,
-    n_folds: int,
-    seed: int,
+    candidate: Candidate,
+    sigmoid: Sigmoid,
     approximation: Nystroem | None = None,
 ) -> Pipeline:
     """Build the whole unfitted model: imputation, scaling, an SVM, calibrated probabilities.
 
-    Platt's sigmoid is fitted on cross-validated decision values, each SVM's standardised, then one
-    SVM on all rows.
+    The sigmoid is that of the candidate's decision values on rows that it was not fitted on.
     """
-    svm = build_svm(C=C, gamma=gamma, approximation=approximation)
-    folds = stratified_folds(n_folds, seed)
-    calibrated = CalibratedClassifierCV(
-        StandardizedSVM(svm), method="sigmoid", cv=folds, ensemble=False
-    )
+    calibrated = CalibratedSVM(build_svm(candidate, approximation), sigmoid)
     return Pipeline([*build_transformer(contract).steps, ("classify", calibrated)])
 
 

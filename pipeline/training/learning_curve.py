@@ -1,7 +1,5 @@
 """The winner's learning curve: scores by the number of training rows."""
 
-from typing import Any
-
 import joblib
 import numpy as np
 import numpy.typing as npt
@@ -11,24 +9,20 @@ from sklearn.pipeline import Pipeline
 
 from pipeline.data.table import Table
 from pipeline.params import GridSearch
-from pipeline.training.estimator import build_svm, build_transformer, stratified_folds
+from pipeline.search.units import Candidate
+from pipeline.training.estimator import build_svm, build_transformer
 from pipeline.training.tuning import Search, approximation, job_count
 
 LEARNING_CURVE_SHARES = (0.1, 0.325, 0.55, 0.775, 1.0)  # of the training rows
 
 
-def winners_learning_curve(search: Search, table: Table, winner: "pd.Series[Any]") -> pd.DataFrame:
+def winners_learning_curve(search: Search, table: Table, winner: Candidate) -> pd.DataFrame:
     """Return the winner's ROC AUC on training and on unseen rows, as the training rows grow."""
     settings, seed = search.settings, search.seed
-    svm = build_svm(
-        C=winner["param_C"],
-        gamma=winner["param_gamma"],
-        approximation=approximation(settings, seed),
-    )
+    svm = build_svm(winner, approximation(settings, seed))
     rng = np.random.default_rng(seed)
     folds = [
-        (training[_mixed(table.y[training], rng)], test)
-        for training, test in stratified_folds(settings.folds, seed).split(table.X, table.y)
+        (training[_mixed(table.y[training], rng)], test) for training, test in search.problem.folds
     ]
     with joblib.parallel_config(backend="threading", n_jobs=job_count(search)):
         rows, training, unseen = learning_curve(

@@ -22,8 +22,10 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     features: int
     candidates: int
-    evaluations: int
+    fits: int
+    finalists: int
     folds: int
+    repeats: int
     units: int
     jobs: int
     layout: str
@@ -52,17 +54,19 @@ def figures(search: Search, rows: int, seconds: float) -> Figures:
         )
     parts = _parts(search, share)
     work = sum(
-        len(problem.folds) * evaluated / len(search.candidates) * _grid_s(search, found, on)
-        for evaluated, on in parts
+        folds * evaluated / len(search.candidates) * _grid_s(search, found, on)
+        for folds, evaluated, on in parts
     )
     gammas = {candidate.gamma for candidate in search.candidates}
     return Figures(
         rows=rows,
         features=problem.X.shape[1],
         candidates=len(search.candidates),
-        evaluations=sum(evaluated for evaluated, _ in parts),
+        fits=sum(folds * evaluated for folds, evaluated, _ in parts),
+        finalists=search.finalists,
         folds=len(problem.folds),
-        units=len(problem.folds) * sum(min(len(gammas), scored) for scored, _ in parts),
+        repeats=search.repeats,
+        units=sum(folds * min(len(gammas), evaluated) for folds, evaluated, _ in parts),
         jobs=plan.jobs,
         layout=plan.layout.value,
         memory_bytes=plan.bytes,
@@ -88,13 +92,15 @@ def _plan_for(search: Search, here: Plan, share: float) -> Plan:
     return make_plan(larger, here.jobs, memory_limit(search.settings), share=local)
 
 
-def _parts(search: Search, share: float) -> list[tuple[int, float]]:
-    """Return how many candidates are scored on how many training rows of a fold."""
+def _parts(search: Search, share: float) -> list[tuple[int, int, float]]:
+    """Return on how many folds how many candidates are scored, each on how many training rows."""
     training = search.problem.shape.training * share
+    n_folds, rows = len(search.problem.folds), len(search.problem.y)
+    finals = (len(search.repeated.folds), search.finalists, training)
     if search.settings.strategy == "grid":
-        return [(len(search.candidates), training)]
+        return [(n_folds, len(search.candidates), training), finals]
     iterations = schedule(search.problem, len(search.candidates), search.halving)
-    return [(i.candidates, training * i.rows / len(search.problem.y)) for i in iterations]
+    return [*((n_folds, i.candidates, training * i.rows / rows) for i in iterations), finals]
 
 
 def _grid_s(search: Search, found: Estimate, rows: float) -> float:
@@ -104,13 +110,9 @@ def _grid_s(search: Search, found: Estimate, rows: float) -> float:
 
 
 def _refit_s(search: Search, found: Estimate, rows: float) -> float:
-    """Return the seconds of the calibrated refit and the learning curve, one fit after the other.
-
-    Each fold's model, and the final one, is calibrated on as many folds again.
-    """
+    """Return the seconds of the refit and the learning curve, one fit after the other."""
     folds = len(search.problem.folds)
-    inner = 1 + folds * (1 - 1 / folds) ** POWER
-    fits = folds * inner + inner / (1 - 1 / folds) ** POWER
+    fits = (1 - 1 / folds) ** -POWER
     fits += folds * sum(float(share**POWER) for share in LEARNING_CURVE_SHARES)
     return float(fits * _grid_s(search, found, rows) / len(search.candidates))
 

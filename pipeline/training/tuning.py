@@ -3,10 +3,11 @@
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 import joblib
 import msgspec
@@ -17,40 +18,59 @@ import pipeline.search
 from pipeline.data.table import Table
 from pipeline.errors import PipelineError
 from pipeline.evaluation import metrics
-from pipeline.params import PLACE, GridSearch
-from pipeline.search import local
+from pipeline.params import PLACE, GridSearch, Selection
+from pipeline.search import calibration, local
 from pipeline.search.checkpoint import Checkpoint
 from pipeline.search.cluster import Cluster, ClusterError
-from pipeline.search.grid import grid, grid_candidates, results_table, statistics
+from pipeline.search.grid import candidate_of, grid, grid_candidates
 from pipeline.search.memory import Plan, TooLargeError, make_plan
-from pipeline.search.problem import Nystroem, Problem, folds_of
+from pipeline.search.problem import Nystroem, Problem
+from pipeline.search.selection import (
+    final_count,
+    finalists,
+    in_order,
+    log_losses,
+    results_table,
+    scored_folds,
+    within_one_error,
+)
 from pipeline.search.strategy import (
     Callbacks,
     Halving,
     Result,
     Runner,
+    cross_validated,
     exhaustive,
     halving,
     schedule,
-    scores_of,
 )
 from pipeline.search.units import Candidate, Done, Unit
-from pipeline.training import estimator
-from pipeline.training.estimator import (
-    build_transformer,
-    stratified_folds,
-)
+from pipeline.training import estimator, folds
+from pipeline.training.estimator import build_transformer
+from pipeline.training.folds import repeated_folds
 
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 SHARE_OF_MEMORY = 0.25
 
 
+class Outcome(NamedTuple):
+    """A finished search: all candidates in a table, the winner, and its values on unseen rows.
+
+    The values are those of each fold, of all repeats.
+    """
+
+    table: pd.DataFrame
+    winner: Candidate
+    folds: Sequence[calibration.Fold]
+
+
 @dataclass(frozen=True)
 class Search:
-    """A search: its data, candidates and settings."""
+    """A search: its data, candidates and settings; the finalists are scored on all repeats."""
 
     problem: Problem
+    repeated: Problem
     candidates: Sequence[Candidate]
     settings: GridSearch
     seed: int
@@ -60,17 +80,20 @@ class Search:
     def of(cls, table: Table, settings: GridSearch, seed: int) -> "Search":
         """Define the search of a table; raises PipelineError where it cannot be done on it."""
         _check_components(settings, len(table.y))
-        split = stratified_folds(settings.folds, seed).split(table.X, table.y)
-        problem = Problem(
+        how, repeats = settings.selection, settings.repeats_for(len(table.y))
+        repeated = Problem(
             table.X,
             table.y,
             build_transformer(table.contract),
-            folds_of(list(split)),
+            repeated_folds(table, settings.folds, repeats, seed),
             approximation(settings, seed),
+            how.score,
         )
+        problem = replace(repeated, folds=repeated.folds[: settings.folds])
         C, gamma = (grid(*bounds, settings.grid_size) for bounds in (settings.C, settings.gamma))
+        candidates = grid_candidates(C, gamma, how.class_weights)
         features = [(f.missing_numbers, len(f.categories)) for f in table.contract.features]
-        return cls(problem, grid_candidates(C, gamma), settings, seed, features)
+        return cls(problem, repeated, candidates, settings, seed, features)
 
     @property
     def key(self) -> str:
@@ -92,34 +115,72 @@ class Search:
         return digest.hexdigest()
 
     @property
-    def evaluations(self) -> int:
-        """Count the candidates to be scored; halving scores some of them several times."""
+    def selection(self) -> Selection:
+        return self.settings.selection
+
+    @property
+    def repeats(self) -> int:
+        return len(self.repeated.folds) // len(self.problem.folds)
+
+    @property
+    def evaluations(self) -> list[int]:
+        """Return the number of candidates that each iteration scores; the grid has one."""
         if self.settings.strategy == "grid":
-            return len(self.candidates)
-        iterations = schedule(self.problem, len(self.candidates), self.halving)
-        return sum(iteration.candidates for iteration in iterations)
+            return [len(self.candidates)]
+        return [
+            iteration.candidates
+            for iteration in schedule(self.problem, len(self.candidates), self.halving)
+        ]
+
+    @property
+    def finalists(self) -> int:
+        """Return the number of candidates that are scored on all repeats."""
+        if self.settings.rule == "tutorial":
+            return 1
+        return min(final_count(len(self.candidates)), self.evaluations[-1])
+
+    @property
+    def fits(self) -> int:
+        """Count the SVMs to be fitted: each candidate once for every fold that it is scored on."""
+        evaluated = sum(self.evaluations) * len(self.problem.folds)
+        return evaluated + self.finalists * len(self.repeated.folds)
 
     @property
     def halving(self) -> Halving:
         return Halving(self.settings.halving_factor, self.settings.halving_min_rows, self.seed)
 
-    def score(self, run: Runner, watch: Callbacks) -> list[Result]:
-        """Score the candidates by the strategy that is asked for."""
+    def run(self, run: Runner, watch: Callbacks) -> Outcome:
+        """Score the candidates by the strategy that is asked for, and choose the winner."""
+        results = self._score(run, watch)
+        finals = self._finals(results, run, watch)
+        losses = self._log_losses(finals)
+        latest = {result.candidate: result for result in (*results, *finals)}
+        table = results_table([*latest.values()], self.selection.rank_by, losses)
+        winner = latest[candidate_of(dict(table.iloc[0]))]
+        folds = scored_folds(winner, self.repeated, len(self.problem.folds))
+        return Outcome(table, winner.candidate, folds)
+
+    def _score(self, run: Runner, watch: Callbacks) -> list[Result]:
         if self.settings.strategy == "grid":
             return exhaustive(self.problem, self.candidates, run, watch)
-        return halving(
-            self.problem, self.candidates, run, watch, self.halving, self.settings.rank_by
-        )
+        rank_by = self.selection.rank_by
+        return halving(self.problem, self.candidates, run, watch, self.halving, rank_by)
 
-    def table(self, results: Sequence[Result]) -> pd.DataFrame:
-        """Tabulate the results; the first row is the winner."""
-        names = results[0].extra
-        extra = {name: [result.extra[name] for result in results] for name in names}
-        candidates = [result.candidate for result in results]
-        return results_table(candidates, scores_of(results), self.settings.rank_by, extra)
+    def _finals(self, results: Sequence[Result], run: Runner, watch: Callbacks) -> list[Result]:
+        """Score the best candidates on all repeats, and on all rows."""
+        best = in_order(results, self.selection.rank_by)[0]
+        chosen = [best]
+        if self.settings.rule == "one_se":
+            chosen = finalists(results, self.selection.rank_by)
+        return cross_validated(self.repeated, chosen, run, watch.scored)
 
-    def score_of(self, result: Result) -> float:
-        return statistics(result.scores)[f"{self.settings.rank_by}_test_score"]
+    def _log_losses(self, finals: Sequence[Result]) -> dict[Candidate, float]:
+        """Return the log loss of those that score alike; the tutorial's rule asks for none."""
+        if self.settings.rule == "tutorial":
+            return {}
+        folds = len(self.problem.folds)
+        alike = within_one_error(finals, folds, self.selection.rank_by)
+        return log_losses(alike, self.repeated, folds)
 
 
 @contextmanager
@@ -144,11 +205,11 @@ def runner(search: Search) -> Iterator[tuple[Runner, Plan]]:
         raise PipelineError(str(error)) from error
 
 
-def run_search(search: Search, checkpoint: Checkpoint, watch: Callbacks) -> list[Result]:
+def run_search(search: Search, checkpoint: Checkpoint, watch: Callbacks) -> Outcome:
     """Run a search, from where it was left, and say how."""
     with runner(search) as (run, plan):
         _tell(plan, checkpoint)
-        return search.score(checkpoint.resumed(run), watch)
+        return search.run(checkpoint.resumed(run), watch)
 
 
 def memory_limit(settings: GridSearch) -> int:
@@ -179,8 +240,7 @@ def job_count(search: Search) -> int:
 
 
 def _check_components(settings: GridSearch, rows: int) -> None:
-    # The calibration of a fold's model is fitted on what two splits leave of the rows.
-    fewest = int(rows * (1 - 1 / settings.folds) ** 2)
+    fewest = int(rows * (1 - 1 / settings.folds))
     if settings.approximation == "nystroem" and settings.components > fewest:
         raise PipelineError(
             f"grid_search.components is {settings.components}, but of {rows} training rows only "
@@ -202,4 +262,5 @@ def _tell(plan: Plan, checkpoint: Checkpoint) -> None:
 def _code() -> list[Path]:
     """List the files whose code the scores depend on."""
     folder = Path(pipeline.search.__file__).parent
-    return [*sorted(folder.glob("*.py")), Path(metrics.__file__), Path(estimator.__file__)]
+    others = [metrics.__file__, estimator.__file__, folds.__file__]
+    return [*sorted(folder.glob("*.py")), *map(Path, others)]

@@ -15,6 +15,9 @@ from sklearn.pipeline import Pipeline
 
 from pipeline.params import Params
 from pipeline.params_file import load
+from pipeline.search.calibration import Sigmoid
+from pipeline.search.problem import Nystroem
+from pipeline.search.units import Candidate
 from pipeline.stages import evaluate, grid_search, preprocess
 from pipeline.training.estimator import build_estimator
 from serving.model.contract import Contract, Feature, FloatMatrix
@@ -77,6 +80,8 @@ class Result:
         evaluate.run(self.params, self.test, self.model, self.metrics, self.plots)
 
 
+CANDIDATE, SIGMOID = Candidate(C=2.0, gamma=0.3), Sigmoid(2.0, -1.0)
+
 RunChain = Callable[[Params, Path], Result]
 
 
@@ -89,9 +94,10 @@ class SmallModel:
     X: FloatMatrix
     y: Any
 
-    def fit(self, **changes: Any) -> Pipeline:
-        given = {"C": 2.0, "gamma": 0.3, "n_folds": 3, "seed": 5, **changes}
-        return build_estimator(self.contract, **given).fit(self.X, self.y)
+    def fit(self, *, approximation: Nystroem | None = None, **changes: Any) -> Pipeline:
+        candidate = CANDIDATE._replace(**changes)
+        unfitted = build_estimator(self.contract, candidate, SIGMOID, approximation)
+        return unfitted.fit(self.X, self.y)
 
 
 @pytest.fixture(scope="session")
@@ -227,7 +233,7 @@ def small_model() -> SmallModel:
             Feature(name="d", type="boolean", training_range=(0.0, 1.0)),
         ),
     )
-    estimator = build_estimator(contract, C=2.0, gamma=0.3, n_folds=3, seed=5).fit(X, y)
+    estimator = build_estimator(contract, CANDIDATE, SIGMOID).fit(X, y)
     return SmallModel(estimator, contract, X, y)
 
 
@@ -259,5 +265,5 @@ def mixed_model() -> SmallModel:
             Feature(name="d", nullable=True, training_range=(-3.0, 3.0)),
         ),
     )
-    estimator = build_estimator(contract, C=2.0, gamma=0.3, n_folds=3, seed=5).fit(X, y)
+    estimator = build_estimator(contract, CANDIDATE, SIGMOID).fit(X, y)
     return SmallModel(estimator, contract, X, y)

@@ -13,6 +13,7 @@ import pytest
 from pipeline.params import flatten
 from pipeline.registry import stages, versions
 from pipeline.reports.run_plots import draw_evaluation
+from pipeline.search.units import Candidate
 from pipeline.tracking.result_runs import DatasetRecord, RunRecord, ensure_run
 from pipeline.tracking.store import open_tracking, project_move
 from serving.model.scorer import DIGEST_TAG, Scorer
@@ -102,7 +103,7 @@ def _record(result: Result, run_name: str, scorer: Scorer, fingerprint: str) -> 
     return RunRecord(
         fingerprint=fingerprint or scorer.digest,
         name=run_name,
-        params={**flatten(result.params), **{key: str(winner[key]) for key in ("C", "gamma")}},
+        params={**flatten(result.params), **{key: str(winner[key]) for key in Candidate._fields}},
         metrics={
             "onnx_difference": winner["onnx_difference"],
             **{f"test_{key}": value for key, value in metrics.items()},
@@ -114,5 +115,7 @@ def _record(result: Result, run_name: str, scorer: Scorer, fingerprint: str) -> 
         ],
         candidates=pd.read_csv(result.cv_results),
         candidates_digest=digest(result.cv_results),
+        score="roc_auc",
+        n_folds=result.params.grid_search.folds,
         learning_curve=pd.read_csv(result.learning_curve),
     )

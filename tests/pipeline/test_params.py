@@ -34,7 +34,8 @@ def changed(tmp_path):
         ("grid_size: 10", "grid_size: 0", "grid_search.grid_size", "`int` >= 1"),
         ("seed: 42", "seed: -1", "seed", "`int` >= 0"),
         ("test_size: 0.2", "test_size: 1", "preprocess.test_size", "`float` < 1.0"),
-        ("rank_by: median", "rank_by: mode", "grid_search.rank_by", "'mode'"),
+        ("rank_by: auto", "rank_by: mode", "grid_search.rank_by", "'mode'"),
+        ("repeats: auto", "repeats: 0", "grid_search.repeats", "`int` >= 1"),
         ("folds: 5", "folds: 1", "grid_search.folds", "`int` >= 2"),
         ("C: [0.01, 1000]", "C: [0, 1000]", "grid_search.C[0]", "`float` > 0.0"),
         ("C: [0.01, 1000]", "C: [1, .inf]", "grid_search.C[1]", "`float` <= 1.79"),
@@ -302,3 +303,30 @@ def test_the_card_s_words_may_be_left_out_and_are_no_parameters(changed, pima_pa
     start = TEXT.index("\ncard:")
     assert changed(TEXT[start:], "\n").card.license == ""
     assert not [key for key in flatten(pima_params) if key.startswith("card")]
+
+
+def test_the_tutorials_rule_is_the_median_and_nothing_else(pima_params):
+    tutorial = msgspec.structs.replace(pima_params.grid_search, rule="tutorial")
+    assert tutorial.selection == (("none",), "roc_auc", "median")
+    assert tutorial.repeats_for(100) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("class_weight", "none"), ("repeats", 1), ("score", "roc_auc"), ("rank_by", "median")],
+)
+def test_the_tutorials_rule_with_another_setting_is_refused(name, value):
+    changes = ["grid_search.rule=tutorial", f"grid_search.{name}={value}"]
+    with pytest.raises(PipelineError, match=f"set {name} to auto, here it is {value}"):
+        load(ROOT / "params.yaml", changes)
+
+
+def test_auto_tries_both_class_weights_and_fewer_repeats_of_more_rows(pima_params):
+    settings = pima_params.grid_search
+    assert settings.selection == (("none", "balanced"), "roc_auc", "mean")
+    assert [settings.repeats_for(rows) for rows in (600, 5000, 12_000, 60_000)] == [5, 5, 2, 1]
+    given = msgspec.structs.replace(
+        settings, class_weight="balanced", repeats=3, score="average_precision", rank_by="median"
+    )
+    assert given.selection == (("balanced",), "average_precision", "median")
+    assert given.repeats_for(60_000) == 3

@@ -11,10 +11,12 @@ from hypothesis.extra import numpy as hnp
 
 from pipeline.export.onnx_model import export
 from pipeline.search.problem import Nystroem
+from pipeline.search.units import Candidate
 from pipeline.training.estimator import build_estimator
 from serving.model.contract import Contract, Feature
 from serving.model.rows import to_matrix
 from serving.model.scorer import Scorer
+from tests.pipeline.conftest import SIGMOID
 
 NAN = np.nan
 
@@ -86,7 +88,7 @@ def test_no_value_that_means_missing_is_needed():
     X, y = rng.normal(size=(40, 2)), np.array([0, 1] * 20)
     features = tuple(Feature(name=name) for name in "ab")
     contract = Contract(target="y", classes=(0, 1), features=features, threshold=0.5)
-    estimator = build_estimator(contract, C=1.0, gamma=0.5, n_folds=2, seed=0).fit(X, y)
+    estimator = build_estimator(contract, Candidate(1.0, 0.5), SIGMOID).fit(X, y)
     answers = opened(estimator, contract).score(X)[1]
     np.testing.assert_allclose(answers, estimator.predict_proba(X)[:, 1], rtol=0, atol=1e-12)
 
@@ -98,7 +100,7 @@ def test_the_corners_of_the_grid_are_in_parity_at_large_magnitudes(C, gamma):
     y = (X[:, 0] / 1e9 + 5 + rng.normal(size=120) > 0).astype(np.int64)
     features = tuple(Feature(name=name) for name in "abc")
     contract = Contract(target="y", classes=(0, 1), features=features, threshold=0.5)
-    estimator = build_estimator(contract, C=C, gamma=gamma, n_folds=3, seed=0).fit(X, y)
+    estimator = build_estimator(contract, Candidate(C, gamma), SIGMOID).fit(X, y)
     X = np.vstack([X, X * 10, -X])
     answers = opened(estimator, contract).score(X)[1]
     np.testing.assert_allclose(answers, estimator.predict_proba(X)[:, 1], rtol=0, atol=1e-7)
@@ -226,7 +228,7 @@ def test_a_table_of_categories_alone_is_exported():
         Feature(name=name, type="category", categories=("x", "y", "z")) for name in "ab"
     )
     contract = Contract(target="y", classes=(0, 1), features=features, threshold=0.5)
-    estimator = build_estimator(contract, C=1.0, gamma=0.5, n_folds=2, seed=0).fit(X, y)
+    estimator = build_estimator(contract, Candidate(1.0, 0.5), SIGMOID).fit(X, y)
     answers = opened(estimator, contract).score(X)[1]
     np.testing.assert_allclose(answers, estimator.predict_proba(X)[:, 1], rtol=0, atol=1e-12)
 

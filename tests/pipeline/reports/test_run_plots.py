@@ -7,8 +7,11 @@ from matplotlib.image import imread
 
 from pipeline.reports.run_plots import draw_evaluation
 from pipeline.reports.run_plots import main as draw
-from pipeline.search.grid import grid, grid_candidates, results_table
+from pipeline.search.grid import grid, grid_candidates
+from pipeline.search.selection import results_table
+from pipeline.search.strategy import Result
 
+SHOWN = "roc_auc", "mean_test_score"
 FIGURES = [
     "calibration",
     "confusion",
@@ -43,7 +46,7 @@ def test_every_figure_is_drawn_and_the_winner_framed(pima, tmp_path):
         table = pd.read_csv(pima.cv_results)
         table = table.iloc[np.argsort(table["param_C"] != C, kind="stable")]
         table.to_csv(tmp_path / "cv.csv", index=False)
-        draw(tmp_path / "plots", tmp_path / "cv.csv", pima.learning_curve, "mean", pima.plots)
+        draw(tmp_path / "plots", tmp_path / "cv.csv", pima.learning_curve, *SHOWN, pima.plots)
         heights.append(height_of_the_frame(drawn(tmp_path / "plots")["search"]))
     assert heights[1] < heights[0] - 100  # C grows upwards
 
@@ -72,8 +75,9 @@ def test_the_smallest_and_a_large_grid_and_one_answer_for_all_can_be_drawn(
     confusion.to_csv(tables / "confusion.csv", index=False)
     scores = np.random.default_rng(0).random((size * size, 3))
     pairs = grid_candidates(grid(0.01, 1000, size), grid(1e-4, 10, size))
-    results_table(pairs, scores, "median").to_csv(tmp_path / "cv.csv", index=False)
-    draw(tmp_path / "plots", tmp_path / "cv.csv", pima.learning_curve, "median", tables)
+    results = [Result(*found, 0, 0, {}) for found in zip(pairs, scores.tolist(), strict=True)]
+    results_table(results, "median").to_csv(tmp_path / "cv.csv", index=False)
+    draw(tmp_path / "plots", tmp_path / "cv.csv", pima.learning_curve, *SHOWN, tables)
     pixels = drawn(tmp_path / "plots")["confusion"].reshape(-1, 4)
     colours, sizes = np.unique(pixels, axis=0, return_counts=True)
     cells = colours[(sizes > len(pixels) / 20) & (colours[:, :3].sum(axis=1) < 2.9)]

@@ -15,9 +15,11 @@ from pipeline.data.table import read_split
 from pipeline.search import local
 from pipeline.search.grid import grid_candidates
 from pipeline.search.memory import make_plan
-from pipeline.search.problem import Nystroem, Problem, folds_of
+from pipeline.search.problem import Nystroem, Problem
 from pipeline.search.strategy import Callbacks, Result, exhaustive, scores_of
-from pipeline.training.estimator import build_transformer, stratified_folds
+from pipeline.search.units import Penalty, Unit
+from pipeline.training.estimator import build_transformer
+from pipeline.training.folds import repeated_folds
 from serving.model.contract import Contract, Feature
 
 PLENTY = 10**9
@@ -31,10 +33,17 @@ class Searched:
     y: Any
     contract: Contract
 
-    def problem(self, n_folds: int = 5, approximation: Nystroem | None = None) -> Problem:
-        folds = folds_of(list(stratified_folds(n_folds, 42).split(self.X, self.y)))
+    def problem(
+        self,
+        n_folds: int = 5,
+        approximation: Nystroem | None = None,
+        *,
+        repeats: int = 1,
+        scoring: Any = "roc_auc",
+    ) -> Problem:
+        folds = repeated_folds(self, n_folds, repeats, 42)
         transformer = build_transformer(self.contract)
-        return Problem(self.X, self.y, transformer, folds, approximation)
+        return Problem(self.X, self.y, transformer, folds, approximation, scoring)
 
     def search(
         self,
@@ -44,27 +53,37 @@ class Searched:
         *,
         jobs: int = 2,
         limit: int = PLENTY,
-        approximation: Nystroem | None = None,
+        class_weights: Any = ("none",),
+        **options: Any,
     ) -> list[Result]:
-        problem = self.problem(n_folds, approximation)
-        candidates = grid_candidates(np.asarray(C), np.asarray(gamma))
+        problem = self.problem(n_folds, **options)
+        candidates = grid_candidates(np.asarray(C), np.asarray(gamma), class_weights)
         return exhaustive(problem, candidates, run_with(jobs, limit), Callbacks())
 
     def scores(self, C: Any, gamma: Any, n_folds: int = 5, **options: Any) -> Any:
         return scores_of(self.search(C, gamma, n_folds, **options))
 
-    def grid_search_cv(self, C: Any, gamma: Any, n_folds: int = 5, svm: Any = None) -> Any:
+    def grid_search_cv(
+        self, C: Any, gamma: Any, n_folds: int = 5, svm: Any = None, **options: Any
+    ) -> Any:
         """Give the `cv_results_` of `GridSearchCV` on the same folds."""
+        problem = self.problem(n_folds, **options)
         steps = [("transform", build_transformer(self.contract)), ("svm", svm or SVC())]
-        names = ("svm__C", "svm__gamma") if svm is None else ("svm__svm__C", "svm__map__gamma")
+        on_map = isinstance(svm, Pipeline)
+        names = ("svm__svm__C", "svm__map__gamma") if on_map else ("svm__C", "svm__gamma")
         search = GridSearchCV(
             Pipeline(steps),
             dict(zip(names, (C, gamma), strict=True)),
-            scoring="roc_auc",
-            cv=list(self.problem(n_folds).folds),
+            scoring=problem.scoring,
+            cv=list(problem.folds),
             refit=False,
         )
         return search.fit(self.X, self.y).cv_results_
+
+
+def unit(fold: int, gamma: float, *C: float) -> Unit:
+    """Give the unit of unweighted candidates."""
+    return Unit(fold, gamma, tuple(map(Penalty, C)))
 
 
 def run_with(jobs: int = 2, limit: int = PLENTY) -> Callable[..., Any]:

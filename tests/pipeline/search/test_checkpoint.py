@@ -6,8 +6,8 @@ import pytest
 from pipeline.search.checkpoint import FORGOTTEN_S, Checkpoint
 from pipeline.search.grid import grid, grid_candidates
 from pipeline.search.strategy import Callbacks, Halving, exhaustive, halving
-from pipeline.search.units import Unit, UnitScores
-from tests.pipeline.search.conftest import run_with
+from pipeline.search.units import UnitScores
+from tests.pipeline.search.conftest import run_with, unit
 
 CANDIDATES = grid_candidates(grid(0.01, 100, 3), grid(0.001, 1, 3))
 
@@ -19,11 +19,11 @@ class Counted:
         self.ran, self.most = [], most
 
     def __call__(self, problem, units):
-        for unit, found in run_with(1)(problem, units):
+        for done in run_with(1)(problem, units):
             if len(self.ran) == self.most:
                 raise KeyboardInterrupt
-            self.ran.append((len(problem.folds[unit.fold][0]), unit))
-            yield unit, found
+            self.ran.append((len(problem.folds[done[0].fold][0]), done[0]))
+            yield done
 
 
 @pytest.fixture
@@ -75,13 +75,13 @@ def test_a_line_that_a_kill_cut_short_costs_that_unit_only(small, checkpoint):
 
 def test_a_unit_is_on_disk_before_anybody_hears_of_it(small, checkpoint):
     run = checkpoint.resumed(run_with(1))
-    for number, _ in enumerate(run(small.problem(3), [Unit(f, 0.1, (1.0,)) for f in range(3)]), 1):
+    for number, _ in enumerate(run(small.problem(3), [unit(f, 0.1, 1.0) for f in range(3)]), 1):
         assert Checkpoint(checkpoint.path.parent, "key").finished() == number
 
 
 def test_the_times_are_kept_with_the_scores(small, checkpoint):
-    (before,) = checkpoint.resumed(run_with())(small.problem(3), [Unit(0, 0.1, (1.0, 2.0))])
-    (after,) = checkpoint.resumed(run_with())(small.problem(3), [Unit(0, 0.1, (1.0, 2.0))])
+    (before,) = checkpoint.resumed(run_with())(small.problem(3), [unit(0, 0.1, 1.0, 2.0)])
+    (after,) = checkpoint.resumed(run_with())(small.problem(3), [unit(0, 0.1, 1.0, 2.0)])
     assert after == before
     assert isinstance(after[1], UnitScores)
 

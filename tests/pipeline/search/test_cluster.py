@@ -12,8 +12,7 @@ from pipeline.search.grid import grid, grid_candidates
 from pipeline.search.memory import Layout
 from pipeline.search.problem import Nystroem
 from pipeline.search.strategy import Callbacks, Halving, exhaustive, halving, scores_of
-from pipeline.search.units import Unit
-from tests.pipeline.search.conftest import run_with
+from tests.pipeline.search.conftest import run_with, unit
 from tests.pipeline.search.dask_cluster import dask_cluster
 
 pytestmark = pytest.mark.filterwarnings("default:::distributed", "default:::tornado")
@@ -71,7 +70,7 @@ def test_a_worker_may_use_a_quarter_of_its_memory(small, connected, running):
 
 def test_an_error_in_a_unit_is_the_error_that_is_raised(small, connected):
     with pytest.raises(IndexError):
-        list(connected.run(small.problem(3), [Unit(7, 0.1, (1.0,))]))
+        list(connected.run(small.problem(3), [unit(7, 0.1, 1.0)]))
 
 
 def test_a_worker_with_other_versions_is_refused(running, monkeypatch):
@@ -119,7 +118,7 @@ def test_all_workers_may_die_where_others_come(small, tmp_path):
 
 
 def test_a_scheduler_that_goes_away_is_one_clear_sentence(small, tmp_path, capfd):
-    units = [Unit(0, gamma, (1.0, 10.0)) for gamma in np.geomspace(0.01, 10, 200)]
+    units = [unit(0, gamma, 1.0, 10.0) for gamma in np.geomspace(0.01, 10, 200)]
     impatient = dask.config.set({"distributed.comm.timeouts.connect": "1s"})
     with impatient, dask_cluster(tmp_path) as running, Cluster(running.address) as connected:
         done = connected.run(small.problem(3), units)

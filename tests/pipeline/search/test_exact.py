@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.svm import SVC
 
-from pipeline.search.grid import grid, grid_candidates, results_table
+from pipeline.search.grid import grid
+from pipeline.search.selection import results_table
+from pipeline.search.strategy import scores_of
 from tests.pipeline.search.conftest import Searched, features, fold_scores
 
 EXACT = 1e-12
@@ -13,9 +16,9 @@ EXACT = 1e-12
 
 def assert_same_as_grid_search_cv(data, C, gamma, n_folds):
     theirs = data.grid_search_cv(C, gamma, n_folds)
-    ours = data.scores(C, gamma, n_folds)
-    np.testing.assert_allclose(ours, fold_scores(theirs), rtol=0, atol=EXACT)
-    assert_same_ranking(results_table(grid_candidates(C, gamma), ours, "mean"), theirs)
+    results = data.search(C, gamma, n_folds)
+    np.testing.assert_allclose(scores_of(results), fold_scores(theirs), rtol=0, atol=EXACT)
+    assert_same_ranking(results_table(results, "mean"), theirs)
 
 
 def assert_same_ranking(table, theirs):
@@ -62,6 +65,19 @@ def searches(draw):
 @given(searches())
 def test_on_any_table(drawn):
     assert_same_as_grid_search_cv(*drawn)
+
+
+@pytest.mark.parametrize("name", ["pima_training", "mixed"])
+@pytest.mark.parametrize("scoring", ["roc_auc", "average_precision"])
+def test_with_class_weights_on_repeated_folds(request, name, scoring):
+    data = request.getfixturevalue(name)
+    C, gamma = grid(0.01, 1000, 5), grid(0.0001, 10, 4)
+    options = {"repeats": 2, "scoring": scoring}
+    ours = data.search(C, gamma, class_weights=("none", "balanced"), **options)
+    for name, weight in (("none", None), ("balanced", "balanced")):
+        theirs = data.grid_search_cv(C, gamma, svm=SVC(class_weight=weight), **options)
+        of_weight = [result for result in ours if result.candidate.class_weight == name]
+        np.testing.assert_allclose(scores_of(of_weight), fold_scores(theirs), rtol=0, atol=EXACT)
 
 
 def test_a_constant_table_scores_one_half():

@@ -10,10 +10,11 @@ from pipeline.search.grid import grid
 from pipeline.search.kernel import distances
 from pipeline.search.memory import Layout, Plan
 from pipeline.search.problem import Nystroem
-from pipeline.search.solve import solve_unit
-from pipeline.search.units import Unit
-from tests.pipeline.search.conftest import fold_scores
+from pipeline.search.solve import Method, solve_unit
+from pipeline.search.units import Penalty, Unit
+from tests.pipeline.search.conftest import fold_scores, unit
 
+EXACT = Method()
 C = (0.01, 1.0, 100.0, 1e4, 1e6, 1e8)
 
 
@@ -25,17 +26,19 @@ def plan_of(layout, cache_bytes=10**7):
 @pytest.mark.parametrize("gamma", [0.001, 0.1, 50.0])
 def test_every_layout_gives_the_same_bits(breast_cancer, layout, gamma):
     fold = breast_cancer.problem().prepared(0)
-    unit = Unit(0, gamma, C)
-    shared = solve_unit(fold, unit, plan_of(Layout.SHARED), None, distances(fold.A, fold.B))
-    other = solve_unit(fold, unit, plan_of(layout, cache_bytes=10**6), None)
+    penalties = tuple(Penalty(c, weight) for weight in ("none", "balanced") for c in C)
+    work = Unit(0, gamma, penalties, keep_decisions=True)
+    shared = solve_unit(fold, work, plan_of(Layout.SHARED), EXACT, distances(fold.A, fold.B))
+    other = solve_unit(fold, work, plan_of(layout, cache_bytes=10**6), EXACT)
     assert other.scores == shared.scores
+    assert other.decisions == shared.decisions
 
 
 def test_the_shared_distances_are_left_as_they_are(small):
     fold = small.problem().prepared(0)
     shared = distances(fold.A, fold.B)
     before = [d.copy() for d in shared]
-    solve_unit(fold, Unit(0, 0.5, (1.0,)), plan_of(Layout.SHARED), None, shared)
+    solve_unit(fold, unit(0, 0.5, 1.0), plan_of(Layout.SHARED), EXACT, shared)
     for was, now in zip(before, shared, strict=True):
         np.testing.assert_array_equal(was, now)
 
@@ -48,7 +51,7 @@ def test_where_c_has_no_part_any_more_the_solver_is_not_asked_again(small, monke
     )
     fold = small.problem().prepared(0)
     found = solve_unit(
-        fold, Unit(0, 50.0, C), plan_of(Layout.SHARED), None, distances(fold.A, fold.B)
+        fold, unit(0, 50.0, *C), plan_of(Layout.SHARED), EXACT, distances(fold.A, fold.B)
     )
     assert fitted == [0.01, 1.0, 100.0, 1e4]  # 100 and 10,000 lead the same way
     svm = SVC(C=1e8, gamma=50.0).fit(fold.A, fold.y_training)
@@ -63,13 +66,24 @@ def test_while_c_is_a_bound_every_c_is_solved(small, monkeypatch):
     )
     fold = small.problem().prepared(0)
     low = (0.01, 0.02, 0.03, 0.04)
-    solve_unit(fold, Unit(0, 0.1, low), plan_of(Layout.SHARED), None, distances(fold.A, fold.B))
+    solve_unit(fold, unit(0, 0.1, *low), plan_of(Layout.SHARED), EXACT, distances(fold.A, fold.B))
     assert fitted == list(low)
+
+
+def test_c_is_a_bound_of_each_class_times_its_weight(small, monkeypatch):
+    """The balanced weights of this table are below and above 1."""
+    fold = small.problem().prepared(0)
+    rare = fold._replace(balance=np.array([0.01, 100.0]))
+    found = []
+    for C in ((0.5, 5.0, 50.0, 500.0, 5e3, 5e4), (5e4,)):
+        work = Unit(0, 50.0, tuple(Penalty(c, "balanced") for c in C), keep_decisions=True)
+        found.append(solve_unit(rare, work, plan_of(Layout.SHARED), EXACT))
+    assert found[0].decisions[-1] == found[1].decisions[-1]
 
 
 def test_each_fit_and_each_scoring_is_timed(small):
     fold = small.problem().prepared(0)
-    found = solve_unit(fold, Unit(0, 0.1, C), plan_of(Layout.OWN), None)
+    found = solve_unit(fold, unit(0, 0.1, *C), plan_of(Layout.OWN), EXACT)
     assert len(found.scores) == len(found.fit_s) == len(found.score_s) == len(C)
     assert min(found.fit_s) > 0
     assert min(found.score_s) > 0
@@ -94,6 +108,6 @@ def test_the_approximation_scores_as_scikit_learn_s_map_and_linear_svm(breast_ca
 
 def test_an_approximation_has_no_more_components_than_rows(small):
     few = small.problem(approximation=Nystroem(1000, 0)).prepared(0)
-    found = solve_unit(few, Unit(0, 0.1, (1.0,)), plan_of(Layout.MAPPED), Nystroem(1000, 0))
-    exact = solve_unit(few, Unit(0, 0.1, (1.0,)), plan_of(Layout.OWN), None)
+    found = solve_unit(few, unit(0, 0.1, 1.0), plan_of(Layout.MAPPED), Method(Nystroem(1000, 0)))
+    exact = solve_unit(few, unit(0, 0.1, 1.0), plan_of(Layout.OWN), EXACT)
     assert found.scores[0] == pytest.approx(exact.scores[0], abs=0.1)

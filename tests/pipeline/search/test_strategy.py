@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401  makes the next import work
-from sklearn.model_selection import HalvingGridSearchCV
+from sklearn.model_selection import HalvingGridSearchCV, StratifiedKFold
 from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC
 
 from pipeline.search.grid import grid, grid_candidates
 from pipeline.search.strategy import Callbacks, Halving, exhaustive, halving, schedule
-from pipeline.training.estimator import build_transformer, stratified_folds
+from pipeline.training.estimator import build_transformer
 from tests.pipeline.search.conftest import Searched, features, fold_scores, run_with
 
 AXES = grid(0.03, 70, 4), grid(0.003, 0.7, 3)
@@ -22,7 +22,7 @@ def theirs(pima_training):
         Pipeline(steps),
         {"svm__C": AXES[0], "svm__gamma": AXES[1]},
         scoring="roc_auc",
-        cv=stratified_folds(5, 42),
+        cv=StratifiedKFold(5, shuffle=True, random_state=42),
         factor=3,
         random_state=7,
         refit=False,
@@ -38,7 +38,7 @@ def halved(data, watch=None, rank_by="mean"):
 def test_halving_scores_as_scikit_learn_s_does_in_every_iteration(pima_training, theirs):
     scored = []
     halved(pima_training, Callbacks(scored=scored.append))
-    ours = {(r.extra["n_resources"], *r.candidate): r.scores for r in scored}
+    ours = {(r.extra["n_resources"], *r.candidate[:2]): r.scores for r in scored}
     rows = zip(
         theirs["n_resources"].tolist(),
         theirs["param_svm__C"].data.astype(float).tolist(),

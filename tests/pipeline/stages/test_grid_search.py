@@ -9,14 +9,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from sklearn.model_selection import cross_val_predict
+from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import Pipeline
+from sklearn.svm import SVC
 
 from pipeline.data.table import read_split
 from pipeline.errors import PipelineError
 from pipeline.evaluation.metrics import best_threshold, roc_auc
+from pipeline.search.calibration import Fold, cross_fitted, fit_sigmoid
 from pipeline.search.grid import grid
+from pipeline.search.strategy import Result
+from pipeline.search.units import Candidate
 from pipeline.stages import grid_search
-from pipeline.training.estimator import build_estimator, stratified_folds
+from pipeline.training.estimator import build_estimator, build_transformer
 from serving.model.contract import Contract
 from serving.model.scorer import Scorer
 from tests.conftest import ROOT
@@ -104,40 +109,62 @@ def test_few_rows_are_enough_golden_predictions(run, training_files):
 def test_the_winner_is_the_first_of_all_candidates(pima):
     candidates, winner = pd.read_csv(pima.cv_results), json.loads(pima.winner.read_text())
     first = candidates.iloc[0]
-    assert len(candidates) == 9
+    assert len(candidates) == 2 * 9
     assert sorted(set(candidates["param_C"])) == grid(0.01, 1000, 3).tolist()
     assert sorted(set(candidates["param_gamma"])) == grid(0.0001, 10, 3).tolist()
-    assert (winner["C"], winner["gamma"]) == (first["param_C"], first["param_gamma"])
-    assert winner["cv_roc_auc_median"] == candidates["median_test_score"].max()
+    assert set(candidates["param_class_weight"]) == {"none", "balanced"}
+    for name in ("C", "gamma", "class_weight"):
+        assert winner[name] == first[f"param_{name}"]
     assert winner["cv_roc_auc_mean"] == first["mean_test_score"]
+    assert winner["cv_roc_auc_median"] == first["median_test_score"]
     assert winner["cv_roc_auc_std"] == first["std_test_score"]
+    assert winner["cv_log_loss"] == first["log_loss"] == candidates["log_loss"].min()
     assert 0 <= winner["onnx_difference"] < 1e-5
+
+
+def test_the_best_fifth_is_scored_on_all_repeats(pima):
+    candidates = pd.read_csv(pima.cv_results)
+    scored = candidates.filter(regex=r"^split\d+_test_score$").notna().sum(axis=1)
+    assert sorted(scored.tolist()) == [5] * 14 + [25] * 4
+    assert scored.is_monotonic_decreasing
+
+
+def out_of_fold(table, winner):
+    """Return the winner's standardised decision values on the rows of 25 folds, by scikit-learn."""
+    weight = None if winner["class_weight"] == "none" else winner["class_weight"]
+    folds = []
+    for repeat in range(5):
+        splitter = StratifiedKFold(5, shuffle=True, random_state=42 + repeat)
+        for training, test in splitter.split(table.X, table.y):
+            svm = SVC(C=winner["C"], gamma=winner["gamma"], class_weight=weight)
+            fitted = Pipeline([*build_transformer(table.contract).steps, ("svm", svm)])
+            fitted.fit(table.X[training], table.y[training])
+            own, unseen = (fitted.decision_function(table.X[part]) for part in (training, test))
+            folds.append(Fold((unseen - own.mean()) / own.std(), table.y[test], repeat))
+    return folds
 
 
 def test_the_model_is_the_winner_refitted_on_the_whole_split(pima):
     winner = json.loads(pima.winner.read_text())
     table = read_split(pima.training, Contract.read(pima.contract))
-    estimator = build_estimator(
-        table.contract, C=winner["C"], gamma=winner["gamma"], n_folds=5, seed=42
-    )
-    expected = estimator.fit(table.X, table.y).predict_proba(table.X)[:, 1]
+    candidate = Candidate(winner["C"], winner["gamma"], winner["class_weight"])
+    sigmoid = fit_sigmoid(out_of_fold(table, winner))
+    estimator = build_estimator(table.contract, candidate, sigmoid).fit(table.X, table.y)
     answers = Scorer.load(pima.model).score(table.X)[1]
+    expected = estimator.predict_proba(table.X)[:, 1]
     np.testing.assert_allclose(answers, expected, rtol=0, atol=1e-9)
+    assert answers.mean() == pytest.approx(table.y.mean(), abs=0.02)
 
 
 def test_the_threshold_is_chosen_on_rows_that_the_model_had_not_seen(pima):
     winner = json.loads(pima.winner.read_text())
     table = read_split(pima.training, Contract.read(pima.contract))
-    estimator = build_estimator(
-        table.contract, C=winner["C"], gamma=winner["gamma"], n_folds=5, seed=42
-    )
-    unseen = cross_val_predict(
-        estimator, table.X, table.y, cv=stratified_folds(5, 42), method="predict_proba"
-    )[:, 1]
-    seen = estimator.fit(table.X, table.y).predict_proba(table.X)[:, 1]
-    assert winner["threshold"] == best_threshold(table.y, unseen, "youden")
-    assert winner["threshold"] != best_threshold(table.y, seen, "youden")
-    assert winner["out_of_fold_roc_auc"] == roc_auc(table.y, unseen)
+    folds = out_of_fold(table, winner)
+    y, unseen = np.concatenate([fold.y for fold in folds]), cross_fitted(folds)
+    seen = Scorer.load(pima.model).score(table.X)[1]
+    assert winner["threshold"] == pytest.approx(best_threshold(y, unseen, "youden"), abs=1e-9)
+    assert winner["threshold"] != pytest.approx(best_threshold(table.y, seen, "youden"), abs=1e-3)
+    assert winner["out_of_fold_roc_auc"] == pytest.approx(roc_auc(y, unseen), abs=1e-9)
 
 
 def test_the_same_inputs_give_the_same_bytes(run, training_files):
@@ -147,16 +174,33 @@ def test_the_same_inputs_give_the_same_bytes(run, training_files):
 
 def test_settings_decide_the_search(run, training_files, capsys):
     training_files()
-    out = run(grid_size=3, C=[1, 100], gamma=[0.1, 0.1], folds=4, rank_by="mean", threshold="f1")
+    out = run(
+        **{"grid_size": 3, "C": [1, 100], "gamma": [0.1, 0.1], "folds": 4, "threshold": "f1"},
+        **{"class_weight": "none", "repeats": 2, "score": "average_precision"},
+        rank_by="median",
+    )
     candidates = pd.read_csv(out / "cv_results.csv")
     assert len(candidates) == 3  # the one gamma counts once
-    assert {"split3_test_score", "mean_test_score"} <= set(candidates.columns)
-    assert "split4_test_score" not in candidates
-    assert candidates["mean_test_score"].is_monotonic_decreasing
+    assert {"split7_test_score", "median_test_score"} <= set(candidates.columns)
+    assert "split8_test_score" not in candidates
+    assert "cv_average_precision_median" in json.loads((out / "winner.json").read_text())
     told = capsys.readouterr()
     assert "best of 3: C " in told.out
-    assert "mean ROC AUC" in told.out
+    assert "median average precision" in told.out
+    assert "over 2 repeats of 4 folds, log loss" in told.out
     assert "(f1)" in told.out
+
+
+def test_the_tutorials_rule_takes_the_best_median_of_the_folds(run, training_files, capsys):
+    training_files()
+    out = run(grid_size=3, rule="tutorial")
+    candidates = pd.read_csv(out / "cv_results.csv")
+    assert len(candidates) == 9
+    assert candidates["median_test_score"].is_monotonic_decreasing
+    assert "log_loss" not in candidates
+    assert "split3_test_score" not in candidates  # of three folds
+    told = capsys.readouterr().out
+    assert re.search(r"median ROC AUC 0\.\d+ over 3 folds; threshold", told)
 
 
 def test_the_thresholds_rule_decides_the_labels_alone(run, training_files):
@@ -213,7 +257,7 @@ def test_the_command_takes_the_paths(pima, store_folder, tmp_path):
         grid_search.command, [str(word) for pair in paths.items() for word in pair]
     )
     assert done.exit_code == 0, done.output
-    assert "best of 1: C 0.01, gamma 0.0001" in done.output
+    assert "best of 2: C 0.01, gamma 0.0001" in done.output
     assert Scorer.load(tmp_path / "model").contract.names[0] == "Pregnancies"
 
 
@@ -221,15 +265,18 @@ def test_every_candidate_is_reported_with_its_scores_and_times(run, training_fil
     training_files()
     report = Untracked()
     out = run(report=report, grid_size=3)
-    ((name, key, params, total),) = report.begun
-    assert (name, total, params["grid_search.grid_size"]) == ("pima-diabetes", 9, "3")
+    ((name, key, params, total, selection),) = report.begun
+    assert (name, total, params["grid_search.grid_size"]) == ("pima-diabetes", 18, "3")
+    assert (selection.score, selection.rank_by) == ("roc_auc", "mean")
     assert {"seed", "grid_search.folds"} <= params.keys()
     assert not [key for key in params if key.startswith(("data", "register"))]
-    candidates = pd.read_csv(out / "cv_results.csv").set_index(["param_C", "param_gamma"])
+    axes = ["param_C", "param_gamma", "param_class_weight"]
+    candidates = pd.read_csv(out / "cv_results.csv").set_index(axes)
     assert len(key) == 64
-    assert len(report.candidates) == 9
-    for C, gamma, scores, fit_s, score_s, extra in report.candidates:
-        assert candidates.loc[(C, gamma), "median_test_score"] == np.median(scores)
+    assert len(report.candidates) == 18
+    for candidate, scores, fit_s, score_s, extra in report.candidates:
+        first = [candidates.loc[candidate, f"split{fold}_test_score"] for fold in range(3)]
+        assert first == list(scores)
         assert fit_s > 0
         assert score_s > 0
         assert extra == {}
@@ -237,11 +284,12 @@ def test_every_candidate_is_reported_with_its_scores_and_times(run, training_fil
 
 
 def test_the_learning_curve_ends_with_the_winner_s_own_scores(pima):
-    curve, winner = pd.read_csv(pima.learning_curve), json.loads(pima.winner.read_text())
+    curve = pd.read_csv(pima.learning_curve)
     assert curve["rows"].is_monotonic_increasing
     assert len(curve) == 5
     assert curve["rows"].iloc[-1] == 491
-    assert curve["cv_roc_auc_mean"].iloc[-1] == pytest.approx(winner["cv_roc_auc_mean"], abs=2e-3)
+    first = pd.read_csv(pima.cv_results).iloc[0].filter(regex=r"^split[0-4]_").mean()
+    assert curve["cv_roc_auc_mean"].iloc[-1] == pytest.approx(first, abs=2e-3)
     assert np.all(curve["train_roc_auc_mean"] > curve["cv_roc_auc_mean"] - 0.05)
 
 
@@ -294,8 +342,9 @@ def test_halving_says_on_how_many_rows_each_candidate_was_scored(run, training_f
     training_files(rarer=90, rows=200)
     out = run(grid_size=4, strategy="halving", halving_min_rows=20)
     candidates = pd.read_csv(out / "cv_results.csv")
-    assert len(candidates) == 16
+    assert len(candidates) == 32
     assert candidates["n_resources"].is_monotonic_decreasing
+    assert candidates.iloc[0]["n_resources"] == 200  # the finals are on all rows
     assert candidates.iloc[0]["n_resources"] > candidates.iloc[-1]["n_resources"]
     assert candidates["rank_test_score"].is_monotonic_increasing
 
@@ -312,7 +361,7 @@ def test_the_approximation_is_exported_through_the_same_parity_gate(run, trainin
 
 def test_more_components_than_rows_are_told_in_a_sentence(run, training_files):
     training_files()
-    with pytest.raises(PipelineError, match=r"components is 300, but of 60 training rows only 26"):
+    with pytest.raises(PipelineError, match=r"components is 300, but of 60 training rows only 40"):
         run(approximation="nystroem")
 
 
@@ -357,18 +406,22 @@ class Terminal(io.StringIO):
 
 
 def count_three(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return what is printed of three candidates, the best of which had the fewest rows."""
+    """Return what is printed of three candidates, the best of which had few rows or folds."""
     monkeypatch.setattr(sys, "stderr", stream)
-    with grid_search.progress_bar(3, "mean ROC AUC") as count:
-        count(1.0, 0.5, 0.99, 100)
-        count(2.0, 0.5, 0.8, 300)
-        count(1000.0, 0.00012345, 0.7, 300)
+    with grid_search.progress_bar(20, "mean ROC AUC") as count:
+        for C, score, n_folds, rows in (
+            (1.0, 0.99, 5, 100),
+            (5.0, 0.9, 5, 300),
+            (2.0, 0.8, 10, 300),
+        ):
+            scores = (score,) * n_folds
+            count(Result(Candidate(C, 0.5), scores, 0, 0, {"n_resources": rows}), score)
     return stream.getvalue()
 
 
 def test_a_terminal_shows_a_bar_with_the_best_on_most_rows(monkeypatch):
     last = count_three(Terminal(), monkeypatch).split("\r")[-1]
-    assert "3/3" in last
+    assert "20/20" in last
     assert "best mean ROC AUC 0.8000 (C 2, gamma 0.5)" in last
 
 
@@ -377,7 +430,7 @@ def test_a_log_has_whole_lines_of_progress(monkeypatch):
     monkeypatch.setitem(grid_search.LOG_LINES, "mininterval", 0)
     last = count_three(io.StringIO(), monkeypatch).splitlines()[-2]
     assert last.strip() == (
-        "grid search: 3 of 3 candidates, best mean ROC AUC 0.8000 (C 2, gamma 0.5), 00:00 left"
+        "grid search: 20 of 20 fits, best mean ROC AUC 0.8000 (C 2, gamma 0.5), 00:00 left"
     )
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from pipeline.params import Selection
+from pipeline.search.units import Candidate
 from pipeline.tracking.reporter import SearchReport
 
 CV_RESULTS = (
@@ -18,19 +20,21 @@ CURVE = (
 )
 SCORED = {(10.0, 0.1): (0.9, 0.8), (1.0, 0.1): (0.6, 0.8), (1.0, 0.5): (0.5, 0.5)}
 KEY = "k" * 64
+SETTINGS = {"seed": "1", "grid_search.folds": "2"}
+SELECTION = Selection(("none",), "roc_auc", "median")
 # A stage that reports the search and does what the test says in between.
 STAGE = """
 import time
 from pathlib import Path
 from pipeline.tracking.reporter import report_search
-from tests.pipeline.tracking.searches import KEY, SCORED, tables, tell
+from tests.pipeline.tracking.searches import KEY, SCORED, SELECTION, SETTINGS, tables, tell
 
 def wait_for(name):
     while not Path(name).exists():
         time.sleep(0.02)
 
 with report_search() as report:
-    report.begin("trial", KEY, {{"seed": "1"}}, 3)
+    report.begin("trial", KEY, SETTINGS, 3, SELECTION)
     tell(report, {first!r})
     wait_for("go")
     {then}
@@ -49,4 +53,4 @@ def tables(cv_results: bytes = CV_RESULTS) -> tuple[Path, Path]:
 
 def tell(report: SearchReport, candidates: Iterable[tuple[float, float]]) -> None:
     for C, gamma in candidates:
-        report.candidate(C, gamma, SCORED[C, gamma], 0.25, 0.5, {})
+        report.candidate(Candidate(C, gamma), SCORED[C, gamma], 0.25, 0.5, {})

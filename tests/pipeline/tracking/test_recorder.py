@@ -18,6 +18,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from pipeline.search.units import Candidate
 from pipeline.tracking import recorder
 from pipeline.tracking.messages import Begin, End, Finish, Scored
 from pipeline.tracking.recorder import Live
@@ -27,6 +28,8 @@ from tests.pipeline.tracking.searches import (
     CV_RESULTS,
     KEY,
     SCORED,
+    SELECTION,
+    SETTINGS,
     STAGE,
     tables,
     tell,
@@ -128,7 +131,7 @@ def test_search_is_seen_from_its_start_and_ranked_at_its_end(stage, folder):
     eventually(lambda: len(candidates()) == 2)
     assert process.poll() is None
     assert the_search().info.status == "RUNNING"
-    assert the_search().data.params == {"seed": "1"}
+    assert the_search().data.params == SETTINGS
     assert "rank" not in candidates()[10.0, 0.1].data.metrics
     (folder / "end").touch()
     assert finish(process, folder) == ""
@@ -149,7 +152,7 @@ def test_search_is_seen_from_its_start_and_ranked_at_its_end(stage, folder):
         **{"cv_roc_auc_std": pytest.approx(0.05), "rank": 1, "fit_time": 0.25, "score_time": 0.5},
     }
     # The parent has what its candidates have: they make one picture of parallel coordinates.
-    assert run.data.params == {"seed": "1", "C": "10.0", "gamma": "0.1"}
+    assert run.data.params == {**SETTINGS, "C": "10.0", "gamma": "0.1", "class_weight": "none"}
     assert run.data.metrics["cv_roc_auc_median"] == 0.85
     assert run.data.tags["search.digest"]
     client = store()
@@ -219,7 +222,7 @@ def test_store_that_is_away_is_told_once(folder, monkeypatch, capfd):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with report_search() as report:
-        report.begin("trial", KEY, {}, 3)
+        report.begin("trial", KEY, SETTINGS, 3, SELECTION)
         tell(report, SCORED)
         report.finish(*tables())
     said = capfd.readouterr().err
@@ -235,9 +238,9 @@ def test_store_that_comes_late_has_everything(folder, monkeypatch, capsys):
     messages = queue.SimpleQueue()
     following = threading.Thread(target=recorder.run, args=(messages,))
     following.start()
-    messages.put(Begin("trial", KEY, "p", {}, 3))
+    messages.put(Begin("trial", KEY, "p", SETTINGS, 3, SELECTION))
     for C, gamma in SCORED:
-        messages.put(Scored(C, gamma, SCORED[C, gamma], 0.1, 0.1, {}))
+        messages.put(Scored(Candidate(C, gamma), SCORED[C, gamma], 0.1, 0.1, {}))
     said = []
     eventually(lambda: said.append(capsys.readouterr().err) or any(said))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", late)
@@ -266,9 +269,9 @@ def fail_once(monkeypatch: pytest.MonkeyPatch, name: str, at: int) -> None:
 
 def scored(key: str = KEY) -> Live:
     """Return a search of which all candidates are scored, and nothing is logged yet."""
-    live = Live(Begin("trial", key, "p" * 32, {"seed": "1"}, 3))
+    live = Live(Begin("trial", key, "p" * 32, SETTINGS, 3, SELECTION))
     for (C, gamma), scores in SCORED.items():
-        live.add(Scored(C, gamma, scores, 0.25, 0.5, {}))
+        live.add(Scored(Candidate(C, gamma), scores, 0.25, 0.5, {}))
     return live
 
 
@@ -303,8 +306,8 @@ def statuses() -> dict[str, str]:
 
 
 def test_halving_says_on_how_many_rows_a_candidate_was_scored():
-    live = Live(Begin("trial", KEY, "p" * 32, {}, 1))
-    live.add(Scored(1.0, 0.5, (0.5, 0.6), 0.1, 0.1, {"iter": 2, "n_resources": 500}))
+    live = Live(Begin("trial", KEY, "p" * 32, SETTINGS, 1, SELECTION))
+    live.add(Scored(Candidate(1.0, 0.5), (0.5, 0.6), 0.1, 0.1, {"iter": 2, "n_resources": 500}))
     header, *_, last = CV_RESULTS.splitlines()
     table = b"\n".join([header + b",iter,n_resources", last + b",2,500"])
     live.add(Finish(*map(str, tables(table))))
@@ -327,7 +330,7 @@ def test_run_cut_off_at_its_opening_is_gone_on_with(told, monkeypatch, folder):
     fail_once(monkeypatch, "log_batch", at=1)
     assert not told.work()
     assert told.work()
-    assert the_search().data.params == {"seed": "1"}
+    assert the_search().data.params == SETTINGS
     assert the_search().data.tags["search.candidates"] == "3"
 
 
@@ -352,12 +355,12 @@ def test_store_is_tried_again_however_fast_candidates_come(monkeypatch):
     monkeypatch.setattr(Live, "end", lambda _live, _how: None)
     monkeypatch.setattr(recorder, "RETRY_S", 0.2)
     messages: recorder.Messages = queue.SimpleQueue()
-    messages.put(Begin("trial", KEY, "p" * 32, {}, 100))
+    messages.put(Begin("trial", KEY, "p" * 32, SETTINGS, 100, SELECTION))
     following = threading.Thread(target=recorder.run, args=(messages,))
     started = time.monotonic()
     following.start()
     for _ in range(40):
-        messages.put(Scored(1.0, 0.1, (0.5,), 0.1, 0.1, {}))
+        messages.put(Scored(Candidate(1.0, 0.1), (0.5,), 0.1, 0.1, {}))
         time.sleep(0.05)
     messages.put(None)
     following.join()

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from pipeline.search.units import Candidate
 from pipeline.tracking import reporter
 from pipeline.tracking.reporter import report_search
-from tests.pipeline.tracking.searches import KEY, SCORED, tables, tell
+from tests.pipeline.tracking.searches import KEY, SCORED, SELECTION, SETTINGS, tables, tell
 
 ECHO = "import sys; open('said', 'w').write(sys.stdin.read())"
 
@@ -24,7 +25,7 @@ def tracked_by(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 
 def report_all() -> None:
     with report_search() as report:
-        report.begin("trial", KEY, {"seed": "1"}, 3)
+        report.begin("trial", KEY, SETTINGS, 3, SELECTION)
         tell(report, SCORED)
         report.finish(*tables())
 
@@ -35,8 +36,8 @@ def report_all() -> None:
 def test_messages_are_json_lines(tracked_by, error, how):
     def search():
         with report_search() as report:
-            report.begin("trial", KEY, {"seed": "1"}, 1)
-            report.candidate(1.0, 0.5, (0.5,), 0.1, 0.2, {"iter": 2})
+            report.begin("trial", KEY, SETTINGS, 1, SELECTION)
+            report.candidate(Candidate(1.0, 0.5), (0.5,), 0.1, 0.2, {"iter": 2})
             if error is not None:
                 raise error
 
@@ -47,7 +48,7 @@ def test_messages_are_json_lines(tracked_by, error, how):
         with pytest.raises(error):
             search()
     begin, candidate, end = (json.loads(line) for line in Path("said").read_text().splitlines())
-    assert (begin["type"], begin["params"], len(begin["process"])) == ("begin", {"seed": "1"}, 32)
+    assert (begin["type"], begin["params"], len(begin["process"])) == ("begin", SETTINGS, 32)
     assert (candidate["type"], candidate["extra"]) == ("candidate", {"iter": 2})
     assert end == {"type": "end", "how": how}
 
@@ -55,10 +56,10 @@ def test_messages_are_json_lines(tracked_by, error, how):
 def test_report_never_waits_for_its_process(tracked_by):
     tracked_by("import time; time.sleep(2)")
     with report_search() as report:
-        report.begin("trial", KEY, {}, 1)
+        report.begin("trial", KEY, SETTINGS, 1, SELECTION)
         started = time.monotonic()
         for number in range(20_000):
-            report.candidate(float(number), 0.5, (0.5,) * 10, 0.1, 0.1, {})
+            report.candidate(Candidate(float(number), 0.5), (0.5,) * 10, 0.1, 0.1, {})
         assert time.monotonic() - started < 1
 
 

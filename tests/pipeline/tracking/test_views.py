@@ -7,17 +7,19 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from pipeline.params import Selection
 from pipeline.tracking.experiment import Tracking
 from pipeline.tracking.store import open_tracking
 from pipeline.tracking.views import addresses, main, update_views
 
+SELECTION = Selection(("none",), "roc_auc", "median")
 pytestmark = pytest.mark.usefixtures("store_folder")
 
 
 @pytest.fixture
 def tracking() -> Iterator[Tracking]:
     with open_tracking("trial") as opened:
-        update_views(opened, "0123abcd", "median")
+        update_views(opened, "0123abcd", SELECTION)
         yield opened
 
 
@@ -46,7 +48,7 @@ def test_candidates_are_those_of_one_search_with_parameters_and_score(tracking: 
     assert view["searchFilter"] == "tags.`mlflow.parentRunId` = '0123abcd'"
     (chart,) = view["compareRunCharts"]
     assert chart["type"] == "PARALLEL"
-    assert chart["selectedParams"] == ["C", "gamma"]
+    assert chart["selectedParams"] == ["C", "gamma", "class_weight"]
     assert chart["selectedMetrics"] == ["cv_roc_auc_median"]
 
 
@@ -71,7 +73,7 @@ def test_experiments_say_what_they_hold_and_what_people_wrote_stays(tracking: Tr
     assert "`dvc repro`" in tags_of(tracking, tracking.experiment_id)[note]
     assert "candidates" in tags_of(tracking, tracking.search_experiment_id)[note]
     tracking.client.set_experiment_tag(tracking.experiment_id, note, "our own words")
-    update_views(tracking, "0123abcd", "median")
+    update_views(tracking, "0123abcd", SELECTION)
     assert tags_of(tracking, tracking.experiment_id)[note] == "our own words"
 
 

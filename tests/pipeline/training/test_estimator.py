@@ -1,12 +1,8 @@
 import numpy as np
-import pytest
 
-from pipeline.training.estimator import (
-    build_estimator,
-    build_transformer,
-    mark_missing,
-    stratified_folds,
-)
+from pipeline.search.calibration import Sigmoid
+from pipeline.search.units import Candidate
+from pipeline.training.estimator import build_estimator, build_transformer, mark_missing
 from serving.model.contract import Contract, Feature
 
 NAN = np.nan
@@ -40,34 +36,18 @@ def test_features_are_scaled_to_unit_variance():
     np.testing.assert_allclose(scaled.std(axis=0), 1)
 
 
-def test_the_folds_are_stratified_and_seeded():
-    y = np.array([0] * 40 + [1] * 10)
-    folds = [fold for _, fold in stratified_folds(5, 3).split(y, y)]
-    assert [int(y[fold].sum()) for fold in folds] == [2] * 5
-    again = [fold for _, fold in stratified_folds(5, 3).split(y, y)]
-    other = [fold for _, fold in stratified_folds(5, 4).split(y, y)]
-    assert [fold.tolist() for fold in folds] == [fold.tolist() for fold in again]
-    assert [fold.tolist() for fold in folds] != [fold.tolist() for fold in other]
-
-
-def test_the_estimator_gives_calibrated_probabilities_of_one_svm(small_model):
+def test_the_estimator_gives_probabilities_of_one_svm(small_model):
     probability = small_model.estimator.predict_proba(small_model.X)
     assert probability.shape == (len(small_model.X), 2)
     np.testing.assert_allclose(probability.sum(axis=1), 1)
-    assert probability[:, 1].mean() == pytest.approx(small_model.y.mean(), abs=0.05)
-    (calibrated,) = small_model.estimator.named_steps["classify"].calibrated_classifiers_
-    svm = calibrated.estimator.svm_
-    assert (svm.C, svm.gamma, svm.kernel) == (2.0, 0.3, "rbf")
-
-
-def test_the_calibration_is_that_of_its_seed(small_model):
-    answers = [small_model.fit(seed=seed).predict_proba(small_model.X)[:, 1] for seed in (5, 5, 6)]
-    np.testing.assert_array_equal(answers[0], answers[1])
-    assert np.any(answers[0] != answers[2])
+    svm = small_model.estimator.named_steps["classify"].svm_
+    assert (svm.C, svm.gamma, svm.kernel, svm.class_weight) == (2.0, 0.3, "rbf", None)
+    balanced = small_model.fit(class_weight="balanced").named_steps["classify"].svm_
+    assert balanced.class_weight == "balanced"
 
 
 def test_an_estimator_is_not_fitted_when_it_is_built():
-    estimator = build_estimator(CONTRACT, C=1.0, gamma=1.0, n_folds=3, seed=0)
+    estimator = build_estimator(CONTRACT, Candidate(1.0, 1.0), Sigmoid(1.0, 0.0))
     assert not hasattr(estimator.named_steps["impute"], "statistics_")
 
 

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from pipeline.data.table import read_split
+from pipeline.search.units import Candidate
 from pipeline.training import learning_curve, tuning
 from pipeline.training.tuning import Search, memory_limit
 from serving.model.contract import Contract
@@ -29,7 +30,11 @@ def test_the_key_names_all_that_the_scores_depend_on(pima_search):
         pima_search(seed=43),
         pima_search(grid_size=4),
         pima_search(gamma=(0.001, 10.0)),
-        pima_search(rank_by="mean"),
+        pima_search(rank_by="median"),
+        pima_search(score="average_precision"),
+        pima_search(rule="tutorial"),
+        pima_search(class_weight="none"),
+        pima_search(repeats=2),
         pima_search(strategy="halving"),
         pima_search(approximation="nystroem"),
         pima_search(X=other_value),
@@ -52,9 +57,13 @@ def test_the_key_follows_the_code(pima_search, monkeypatch, tmp_path):
 
 
 def test_halving_scores_more_often_than_there_are_candidates(pima_search):
-    assert pima_search(grid_size=10).evaluations == 100
+    assert pima_search(grid_size=10).evaluations == [200]
     halving = pima_search(grid_size=10, strategy="halving", halving_min_rows=None)
-    assert halving.evaluations == 100 + 34 + 12  # on 20 rows a fold would lack a class
+    assert halving.evaluations == [200, 67, 23]  # on 20 rows a fold would lack a class
+    assert (halving.finalists, pima_search(grid_size=10).finalists) == (23, 40)
+    tutorial = pima_search(grid_size=10, rule="tutorial")
+    assert (tutorial.fits, tutorial.finalists, tutorial.repeats) == (100 * 5 + 5, 1, 1)
+    assert pima_search(grid_size=10).fits == 200 * 5 + 40 * 25
 
 
 @pytest.mark.parametrize(
@@ -82,7 +91,7 @@ def test_a_learning_curve_starts_with_both_classes_however_rare_one_is(pima, mak
     table = read_split(pima.training, Contract.read(pima.contract))
     rare = np.concatenate([np.flatnonzero(table.y == 0), np.flatnonzero(table.y == 1)[:7]])
     settings = msgspec.structs.replace(pima.params.grid_search, folds=3)
-    winner = {"param_C": 1.0, "param_gamma": 0.1}
+    winner = Candidate(1.0, 0.1)
     few = table.take(rare)
     curve = learning_curve.winners_learning_curve(Search.of(few, settings, 1), few, winner)
     assert len(curve) == 5

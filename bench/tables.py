@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 import psutil
 from sklearn.datasets import make_classification
 
-from pipeline.data.split import split
-from pipeline.data.table import read_source
+from pipeline.data.source_split import split_source
 from pipeline.params_file import load
 from pipeline.search.problem import Fold, Nystroem, Problem
 from pipeline.training.estimator import build_transformer
@@ -46,8 +45,7 @@ class SearchTable:
 def pima() -> SearchTable:
     """Return the training split of the default table, as the pipeline makes it."""
     params = load(ROOT / "params.yaml")
-    table = read_source(ROOT / params.data.file, params.data)
-    training, _ = split(table, params.preprocess.test_size, params.seed)
+    training = split_source(ROOT / params.data.file, params).training
     return _table(training.X, training.y, training.contract, params.grid_search.folds)
 
 

@@ -19,6 +19,9 @@ CutPoints = tuple[Finite, ...]
 Positive = Annotated[float, msgspec.Meta(gt=0, le=LARGEST)]
 
 
+NO_FILE = "data/none"  # of data.test_file: DVC needs a file there, whether there is one or not
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The base of every section: frozen, and refusing keys that it does not know."""
 
@@ -76,15 +79,22 @@ class Data(Settings, frozen=True, kw_only=True):
     positive_class: str | int | float | bool
     features: dict[str, FeatureSpec | None]
     ignore: tuple[str, ...] = ()
+    row_numbers: tuple[str, ...] = ()
+    repeats: Literal["together", "apart"] = "together"
+    group: str | None = None
+    time: str | None = None
+    test_from: str | Finite | None = None
+    test_file: str = NO_FILE
 
     def __post_init__(self) -> None:
+        self._check_split()
         if not self.features:
             raise ValueError("features must name at least one column")
         if self.target in self.features:
             raise ValueError(f"the target {self.target} cannot be a feature as well")
         for name in {*self.ignore} & {*self.features, self.target}:
             raise ValueError(f"{name} cannot be ignored: it is a feature or the target")
-        for name in (*self.features, self.target, *self.ignore):
+        for name in (*self.features, self.target, *self.ignore, *self.row_numbers):
             if name.strip() and name != name.strip():
                 raise ValueError(f"{name!r} has spaces around it, which are left out of a header")
         for name in self.features:
@@ -93,6 +103,24 @@ class Data(Settings, frozen=True, kw_only=True):
                     f"{name!r} is the name of an unnamed index column, which is no feature: "
                     "it numbers the rows, and with them often gives the target away"
                 )
+
+    @property
+    def has_test_file(self) -> bool:
+        """True if the test rows are those of another file."""
+        return self.test_file != NO_FILE
+
+    def _check_split(self) -> None:
+        if (self.time is None) != (self.test_from is None):
+            raise ValueError("time and test_from go together: set both, or neither")
+        if self.time is not None and self.has_test_file:
+            raise ValueError(
+                f"test_file and test_from both choose the test rows: set test_file to {NO_FILE}, "
+                "or time and test_from to null"
+            )
+        if self.target in (self.group, self.time, *self.row_numbers):
+            raise ValueError(f"the target {self.target} cannot be group, time or row_numbers")
+        for name in {*self.row_numbers} & {*self.features, self.group}:
+            raise ValueError(f"{name} cannot be a feature or the group: row_numbers has it")
 
 
 class Preprocess(Settings, frozen=True, kw_only=True):

@@ -46,6 +46,8 @@ def parse(text: str, path: Path, changes: Sequence[str] = ()) -> Params:
             place = place.replace("[...]", f".{_refused_key(document, place)}")
         if re.search(r"\.categories\[\d+\]$", place):
             what += ": quote it"
+        if place == "data.test_from" and "date" in what:  # nor does DVC read one without quotes
+            what = "a date needs quotes, such as '2024-03-01'"
         raise PipelineError(f"{path}, {place}: {what}") from error
 
 

@@ -11,12 +11,12 @@ import click
 import msgspec
 import numpy as np
 
-from pipeline.data.split import split
-from pipeline.data.table import Table, read_source
+from pipeline.data.source_split import check_counts, split_source
+from pipeline.data.table import Table
 from pipeline.errors import PipelineError
 from pipeline.files import write_whole
 from pipeline.options import path_option
-from pipeline.params import Params
+from pipeline.params import Data, Params
 from pipeline.params_file import load
 from serving.model.contract import Contract, Feature
 
@@ -44,19 +44,29 @@ def _known_range(feature: Feature, table: Table) -> tuple[float, float] | None:
 
 
 def run(params: Params, data: Path, training: Path, test: Path, contract: Path) -> None:
-    table = read_source(data, params.data)
-    for note in table.notes:
+    split = split_source(data, params)
+    for note in split.notes:
         print(f"note: {note}", file=sys.stderr)
-    training_table, test_table = split(table, params.preprocess.test_size, params.seed)
-    data_contract = with_training_ranges(training_table)
-    write_whole(training, training_table.cells.to_csv(index=False).encode())
-    write_whole(test, test_table.cells.to_csv(index=False).encode())
+    check_counts(split, params)
+    data_contract = with_training_ranges(split.training)
+    write_whole(training, split.training.cells.to_csv(index=False).encode())
+    write_whole(test, split.test.cells.to_csv(index=False).encode())
     write_whole(contract, data_contract.to_json())
+    y = np.concatenate([split.training.y, split.test.y])
     print(
-        f"{len(table.y)} rows, {int(table.y.sum())} of them {params.data.target} "
-        f"{data_contract.classes[1]}: {len(training_table.y)} for training, "
-        f"{len(test_table.y)} for the test"
+        f"{len(y)} rows, {int(y.sum())} of them {params.data.target} "
+        f"{data_contract.classes[1]}: {len(split.training.y)} for training, "
+        f"{len(split.test.y)} for the test{_chosen_by(params.data)}"
     )
+
+
+def _chosen_by(data: Data) -> str:
+    """Return what chose the test rows, where it is not each row by itself."""
+    if data.has_test_file:
+        return f", which are those of {data.test_file}"
+    if data.time is not None:
+        return f", from {data.time} {data.test_from} on"
+    return f", the rows of a {data.group} on one side" if data.group is not None else ""
 
 
 @click.command(help=__doc__)

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from pipeline.data.split import split
-from pipeline.data.table import read_source
+from pipeline.data.source_split import split_source
 from pipeline.params import Params
 from pipeline.search.memory import Plan, Shape, make_plan
 from pipeline.search.strategy import schedule
@@ -119,6 +118,5 @@ def _refit_s(search: Search, found: Estimate, rows: float) -> float:
 
 def training_search(params: Params) -> Search:
     """Define the search of the training split, which is made here and not written."""
-    table = read_source(Path(params.data.file), params.data)
-    training, _ = split(table, params.preprocess.test_size, params.seed)
+    training = split_source(Path(params.data.file), params).training
     return Search.of(training, params.grid_search, params.seed)

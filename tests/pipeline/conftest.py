@@ -127,6 +127,7 @@ def make_params(pima_params: Params) -> MakeParams:
             "positive_class": positive_class,
             "features": dict(features),
             "ignore": sections.pop("ignore", []),
+            **sections.pop("data", {}),
         }
         document["grid_search"].update(grid_size=2, folds=3)
         document["evaluate"].update(resamples=200, subgroups={})

@@ -76,6 +76,12 @@ def changed(tmp_path):
         ),
         ("target: Outcome", "target: Age", "data", "the target Age cannot be a feature"),
         ("ignore: []", "ignore: [BMI]", "data", "BMI cannot be ignored"),
+        ("time: null", "time: Age", "data", "time and test_from go together: set both, or neither"),
+        ("test_from: null", "test_from: 30", "data", "time and test_from go together"),
+        ("test_from: null", "test_from: 2024-03-01", "data.test_from", "a date needs quotes"),
+        ("group: null", "group: Outcome", "data", "the target Outcome cannot be group, time or"),
+        ("row_numbers: []", "row_numbers: [BMI]", "data", "BMI cannot be a feature or the group"),
+        ("repeats: together", "repeats: no", "data.repeats", "Invalid enum value"),
         ("positive_class: 1", "positive_class: null", "data.positive_class", "got `null`"),
         ("name: pima-diabetes", "name: a/b", "name", "matching regex"),
     ],
@@ -92,6 +98,12 @@ def test_a_wrong_setting_is_named_by_its_path(changed, tmp_path, old, new, place
 def test_an_unnamed_index_cannot_be_made_a_feature(changed, name):
     with pytest.raises(PipelineError, match="unnamed index column, which is no feature"):
         changed("    Glucose:", f'    "{name}":')
+
+
+def test_test_rows_are_chosen_by_one_setting():
+    changes = ["data.test_file=b.csv", "data.time=Age"]
+    with pytest.raises(PipelineError, match="test_file and test_from both choose the test rows"):
+        load(ROOT / "params.yaml", [*changes, "data.test_from=30"])
 
 
 def test_a_name_with_spaces_around_it_is_refused(changed):

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 
+import pandas as pd
 import pytest
 
 from pipeline.__main__ import main
@@ -72,7 +73,7 @@ def test_both_are_scored_on_the_same_rows(as_json, pima, pima_smooth):
     found = as_json("2", "1")["paired_difference"]
     areas = [json.loads(r.metrics.read_text())["roc_auc"] for r in (pima_smooth, pima)]
     assert found["difference"] == pytest.approx(areas[0] - areas[1], abs=1e-9)
-    assert found["rows"] == 154
+    assert found["rows"] == len(pd.read_csv(pima.test))
     assert found["low"] < found["difference"] < found["high"]
 
 
@@ -101,7 +102,7 @@ def test_the_text_shows_settings_the_interval_and_a_sentence(compare, pima):
         f"{figures['roc_auc']:.4f} ({figures['roc_auc_low']:.4f} to {figures['roc_auc_high']:.4f})"
     )
     assert re.search(rf"test_roc_auc \(interval\) .* {re.escape(shown)}\n", out)
-    assert "On the same 154 test rows, the ROC AUC of " in out.splitlines()[-1]
+    assert f"On the same {figures['rows']} test rows, the ROC AUC of " in out.splitlines()[-1]
     assert err == "scoring both on their test rows …\n"
 
 

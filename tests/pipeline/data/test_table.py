@@ -1,16 +1,11 @@
-from collections import Counter
-
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.data.contract import data_contract
-from pipeline.data.split import split
-from pipeline.data.table import Table, read_source, read_split
+from pipeline.data.table import read_source, read_split
 from pipeline.errors import PipelineError
-from serving.model.contract import Contract, Feature
 
 TWO = {"a": None, "b": None}
 
@@ -316,45 +311,6 @@ def test_a_split_that_was_changed_by_hand_is_refused(write_csv, make_params):
         read_split(write_csv("a,b,y\nx,2,0\n"), contract)
 
 
-def numbered(y: list[int]) -> Table:
-    """A table whose one feature is the row's number."""
-    X = np.arange(len(y), dtype=np.float64)[:, np.newaxis]
-    contract = Contract(target="y", classes=(0, 1), features=(Feature(name="row"),))
-    return Table(pd.DataFrame({"row": X[:, 0], "y": y}).astype(str), X, np.array(y), contract)
-
-
-CLASSES = st.tuples(st.integers(5, 60), st.integers(5, 60))
-
-
-@given(CLASSES, st.floats(0.15, 0.85), st.integers(0, 2**32 - 1), st.randoms())
-def test_a_split_is_disjoint_stratified_and_in_order(counts, share, seed, random):
-    y = [0] * counts[0] + [1] * counts[1]
-    random.shuffle(y)
-    training, test = split(numbered(y), share, seed)
-    rows = [part.X[:, 0].tolist() for part in (training, test)]
-    assert sorted(rows[0] + rows[1]) == list(range(len(y)))
-    for part, numbers in zip((training, test), rows, strict=True):
-        assert numbers == sorted(numbers)
-        assert part.y.tolist() == [y[int(number)] for number in numbers]
-        assert part.cells["row"].tolist() == [str(number) for number in numbers]
-    kept = Counter(test.y.tolist())
-    assert kept == {label: round(share * counts[label]) for label in (0, 1)}
-
-
-def test_a_split_is_that_of_its_seed():
-    table = numbered([0, 1] * 50)
-    tests = [split(table, 0.3, seed)[1].X[:, 0].tolist() for seed in (1, 1, 2)]
-    assert tests[0] == tests[1]
-    assert tests[0] != tests[2]
-
-
-def test_a_class_that_would_be_lost_from_a_split_is_named():
-    with pytest.raises(PipelineError, match="no row of class 1 is left for the test split"):
-        split(numbered([0] * 50 + [1]), 0.2, 0)
-    with pytest.raises(PipelineError, match="no row of class 1 is left for the training split"):
-        split(numbered([0] * 50 + [1]), 0.8, 0)
-
-
 @pytest.mark.parametrize(("separator", "name"), [(";", "semicolons"), ("\t", "tabs")])
 def test_another_separator_is_named(read_table, separator, name):
     with pytest.raises(PipelineError, match=f"is separated by {name}: commas are needed"):
@@ -404,3 +360,86 @@ def test_a_split_with_categories_is_read_as_it_was(read_table, write_csv):
     table = read_table(COLOURS + "mauve,0\n", {"c": {**COLOUR, "unseen": "missing"}})
     again = read_split(write_csv(table.cells.to_csv(index=False)), table.contract)
     np.testing.assert_array_equal(again.X, table.X)
+
+
+VISITS = {"a": None, "b": None}
+OF_VISITS = {"group": "who", "time": "when", "test_from": "2024-03-01"}
+VISIT_ROWS = (
+    "who,when,a,b,y\nP1,2024-01-02,1,2,0\np2,2024-03-01T12:00,3,4,1\n P1,2024-01-02 01:00,5,6,1\n"
+)
+
+
+@pytest.fixture
+def read_visits(write_csv, make_params):
+    def read(content=VISIT_ROWS, **data):
+        return read_source(write_csv(content), make_params(VISITS, data={**OF_VISITS, **data}).data)
+
+    return read
+
+
+def test_groups_are_numbered_and_times_are_seconds(read_visits):
+    table = read_visits()
+    assert table.groups.tolist() == [0, 1, 0]
+    day = 19724 * 86400  # 2024-01-02
+    assert table.times.tolist() == [day, day + 59 * 86400 + 12 * 3600, day + 3600]
+    assert list(table.cells.columns) == ["a", "b", "y", "who", "when"]
+    taken = table.take(np.array([2, 1]))
+    assert taken.groups.tolist() == [0, 1]
+    assert taken.times.tolist() == table.times[[2, 1]].tolist()
+
+
+def test_without_settings_there_are_no_groups_and_times(read_table):
+    table = read_table("a,b,y\n1,2,0\n3,4,1\n")
+    assert (table.groups, table.times) == (None, None)
+
+
+def test_a_split_gives_back_its_groups_and_times(read_visits, write_csv, make_params):
+    table = read_visits()
+    split = write_csv(table.cells.to_csv(index=False))
+    data = make_params(VISITS, data=OF_VISITS).data
+    again = read_split(split, table.contract, data)
+    assert again.groups.tolist() == table.groups.tolist()
+    assert again.times.tolist() == table.times.tolist()
+    without = read_split(split, table.contract)
+    assert (without.groups, without.times) == (None, None)
+    assert list(without.cells.columns) == ["a", "b", "y"]
+    with pytest.raises(PipelineError, match="does not have the contract's columns: run `dvc"):
+        read_split(write_csv("a,b,y\n1,2,0\n"), table.contract, data)
+
+
+def test_a_year_is_a_time_and_a_feature_may_be_the_group(read_visits):
+    content = "a,b,y\n2020,2,0\n2021.5,2,1\n"
+    table = read_visits(content, group="b", time="a", test_from=2021)
+    assert table.times.tolist() == [2020, 2021.5]
+    assert table.groups.tolist() == [0, 0]
+    assert list(table.cells.columns) == ["a", "b", "y"]
+
+
+@pytest.mark.parametrize(
+    ("row", "what"),
+    [
+        (",2024-01-01,1,2,0", "column who: is missing, and data.group is to keep the rows of a"),
+        ("P9,soon,1,2,0", "column when: 'soon' is not an ISO date such as 2024-03-01, which"),
+        ("P9,,1,2,0", "column when: '' is not an ISO date"),
+        ("P9,today,1,2,0", "column when: 'today' is not an ISO date"),
+        ("P9,01.02.2024,1,2,0", "column when: '01.02.2024' is not an ISO date"),
+    ],
+)
+def test_a_row_without_its_group_or_time_is_refused(read_visits, tmp_path, row, what):
+    with pytest.raises(PipelineError) as error:
+        read_visits(VISIT_ROWS + row + "\n")
+    assert str(error.value).startswith(f"{tmp_path / 'table.csv'}, row 4, {what}")
+
+
+def test_a_time_to_split_at_that_is_none_is_refused(read_visits):
+    with pytest.raises(
+        PipelineError, match=r"data\.test_from in params\.yaml: 'spring' is not an ISO"
+    ):
+        read_visits(test_from="spring")
+    with pytest.raises(PipelineError, match="row 1, column when: '2024-01-02' is not a number"):
+        read_visits(test_from=2024)
+
+
+def test_a_column_of_the_group_that_is_not_there_is_named(read_visits):
+    with pytest.raises(PipelineError, match="the column nobody is missing; it is named under data"):
+        read_visits(group="nobody")

@@ -33,7 +33,7 @@ def test_the_figures_are_those_of_scikit_learn_on_the_scorers_answers(figures, a
     rows = np.bincount((p * 10).astype(int), minlength=10)
     tn, fp, fn, tp = sk.confusion_matrix(y, label).ravel().tolist()
     expected = {
-        "rows": 154,
+        "rows": len(y),
         "roc_auc": sk.roc_auc_score(y, p),
         "average_precision": sk.average_precision_score(y, p),
         "brier": sk.brier_score_loss(y, p),
@@ -133,7 +133,8 @@ def test_subgroups_are_measured_on_the_scorers_answers(pima, answers, figures):
     row = table.loc["30 ≤ Age < 45"]
     assert row["rows"] == middle.sum()
     assert row["roc_auc"] == pytest.approx(sk.roc_auc_score(y[middle], p[middle]), rel=1e-12)
-    areas = table["roc_auc"]
+    fewest = np.minimum(table["positives"], table["rows"] - table["positives"])
+    areas = table["roc_auc"][fewest >= 10]
     assert figures["subgroup_gap"] == pytest.approx(areas.max() - areas.min(), rel=1e-12)
 
 
@@ -145,7 +146,7 @@ def test_without_subgroups_there_is_no_gap_and_an_empty_table(evaluate_again, tm
 def test_the_outcome_is_said_in_a_line(evaluate_again, figures, capsys):
     evaluate_again()
     assert capsys.readouterr().out == (
-        f"on 154 test rows: ROC AUC {figures['roc_auc']:.4f} "
+        f"on {figures['rows']} test rows: ROC AUC {figures['roc_auc']:.4f} "
         f"(95% interval {figures['roc_auc_low']:.4f} to {figures['roc_auc_high']:.4f}), "
         f"Brier score {figures['brier']:.4f}\n"
     )

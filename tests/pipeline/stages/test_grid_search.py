@@ -287,7 +287,7 @@ def test_the_learning_curve_ends_with_the_winner_s_own_scores(pima):
     curve = pd.read_csv(pima.learning_curve)
     assert curve["rows"].is_monotonic_increasing
     assert len(curve) == 5
-    assert curve["rows"].iloc[-1] == 491
+    assert curve["rows"].iloc[-1] == len(pd.read_csv(pima.training)) * 4 // 5
     first = pd.read_csv(pima.cv_results).iloc[0].filter(regex=r"^split[0-4]_").mean()
     assert curve["cv_roc_auc_mean"].iloc[-1] == pytest.approx(first, abs=2e-3)
     assert np.all(curve["train_roc_auc_mean"] > curve["cv_roc_auc_mean"] - 0.05)
@@ -390,7 +390,7 @@ def test_a_table_with_categories_goes_from_its_texts_to_a_verified_model(with_ca
     scorer = Scorer.load(with_categories.model)
     assert scorer.contract.features[0].categories == ("red", "green", "blue")
     metrics = json.loads(with_categories.metrics.read_text())
-    assert metrics["rows"] == 21
+    assert metrics["rows"] == len(pd.read_csv(with_categories.test)) > 10
     assert json.loads(with_categories.winner.read_text())["onnx_difference"] < 1e-9
 
 

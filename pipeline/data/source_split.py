@@ -1,0 +1,99 @@
+"""Read the user's table as training and test rows."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from pipeline.data.csv_file import read_cells
+from pipeline.data.problems import refuse
+from pipeline.data.row_codes import Codes, row_codes, row_digests
+from pipeline.data.split import SplitRule, hashed_columns, is_test
+from pipeline.data.table import Table, check_source
+from pipeline.errors import PipelineError
+from pipeline.params import Data, Params
+
+FEWEST_TEST_ROWS = 5  # of the rarer class
+SPARE_ROWS = 2  # more than folds: what a fold leaves for training is split again, to calibrate
+
+
+class Split(NamedTuple):
+    """The training and the test rows, each in their table's order, and what is to be told."""
+
+    training: Table
+    test: Table
+    notes: tuple[str, ...]
+
+
+def split_source(path: Path, params: Params) -> Split:
+    """Read the user's table, check it and split it.
+
+    Raises PipelineError as `read_source` does, and for a row that data.test_file has as well.
+    """
+    cells = read_cells(path)
+    table = check_source(path, cells, params.data)
+    if params.data.has_test_file:
+        return _with_test_file(path, cells, table, params.data)
+    of_test = is_test(cells, SplitRule.of(params, cells.columns))
+    training, test = (table.take(np.flatnonzero(rows)) for rows in (~of_test, of_test))
+    return Split(training, test, table.notes)
+
+
+def _with_test_file(path: Path, cells: pd.DataFrame, training: Table, data: Data) -> Split:
+    test_path = Path(data.test_file)
+    test_cells = read_cells(test_path)
+    test = check_source(test_path, test_cells, data)
+    if test.contract != training.contract:
+        raise PipelineError(
+            f"{test_path}, column {data.target}: its classes are not those of {path}"
+        )
+    kept_apart = {"a row": {*hashed_columns(data, cells.columns), data.target}}
+    if data.group is not None:
+        kept_apart[f"{data.group} (data.group)"] = {data.group}
+    for what, names in kept_apart.items():
+        columns = sorted(names & {*test_cells.columns})
+        shared = _shared(row_codes(cells, columns), row_codes(test_cells, columns))
+        refuse(
+            f"{test_path}, row {row + 1}: has {what} that row {place + 1} of {path} has as well, "
+            "and a model is not to be tested on what it was trained on: leave one of them out"
+            for place, row in shared
+        )
+    return Split(training, test, (*training.notes, *test.notes))
+
+
+def _shared(a: Codes, b: Codes) -> list[tuple[int, int]]:
+    """Return the first place in a, and the place in b, of each row of b that a has."""
+    digests = pd.Index(row_digests(a))
+    firsts = np.flatnonzero(~digests.duplicated())
+    places = digests[firsts].get_indexer(pd.Index(row_digests(b)))
+    return [(int(firsts[place]), row) for row, place in enumerate(places) if place >= 0]
+
+
+def check_counts(split: Split, params: Params) -> None:
+    """Raise PipelineError where a class has too few rows to train and test a model on."""
+    folds = params.grid_search.folds
+    needed = (folds + SPARE_ROWS, FEWEST_TEST_ROWS)
+    for label, value in enumerate(split.training.contract.classes):
+        rows = tuple(int((table.y == label).sum()) for table in split[:2])
+        short = [have < need for have, need in zip(rows, needed, strict=True)]
+        if any(short):
+            raise PipelineError(
+                f"class {value} has {rows[0]} rows for training and {rows[1]} for the test: "
+                f"{needed[0]} (grid_search.folds + {SPARE_ROWS}) and {needed[1]} are needed; "
+                f"give more rows{_remedy(params, *short)}"
+            )
+
+
+def _remedy(params: Params, few_training: bool, few_test: bool) -> str:
+    """Return the settings that give more rows to the side that has too few."""
+    data = params.data
+    more = ["lower grid_search.folds"] if few_training and params.grid_search.folds > 2 else []
+    if few_training and few_test:
+        return "".join(f", or {remedy}" for remedy in more)
+    if data.time is not None:
+        more.append(f"set data.test_from {'later' if few_training else 'earlier'}")
+    elif not data.has_test_file:
+        size = "smaller" if few_training else "larger"
+        more += [f"set a {size} preprocess.test_size", "try another seed"]
+    return "".join(f", or {remedy}" for remedy in more)

@@ -83,7 +83,7 @@ class Data(Settings, frozen=True, kw_only=True):
     repeats: Literal["together", "apart"] = "together"
     group: str | None = None
     time: str | None = None
-    test_from: str | Finite | None = None
+    test_from: str | int | Finite | None = None
     test_file: str = NO_FILE
 
     def __post_init__(self) -> None:

@@ -15,6 +15,7 @@ import click
 from pipeline.errors import PipelineError
 from pipeline.files import json_text, write_whole
 from pipeline.options import path_option
+from pipeline.params import NO_FILE
 from pipeline.params_file import document_of, parse, read_text
 from pipeline.profiling.findings import Found, checked, format_profile, profile_file
 from pipeline.profiling.params_section import data_section, replaced, with_name
@@ -25,6 +26,8 @@ Examples:
   python -m pipeline init data/churn.csv --target Churn --positive-class Yes --dry-run
 """
 
+
+DEFAULT_TEST_SIZE = 0.2
 
 # What the model card says is of the table before; its own defaults admit that nothing is known.
 NO_WORDS = "card: {} # what the model card is to say: intended_use, limits, license, contact"
@@ -87,6 +90,7 @@ def settings_for(found: Found, params: Path, name: str | None) -> Settings:
             found.positive_class,
             found.profile,
             (old.get("features") or {}) if again else {},
+            str(old.get("test_file") or NO_FILE) if again else NO_FILE,
         ),
     }
     section = "\n".join(new.values())
@@ -95,6 +99,14 @@ def settings_for(found: Found, params: Path, name: str | None) -> Settings:
     if "card" in document and not again:
         new["card"] = NO_WORDS
     return Settings(replaced(text, places, new), section)
+
+
+def _test_size(params: Path) -> float:
+    """Return preprocess.test_size; what is wrong in the file is told once its text is new."""
+    try:
+        return float(document_of(read_text(params), params)["preprocess"]["test_size"])
+    except (KeyError, TypeError, ValueError):
+        return DEFAULT_TEST_SIZE
 
 
 @click.command(help=__doc__, epilog=EXAMPLES)
@@ -122,7 +134,7 @@ def command(
 ) -> None:
     if not file.is_file():
         raise PipelineError(f"{file} is no file")
-    found = profile_file(file, target.strip(), positive)
+    found = profile_file(file, target.strip(), positive, _test_size(params))
     settings = settings_for(found, params, name)
     found = checked(found, file, parse(settings.text, params))
     print(format_profile(found), file=sys.stderr)

@@ -29,7 +29,7 @@ class SplitRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     repeats: Literal["together", "apart"] = "together"
     group: str | None = None
     time: str | None = None
-    test_from: float | str | None = None
+    test_from: int | float | str | None = None
 
     @classmethod
     def of(cls, params: Params, header: Iterable[str]) -> "SplitRule":

@@ -7,7 +7,7 @@ import msgspec
 
 from pipeline.data.contract import class_value, target_values
 from pipeline.data.csv_file import read_cells
-from pipeline.data.table import read_source
+from pipeline.data.source_split import Split, check_counts, split_source
 from pipeline.errors import PipelineError
 from pipeline.params import Params
 from pipeline.profiling.table_profile import Profile, positive_class, profile
@@ -33,8 +33,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
-def profile_file(file: Path, target: str, positive: str | None) -> Found:
-    """Read a table and find out what its columns are."""
+def profile_file(file: Path, target: str, positive: str | None, test_size: float = 0.2) -> Found:
+    """Read a table and find out what its columns are, and how to split it."""
     cells = read_cells(file)
     if target not in cells.columns:
         raise PipelineError(
@@ -51,7 +51,7 @@ def profile_file(file: Path, target: str, positive: str | None) -> Found:
             f"{file}, column {target}: no row is {chosen}; "
             f"give --positive-class {values[0]} or {values[1]}"
         )
-    found = profile(cells, target, (classes == chosen).to_numpy(dtype=bool))
+    found = profile(cells, target, (classes == chosen).to_numpy(dtype=bool), test_size)
     if not found.features:
         reasons = "; ".join(f"{name} {left.reason}" for name, left in found.ignored.items())
         raise PipelineError(f"{file}: no column is left as a feature: {reasons or 'there is none'}")
@@ -69,23 +69,18 @@ def profile_file(file: Path, target: str, positive: str | None) -> Found:
 def checked(found: Found, file: Path, params: Params) -> Found:
     """Read the table as `preprocess` will, and say what keeps it from that, or is to be known."""
     try:
-        notes = read_source(file, params.data).notes
+        split = split_source(file, params)
     except PipelineError as error:
         return msgspec.structs.replace(found, problems=tuple(str(error).splitlines()))
-    return msgspec.structs.replace(found, notes=(*notes, *_too_few(found, params)))
+    return msgspec.structs.replace(found, notes=(*split.notes, *_too_few(split, params)))
 
 
-def _too_few(found: Found, params: Params) -> list[str]:
-    rarer, rows = min(found.classes.items(), key=lambda item: item[1])
-    training = rows - round(rows * params.preprocess.test_size)
-    needed = params.grid_search.folds + 2
-    if training >= needed:
-        return []
-    return [
-        f"class {rarer} has {training} rows for training, grid_search.folds "
-        f"{params.grid_search.folds} needs {needed}: "
-        + (f"set it to {training - 2}" if training >= 4 else "give more rows")
-    ]
+def _too_few(split: Split, params: Params) -> list[str]:
+    try:
+        check_counts(split, params)
+    except PipelineError as error:
+        return [str(error)]
+    return []
 
 
 def format_profile(found: Found) -> str:

@@ -9,13 +9,25 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.representer import RoundTripRepresenter
 from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
+from pipeline.params import NO_FILE
 from pipeline.profiling.column import Column
+from pipeline.profiling.split_advice import SplitAdvice
 from pipeline.profiling.table_profile import Profile
 
 # YAML 1.1, which some tools still read, takes these for booleans.
 AMBIGUOUS = ("y", "n", "yes", "no", "on", "off")
+COMMENTS = {
+    "positive_class": "the value of `target` whose probability is predicted",
+    "row_numbers": "columns that only number the rows: they do not say on which side one is",
+    "repeats": "equal rows: on one side (together), or each by itself (apart)",
+    "group": "a column such as patient_id: the rows of one group stay on one side",
+    "time": "a column of ISO dates or numbers: from test_from on, rows are for the test",
+    "test_from": "such as '2024-03-01', with quotes",
+    "test_file": f"a file with the test rows: all of `file` is for training; {NO_FILE} is none",
+}
 FILLED_IN = ("unit", "description")
 EXPLANATION = """\
 Each feature: type (number, integer, boolean or category), unit, description,
@@ -28,7 +40,12 @@ Each feature: type (number, integer, boolean or category), unit, description,
 
 
 def data_section(
-    file: str, target: str, positive: str | int, found: Profile, filled_in: Mapping[str, Any]
+    file: str,
+    target: str,
+    positive: str | int,
+    found: Profile,
+    filled_in: Mapping[str, Any],
+    test_file: str = NO_FILE,
 ) -> str:
     """Write the section; `filled_in` are features with what people wrote of them before."""
     data = CommentedMap(
@@ -36,6 +53,8 @@ def data_section(
         target=_text(target),
         positive_class={"True": True, "False": False}.get(str(positive), _text(positive)),
         ignore=_ignored(found),
+        **_split_settings(found.split),
+        test_file=_text(test_file),
         features=CommentedMap(
             {
                 _text(name): _feature(column, filled_in.get(name) or {})
@@ -43,9 +62,20 @@ def data_section(
             }
         ),
     )
-    _remark(data, "positive_class", "the value of `target` whose probability is predicted")
+    for key, comment in COMMENTS.items():
+        _remark(data, key, comment)
     data.yaml_set_comment_before_after_key("features", before=EXPLANATION, indent=2)
     return _dumped({"data": data})
+
+
+def _split_settings(split: SplitAdvice) -> dict[str, Any]:
+    return {
+        "row_numbers": _flow(split.row_numbers),
+        "repeats": split.repeats,
+        "group": None if split.group is None else _text(split.group),
+        "time": None if split.time is None else _text(split.time),
+        "test_from": None if split.test_from is None else _text(split.test_from),
+    }
 
 
 def _ignored(found: Profile) -> CommentedSeq:
@@ -92,8 +122,18 @@ def _remark(entries: CommentedMap | CommentedSeq, key: str | int, comment: str) 
     entries.yaml_add_eol_comment("# " + " ".join(comment.split()), key, column=0)
 
 
+class _Representer(RoundTripRepresenter):
+    """Writes null as a word: nothing at all looks like a setting that somebody forgot."""
+
+
+_Representer.add_representer(
+    type(None), lambda writer, _: writer.represent_scalar("tag:yaml.org,2002:null", "null")
+)
+
+
 def _dumped(document: Mapping[str, Any]) -> str:
     yaml = YAML()
+    yaml.Representer = _Representer
     yaml.width = 10**6
     yaml.indent(mapping=2, sequence=4, offset=2)
     text = io.StringIO()

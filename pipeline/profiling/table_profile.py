@@ -13,6 +13,7 @@ import pandas as pd
 from pipeline.evaluation.metrics import roc_auc
 from pipeline.params import is_index_name
 from pipeline.profiling.column import Column, Left, describe, to_numbers
+from pipeline.profiling.split_advice import SplitAdvice, advise
 
 Labels = npt.NDArray[np.bool_]
 
@@ -34,13 +35,16 @@ class Profile(msgspec.Struct, frozen=True):
     features: dict[str, Column]
     ignored: dict[str, Left]
     notes: tuple[str, ...]
+    split: SplitAdvice = SplitAdvice()
 
 
-def profile(cells: pd.DataFrame, target: str, y: Labels) -> Profile:
+def profile(cells: pd.DataFrame, target: str, y: Labels, test_size: float = 0.2) -> Profile:
     """Look at each column; `y` is true for the positive class `[rows]`."""
     names = [name for name in cells.columns if name != target and not is_index_name(name)]
     columns = {name: cells[name].str.strip() for name in names}
     found = {name: describe(name, text) for name, text in columns.items()}
+    split = advise(pd.DataFrame({**columns, target: cells[target].str.strip()}), target, test_size)
+    found |= _of_the_split(found, split)
     features = {name: column for name, column in found.items() if isinstance(column, Column)}
     ignored = {name: column for name, column in found.items() if isinstance(column, Left)}
     leaks = {
@@ -56,7 +60,17 @@ def profile(cells: pd.DataFrame, target: str, y: Labels) -> Profile:
         f"column {name}: {leak.reason}, and is kept as no other is" for name, leak in leaks.items()
     ]
     notes += [note for name in features for note in _almost_constant(name, columns[name])]
-    return Profile(features, ignored, tuple(notes))
+    return Profile(features, ignored, (*notes, *split.notes), split)
+
+
+def _of_the_split(found: Mapping[str, Column | Left], split: SplitAdvice) -> dict[str, Left]:
+    """Leave out the columns that split the table and would be features by their values."""
+    reasons = {split.group: "names a group of rows", split.time: "is the time of a row"}
+    return {
+        name: Left(reason)
+        for name, reason in reasons.items()
+        if name is not None and isinstance(found[name], Column)
+    }
 
 
 def positive_class(counts: Mapping[str | int, int]) -> tuple[str | int, str]:

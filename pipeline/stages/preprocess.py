@@ -63,10 +63,10 @@ def run(params: Params, data: Path, training: Path, test: Path, contract: Path) 
 def _chosen_by(data: Data) -> str:
     """Return what chose the test rows, where it is not each row by itself."""
     if data.has_test_file:
-        return f", which are those of {data.test_file}"
+        return f": {data.test_file}"
     if data.time is not None:
-        return f", from {data.time} {data.test_from} on"
-    return f", the rows of a {data.group} on one side" if data.group is not None else ""
+        return f": {data.time} from {data.test_from} on"
+    return f", the rows of one {data.group} on one side" if data.group is not None else ""
 
 
 @click.command(help=__doc__)

@@ -61,3 +61,20 @@ def test_a_table_from_elsewhere_with_categories_is_learned_and_served(
     assert "didn't change" in fresh.run("dvc", "repro", "preprocess").stdout
     frame.iloc[1:].to_csv(tmp_path / "penguins.csv")
     assert "Running stage 'preprocess'" in fresh.run("dvc", "repro", "preprocess").stdout
+
+
+def test_a_file_of_test_rows_is_a_dependency_where_there_is_one(fresh: Project) -> None:
+    table = pd.read_csv(fresh.path / "data/diabetes.csv", dtype=str)
+    table[:600].to_csv(fresh.path / "data/early.csv", index=False)
+    table[600:].to_csv(fresh.path / "data/late.csv", index=False)
+    params = fresh.path / "params.yaml"
+    text = params.read_text().replace("file: data/diabetes.csv", "file: data/early.csv", 1)
+    params.write_text(text.replace("test_file: data/none", "test_file: data/late.csv"))
+    told = fresh.run("dvc", "repro", "preprocess").stdout
+    assert "600 for training, 168 for the test: data/late.csv" in told
+    assert "didn't change" in fresh.run("dvc", "repro", "preprocess").stdout
+    table[650:].to_csv(fresh.path / "data/late.csv", index=False)
+    assert "118 for the test" in fresh.run("dvc", "repro", "preprocess").stdout
+    table[599:].to_csv(fresh.path / "data/late.csv", index=False)
+    refused = fresh.run("dvc", "repro", "preprocess", check=False).stderr
+    assert "data/late.csv, row 1: has a row that row 600 of data/early.csv has as well" in refused

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pipeline.__main__ import main
 from pipeline.commands.init import place_of, settings_for
 from pipeline.data.table import read_source
+from pipeline.data.times import read_time
 from pipeline.params_file import load, parse
 from pipeline.profiling.findings import checked, profile_file
 from tests.conftest import ROOT
@@ -262,8 +263,47 @@ def test_too_few_rows_for_the_folds_are_told_with_what_to_set(init, write):
     y = [1] * 7 + [0] * (ROWS - 7)
     code, _, err = init(write(y=y))
     assert code == 0
-    assert "class 1 has 6 rows for training, grid_search.folds 5 needs 7: set it to 4" in err
-    assert "for training" not in init(write(y=[1] * 9 + [0] * (ROWS - 9)))[2]
+    assert "for the test: 7 (grid_search.folds + 2) and 5 are needed; give more rows" in err
+    assert "for training" not in init(write())[2]
+
+
+VISITS = {
+    "patient_id": [f"P{row % 30:02}" for row in range(ROWS)],
+    "date": [f"2024-{1 + row // 28:02}-{1 + row % 28:02}" for row in range(ROWS)],
+    "nr": range(1, ROWS + 1),
+}
+
+
+def test_groups_times_and_row_numbers_are_written_and_told(init, write, folder):
+    code, _, err = init(write(**VISITS))
+    assert code == 0
+    data = load(folder / "params.yaml").data
+    assert (data.group, data.time, data.test_from) == ("patient_id", "date", "2024-04-13")
+    assert data.row_numbers == ("nr",)
+    assert {*data.ignore} == {*VISITS}
+    assert "column patient_id: 30 different ones in 120 rows: with a random split, rows of" in err
+    assert "column date: is the time of a row: the 20% of the rows from 2024-04-13 on are" in err
+    table = read_source(Path(data.file), data)
+    assert table.groups.max() == 29
+    assert (table.times >= read_time(data.test_from)).sum() == 24
+
+
+def test_the_share_of_the_latest_rows_is_that_of_the_settings(init, write, folder):
+    text = (ROOT / "params.yaml").read_text().replace("test_size: 0.2", "test_size: 0.5")
+    (folder / "params.yaml").write_text(text)
+    init(write(date=VISITS["date"]))
+    assert load(folder / "params.yaml").data.test_from == VISITS["date"][60]
+
+
+def test_a_file_of_test_rows_stays_where_the_same_table_is_looked_at_again(init, write, folder):
+    init(write())
+    later = write("later.csv", a=np.random.default_rng(1).normal(size=ROWS).round(6))
+    path = folder / "params.yaml"
+    path.write_text(path.read_text().replace("test_file: data/none", f"test_file: {later}"))
+    assert init(write())[0] == 0
+    assert load(path).data.test_file == later
+    assert init(write("other.csv"))[0] == 0
+    assert load(path).data.test_file == "data/none"
 
 
 def test_a_file_is_named_from_the_project_s_folder_and_elsewhere_absolutely(tmp_path):

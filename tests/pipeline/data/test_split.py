@@ -157,6 +157,7 @@ def test_a_split_stays_what_it_is():
 def test_a_rule_is_read_back_from_its_json(how):
     again = msgspec.json.decode(msgspec.json.encode(how), type=SplitRule)
     assert again == how
+    assert type(again.test_from) is type(how.test_from)
 
 
 FILE = ("id", "a", "", "Unnamed: 3", "b", "note", "y")

@@ -7,6 +7,7 @@ from ruamel.yaml import YAML
 from pipeline.params import FeatureSpec
 from pipeline.profiling.column import Column, Left
 from pipeline.profiling.params_section import EXPLANATION, data_section, replaced, with_name
+from pipeline.profiling.split_advice import SplitAdvice
 from pipeline.profiling.table_profile import Profile
 
 
@@ -27,11 +28,33 @@ def test_a_section_says_file_target_classes_and_features():
         "target": "y",
         "positive_class": "yes",
         "ignore": [],
+        "row_numbers": [],
+        "repeats": "together",
+        "group": None,
+        "time": None,
+        "test_from": None,
+        "test_file": "data/none",
         "features": {
             "a": {"type": "number", "unit": "", "description": ""},
             "b": {"type": "boolean", "unit": "", "description": "", "nullable": True},
         },
     }
+
+
+def test_how_to_split_is_written_and_no_setting_is_left_blank():
+    split = SplitAdvice(
+        row_numbers=("1",), repeats="apart", group="no", time="when", test_from="2024-03-01"
+    )
+    text = data_section("t.csv", "y", 1, Profile({}, {}, (), split), {}, "later.csv")
+    assert "\n  test_from: '2024-03-01' # such as" in text
+    assert "\n  group: 'no' # " in text
+    data = read(text)
+    assert data["row_numbers"] == ["1"]
+    assert (data["repeats"], data["time"], data["test_file"]) == ("apart", "when", "later.csv")
+    nothing = data_section("t.csv", "y", 1, Profile({}, {}, ()), {})
+    assert "\n  group: null # " in nothing
+    year = SplitAdvice(time="year", test_from=2024)
+    assert read(data_section("t.csv", "y", 1, Profile({}, {}, (), year), {}))["test_from"] == 2024
 
 
 def test_a_category_is_written_with_its_texts():

@@ -79,6 +79,48 @@ def test_a_table_is_split_and_described(preprocess_text, capsys):
     assert told.err == ""
 
 
+VISITS = "a,b,y,who,when\n" + "".join(
+    f"{row},{row % 7},{row % 2},P{row % 50 // 2},{1990 + row // 10}\n" for row in range(200)
+)
+OTHERS = {"ignore": ["who", "when"]}
+
+
+def test_the_group_is_written_behind_the_target_and_stays_on_one_side(preprocess_text, capsys):
+    training, test, contract = preprocess_text(VISITS, **OTHERS, data={"group": "who"})
+    assert list(training.columns) == list(test.columns) == ["a", "b", "y", "who"]
+    assert {*training["who"]} & {*test["who"]} == set()
+    assert contract.names == ["a", "b"]
+    assert capsys.readouterr().out.endswith(
+        f"{len(test)} for the test, the rows of one who on one side\n"
+    )
+
+
+def test_a_time_leaves_the_latest_rows_to_the_test(preprocess_text, capsys):
+    when = {"time": "when", "test_from": 2006}
+    training, test, _ = preprocess_text(VISITS, **OTHERS, data=when)
+    assert training["when"].max() == "2005"
+    assert test["when"].min() == "2006"
+    assert capsys.readouterr().out.endswith(
+        "160 for training, 40 for the test: when from 2006 on\n"
+    )
+
+
+def test_test_rows_may_have_a_file_of_their_own(preprocess_text, tmp_path, capsys):
+    later = tmp_path / "later.csv"
+    later.write_text("b,y,a\n" + "".join(f"{row % 7},{row % 2},{row}.5\n" for row in range(20)))
+    training, test, _ = preprocess_text(GOOD, data={"test_file": str(later)})
+    assert (len(training), len(test)) == (200, 20)
+    assert list(test.columns) == ["a", "b", "y"]
+    assert capsys.readouterr().out.endswith(f"20 for the test: {later}\n")
+
+
+def test_too_few_rows_for_the_test_are_refused_before_anything_is_written(preprocess_text, outputs):
+    rows = "".join(f"{row},1,{row % 2}\n" for row in range(30))
+    with pytest.raises(PipelineError, match=r"and 5 are needed; give more rows, or set a larger"):
+        preprocess_text("a,b,y\n" + rows)
+    assert not outputs[0].parent.exists()
+
+
 def test_every_row_is_in_one_split_as_it_was_written(preprocess_text):
     content = GOOD.replace("\n7,", "\n7.50,").replace("\n8,", "\n 8e0,")
     training, test, _ = preprocess_text(content)

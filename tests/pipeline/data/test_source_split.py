@@ -19,12 +19,16 @@ def split_table(write_csv, make_params, tmp_path, monkeypatch):
     """Split a table; `test_rows` are written to a file of their own."""
     monkeypatch.chdir(tmp_path)
 
-    def split(rows=ROWS, header=HEADER, test_rows=None, ignore=("who", "when"), seed=42, **data):
+    def split(rows=ROWS, header=HEADER, test_rows=None, test_size=0.2, **data):
         if test_rows is not None:
             (tmp_path / "later.csv").write_text(content(test_rows, header))
             data["test_file"] = "later.csv"
         params = make_params(
-            FEATURES, positive_class="y", ignore=list(ignore), data=data, seed=seed
+            FEATURES,
+            positive_class="y",
+            ignore=["who", "when"],
+            data=data,
+            preprocess={"test_size": test_size},
         )
         found = split_source(write_csv(content(rows, header)), params)
         check_counts(found, params)
@@ -128,6 +132,20 @@ def test_too_few_rows_of_a_class_are_a_sentence_with_the_counts(split_table):
     assert said.startswith("class y has ")
     assert "for the test: 5 (grid_search.folds + 2) and 5 are needed; give more rows" in said
     assert said.endswith("or set a larger preprocess.test_size, or try another seed")
+
+
+def test_too_few_rows_for_training_ask_for_a_smaller_test(split_table):
+    with pytest.raises(PipelineError) as error:
+        split_table(few("y", 30), test_size=0.95)
+    assert str(error.value).endswith(
+        "give more rows, or lower grid_search.folds, or set a smaller preprocess.test_size, "
+        "or try another seed"
+    )
+
+
+def test_too_few_rows_in_the_file_of_the_test_ask_for_more(split_table):
+    with pytest.raises(PipelineError, match=r"and 4 for the test: .* give more rows$"):
+        split_table(test_rows=LATER[:9])
 
 
 def test_just_enough_rows_of_a_class_are_taken(split_table):

@@ -24,6 +24,11 @@ def test_a_date_is_its_seconds_since_1970(text, seconds):
     assert read_time(text) == seconds
 
 
+def test_each_time_may_have_a_zone_of_its_own():
+    texts = pd.Series(["1970-01-02 02:00+02:00", "1970-01-02", "1970-01-01T23:00-01:00"], dtype=str)
+    assert read_times(texts, as_numbers=False).tolist() == [DAY] * 3
+
+
 @pytest.mark.parametrize("text", ["", "NA", "now", "today", "NaT", "1.2.2024", "2024-13-01", "x"])
 def test_what_is_no_date_has_no_time(text):
     assert np.isnan(read_time(text))

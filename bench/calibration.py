@@ -49,7 +49,7 @@ def table(seed: int, share: float) -> Labelled:
 
 def ours(rows: Labelled, candidate: Candidate) -> CalibratedSVM:
     """Fit and calibrate a candidate as the pipeline does."""
-    folds = repeated_folds(rows, FOLDS, 1, 42)
+    folds = repeated_folds(rows.y, FOLDS, 1, 42)
     problem = Problem(*rows, FunctionTransformer(), folds)
     plan = make_plan(problem.shape, 1, MEMORY)
     (final,) = cross_validated(
@@ -63,7 +63,7 @@ def ours(rows: Labelled, candidate: Candidate) -> CalibratedSVM:
 
 
 def platt(rows: Labelled, candidate: Candidate) -> Any:
-    folds = [*repeated_folds(rows, FOLDS, 1, 42)]
+    folds = [*repeated_folds(rows.y, FOLDS, 1, 42)]
     svm: SVC = build_svm(candidate)
     return CalibratedClassifierCV(svm, cv=folds, ensemble=False).fit(*rows)
 

@@ -37,7 +37,7 @@ def define(table: SearchTable, settings: GridSearch) -> Search:
     C, gamma = (grid(*bounds, settings.grid_size) for bounds in (settings.C, settings.gamma))
     problem = table.problem(approximation(settings, SEED))
     repeats = settings.repeats_for(len(table.y))
-    folds = repeated_folds(table, settings.folds, repeats, SEED)
+    folds = repeated_folds(table.y, settings.folds, repeats, SEED)
     candidates = grid_candidates(C, gamma, settings.selection.class_weights)
     return Search(problem, replace(problem, folds=folds), candidates, settings, SEED, [])
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import psutil
 from sklearn.datasets import make_classification
@@ -16,10 +16,6 @@ from serving.model.contract import Contract, Feature
 
 SEED = 42
 ROOT = Path(__file__).parent.parent
-
-
-class Labels(NamedTuple):
-    y: Any
 
 
 @dataclass(frozen=True)
@@ -66,4 +62,4 @@ def made_up(rows: int, features: int = 20, folds: int = 5) -> SearchTable:
 
 
 def _table(X: Any, y: Any, contract: Contract, folds: int) -> SearchTable:
-    return SearchTable(X, y, contract, repeated_folds(Labels(y), folds, 1, SEED))
+    return SearchTable(X, y, contract, repeated_folds(y, folds, 1, SEED))

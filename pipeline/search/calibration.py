@@ -59,21 +59,26 @@ def fit_sigmoid(folds: Sequence[Fold]) -> Sigmoid:
     return Sigmoid(float(slope), float(offset))
 
 
-def cross_fitted(folds: Sequence[Fold]) -> Array:
-    """Return each row's probability by a sigmoid fitted to the other folds of its repeat.
+def cross_fitted(folds: Sequence[Fold], *, in_time: bool = False) -> tuple[Labels, Array]:
+    """Return rows' labels and probabilities, by a sigmoid fitted to other folds of their repeat.
 
-    They are in the order of the folds `[rows]`. A single fold has no other, and its own is taken.
+    Both are in the order of the folds `[rows]`. With `in_time` the others are the earlier folds,
+    and the rows of the first fold, which has none, are left out.
     """
-    probability = []
+    labels, probabilities = [], []
     for repeat in dict.fromkeys(fold.repeat for fold in folds):
         ours = [fold for fold in folds if fold.repeat == repeat]
         decisions, y = _joined(ours)
-        of_fold = np.repeat(np.arange(len(ours)), [len(fold.y) for fold in ours])
-        is_other = of_fold != np.arange(len(ours))[:, np.newaxis]
-        weights = is_other.astype(np.float64) if len(ours) > 1 else np.ones((1, len(y)))
-        slope, offset = _fit(decisions, y, weights)
-        probability.append(expit(slope[of_fold] * decisions + offset[of_fold]))
-    return np.concatenate(probability)
+        numbers = np.arange(len(ours))
+        of_fold = np.repeat(numbers, [len(fold.y) for fold in ours])
+        compare = np.less if in_time else np.not_equal
+        is_other = np.asarray(compare(of_fold, numbers[:, np.newaxis]))
+        slope, offset = _fit(decisions, y, is_other.astype(np.float64))
+        has_others = np.asarray(is_other.any(axis=1))[of_fold]
+        probability = expit(slope[of_fold] * decisions + offset[of_fold])
+        labels.append(y[has_others])
+        probabilities.append(probability[has_others])
+    return np.concatenate(labels), np.concatenate(probabilities)
 
 
 def _joined(folds: Sequence[Fold]) -> tuple[Array, Labels]:

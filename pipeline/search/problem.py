@@ -29,7 +29,7 @@ class Problem:
     """A search: X is `[rows, features]`, y 0 or 1, a fold gives its training and its test rows.
 
     `transformer` is fitted on the training rows of each fold. Without an approximation the SVM is
-    the exact one.
+    the exact one. `in_time` is true where each fold's rows are later than those of the fold before.
     """
 
     X: Array
@@ -38,6 +38,7 @@ class Problem:
     folds: tuple[Fold, ...]
     approximation: Nystroem | None = None
     scoring: Scoring = "roc_auc"
+    in_time: bool = False
 
     @property
     def shape(self) -> Shape:

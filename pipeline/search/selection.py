@@ -80,8 +80,8 @@ def log_losses(finals: Sequence[Result], problem: Problem, n_folds: int) -> dict
     losses = {}
     for one in finals:
         folds = scored_folds(one, problem, n_folds)
-        y = np.concatenate([fold.y for fold in folds])
-        losses[one.candidate] = round(log_loss(y, cross_fitted(folds)), 12)
+        y, probability = cross_fitted(folds, in_time=problem.in_time)
+        losses[one.candidate] = round(log_loss(y, probability), 12)
     return losses
 
 

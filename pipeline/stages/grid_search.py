@@ -80,7 +80,7 @@ def run(
     from pipeline.training.refit import refit as fit_again
 
     settings = params.grid_search
-    table = _training_table(training, contract, settings.folds)
+    table = _training_table(training, contract, params)
     search = tuning.Search.of(table, settings, params.seed)
     checkpoint = Checkpoint(project_root() / CHECKPOINTS, search.key)
     report.begin(
@@ -194,8 +194,10 @@ def _tracked(params: Params) -> dict[str, str]:
     return {k: v for k, v in flat if k == "seed" or k.startswith("grid_search.")}
 
 
-def _training_table(training: Path, contract: Path, n_folds: int) -> Table:
-    table = read_split(training, msgspec.json.decode(contract.read_bytes(), type=Contract))
+def _training_table(training: Path, contract: Path, params: Params) -> Table:
+    n_folds = params.grid_search.folds
+    names = msgspec.json.decode(contract.read_bytes(), type=Contract)
+    table = read_split(training, names, params.data)
     fewest = int(np.bincount(table.y, minlength=2).min())
     # With fewer, the score of a fold hangs on a single row of the class.
     needed = n_folds + 2

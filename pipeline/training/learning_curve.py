@@ -1,5 +1,7 @@
 """The winner's learning curve: scores by the number of training rows."""
 
+from collections.abc import Sequence
+
 import joblib
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +11,7 @@ from sklearn.pipeline import Pipeline
 
 from pipeline.data.table import Table
 from pipeline.params import GridSearch
+from pipeline.search.problem import Fold
 from pipeline.search.units import Candidate
 from pipeline.training.estimator import build_svm, build_transformer
 from pipeline.training.tuning import Search, approximation, job_count
@@ -21,9 +24,7 @@ def winners_learning_curve(search: Search, table: Table, winner: Candidate) -> p
     settings, seed = search.settings, search.seed
     svm = build_svm(winner, approximation(settings, seed))
     rng = np.random.default_rng(seed)
-    folds = [
-        (training[_mixed(table.y[training], rng)], test) for training, test in search.problem.folds
-    ]
+    folds = [(training[_mixed(table.y[training], rng)], test) for training, test in _folds(search)]
     with joblib.parallel_config(backend="threading", n_jobs=job_count(search)):
         rows, training, unseen = learning_curve(
             Pipeline([*build_transformer(table.contract).steps, ("svm", svm)]),
@@ -42,6 +43,12 @@ def winners_learning_curve(search: Search, table: Table, winner: Candidate) -> p
             "cv_roc_auc_std": unseen.std(axis=1),
         }
     )
+
+
+def _folds(search: Search) -> Sequence[Fold]:
+    """Return the search's folds; in time the last one, since the others have ever fewer rows."""
+    folds = search.problem.folds
+    return folds[-1:] if search.problem.in_time else folds
 
 
 def _mixed(y: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArray[np.intp]:

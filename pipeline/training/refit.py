@@ -34,7 +34,6 @@ def refit(search: Search, table: Table, outcome: Outcome) -> Refit:
         fit_sigmoid(outcome.folds),
         approximation(search.settings, search.seed),
     )
-    out_of_fold = cross_fitted(outcome.folds)
-    y = np.concatenate([fold.y for fold in outcome.folds])
+    y, out_of_fold = cross_fitted(outcome.folds, in_time=search.problem.in_time)
     threshold = best_threshold(y, out_of_fold, search.settings.threshold)
     return Refit(estimator.fit(table.X, table.y), out_of_fold, y, threshold)

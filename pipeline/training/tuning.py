@@ -47,7 +47,7 @@ from pipeline.search.strategy import (
 from pipeline.search.units import Candidate, Done, Unit
 from pipeline.training import estimator, folds
 from pipeline.training.estimator import build_transformer
-from pipeline.training.folds import repeated_folds
+from pipeline.training.folds import check_folds, repeated_folds
 
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
@@ -81,13 +81,18 @@ class Search:
         """Define the search of a table; raises PipelineError where it cannot be done on it."""
         _check_components(settings, len(table.y))
         how, repeats = settings.selection, settings.repeats_for(len(table.y))
+        every_fold = repeated_folds(
+            table.y, settings.folds, repeats, seed, table.groups, table.times
+        )
+        check_folds(every_fold, table.y, table.contract.classes, settings.folds)
         repeated = Problem(
             table.X,
             table.y,
             build_transformer(table.contract),
-            repeated_folds(table, settings.folds, repeats, seed),
+            every_fold,
             approximation(settings, seed),
             how.score,
+            in_time=table.times is not None,
         )
         problem = replace(repeated, folds=repeated.folds[: settings.folds])
         C, gamma = (grid(*bounds, settings.grid_size) for bounds in (settings.C, settings.gamma))

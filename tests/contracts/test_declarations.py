@@ -71,7 +71,7 @@ def test_the_search_depends_on_its_section_but_for_where_it_runs() -> None:
     params = read_yaml("dvc.yaml")["stages"]["grid_search"]["params"]
     fields = [field.name for field in msgspec.structs.fields(GridSearch)]
     science = [f"grid_search.{name}" for name in fields if name not in PLACE]
-    assert params == ["seed", *science]
+    assert params == ["seed", "data.group", "data.time", "data.test_from", *science]
 
 
 def test_the_lock_files_hold_hashes_and_no_addresses() -> None:

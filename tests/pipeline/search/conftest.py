@@ -41,7 +41,7 @@ class Searched:
         repeats: int = 1,
         scoring: Any = "roc_auc",
     ) -> Problem:
-        folds = repeated_folds(self, n_folds, repeats, 42)
+        folds = repeated_folds(self.y, n_folds, repeats, 42)
         transformer = build_transformer(self.contract)
         return Problem(self.X, self.y, transformer, folds, approximation, scoring)
 

@@ -47,7 +47,19 @@ def test_cross_fitted_probabilities_come_from_the_other_folds():
         fit_sigmoid([other]).probability(fold.decisions)
         for fold, other in zip(folds, (folds[1], folds[0], folds[3], folds[2]), strict=True)
     ]
-    np.testing.assert_allclose(cross_fitted(folds), np.concatenate(expected), atol=1e-9)
+    y, probability = cross_fitted(folds)
+    np.testing.assert_array_equal(y, np.concatenate([fold.y for fold in folds]))
+    np.testing.assert_allclose(probability, np.concatenate(expected), atol=1e-9)
+
+
+def test_in_time_probabilities_come_from_the_earlier_folds():
+    folds = [Fold(*drawn(seed, rows=40 + seed), 0) for seed in range(3)]
+    expected = [
+        fit_sigmoid(folds[:number]).probability(folds[number].decisions) for number in (1, 2)
+    ]
+    y, probability = cross_fitted(folds, in_time=True)
+    np.testing.assert_array_equal(y, np.concatenate([fold.y for fold in folds[1:]]))
+    np.testing.assert_allclose(probability, np.concatenate(expected), atol=1e-9)
 
 
 @pytest.mark.parametrize("values", [np.zeros(30), np.full(30, 1e-300)])

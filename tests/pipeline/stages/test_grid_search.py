@@ -160,7 +160,7 @@ def test_the_threshold_is_chosen_on_rows_that_the_model_had_not_seen(pima):
     winner = json.loads(pima.winner.read_text())
     table = read_split(pima.training, Contract.read(pima.contract))
     folds = out_of_fold(table, winner)
-    y, unseen = np.concatenate([fold.y for fold in folds]), cross_fitted(folds)
+    y, unseen = cross_fitted(folds)
     seen = Scorer.load(pima.model).score(table.X)[1]
     assert winner["threshold"] == pytest.approx(best_threshold(y, unseen, "youden"), abs=1e-9)
     assert winner["threshold"] != pytest.approx(best_threshold(table.y, seen, "youden"), abs=1e-3)
@@ -363,6 +363,61 @@ def test_more_components_than_rows_are_told_in_a_sentence(run, training_files):
     training_files()
     with pytest.raises(PipelineError, match=r"components is 300, but of 60 training rows only 40"):
         run(approximation="nystroem")
+
+
+def patients():
+    """Write 40 patients with four visits each, alike but for noise, with outcomes by chance."""
+    rng = np.random.default_rng(0)
+    ids = np.repeat(np.arange(40), 4)
+    X = rng.normal(size=(40, 5))[ids] + rng.normal(scale=0.05, size=(160, 5))
+    sick = rng.integers(0, 2, 40)[ids]
+    lines = [
+        ",".join([f"P{patient}", *(f"{x:.4f}" for x in row), str(label)])
+        for patient, row, label in zip(ids, X, sick, strict=True)
+    ]
+    return "patient,a,b,c,d,e,y\n" + "\n".join(lines) + "\n"
+
+
+def test_of_a_group_no_fold_scores_what_it_was_trained_on(run_chain, make_params, tmp_path):
+    path = tmp_path / "patients.csv"
+    path.write_text(patients())
+    found = {}
+    for group in (None, "patient"):
+        params = make_params(
+            dict.fromkeys("abcde"),
+            data={"group": group},
+            ignore=["patient"],
+            preprocess={"test_size": 0.3},
+            grid_search={"C": [1, 100], "gamma": [0.01, 1]},
+        )
+        result = run_chain(params, path)
+        found[group] = json.loads(result.winner.read_text())
+        curve = pd.read_csv(result.learning_curve)["cv_roc_auc_mean"].iloc[-1]
+        found[group]["curve"] = curve
+    for figure in ("cv_roc_auc_mean", "out_of_fold_roc_auc", "curve"):
+        assert found[None][figure] > 0.95
+        assert found["patient"][figure] < 0.75
+
+
+def test_in_time_the_future_is_scored_by_the_past(run_chain, make_params, tmp_path):
+    """The feature means the contrary from the last of four blocks on."""
+    rng = np.random.default_rng(1)
+    days = pd.date_range("2024-01-01", periods=200).strftime("%Y-%m-%d")
+    y = rng.integers(0, 2, 200)
+    x = (2 * y - 1) * np.where(np.arange(200) < 129, 1, -1) + rng.normal(scale=0.4, size=200)
+    path = tmp_path / "days.csv"
+    table = pd.DataFrame({"day": days, "x": x.round(4), "late": np.arange(200) // 20, "y": y})
+    table.to_csv(path, index=False)
+    found = {}
+    for name, data in (
+        ("shuffled", {}),
+        ("in time", {"time": "day", "test_from": "2024-06-20"}),
+    ):
+        params = make_params({"x": None, "late": None}, ignore=["day"], data=data)
+        winner = json.loads(run_chain(params, path).winner.read_text())
+        found[name] = winner["cv_roc_auc_mean"]
+    assert found["shuffled"] > 0.95
+    assert found["in time"] < 0.85
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,8 @@ def read_cells(path: Path) -> pd.DataFrame:
         raise PipelineError(f"{path} is not a CSV table: {error}") from error
     except OSError as error:
         raise PipelineError(
-            f"{path} cannot be read: {error.strerror}; data.file in params.yaml names it"
+            f"{path} cannot be read: {error.strerror}; "
+            "data.file or data.test_file in params.yaml names it"
         ) from error
     header, cells = cells.iloc[0], cells.iloc[1:].reset_index(drop=True)
     cells.columns = pd.Index(header.str.strip())

@@ -186,17 +186,17 @@ def test_what_was_forced_does_not_pass_for_standing_in_production_itself(
 ):
     """Judged anew by other bounds, it is still held against the version whose place it took."""
     params = project.folder / "params.yaml"
-    done("promote", "1", "--to", "production")
+    done("promote", "2", "--to", "production")
     params.write_text(params.read_text().replace("max_roc_auc_drop: 0.2", "max_roc_auc_drop: 0"))
-    done("promote", "2", "--to", "production", "--force", "--reason", "in a hurry")
+    done("promote", "1", "--to", "production", "--force", "--reason", "in a hurry")
     params.write_text(params.read_text().replace("max_brier: 0.20", "max_brier: 0.21"))
-    said = done("promote", "2", "--to", "production")
-    assert "against version 1 that was in production, on the same rows, is not surely" in said
+    said = done("promote", "1", "--to", "production")
+    assert "against version 2 that was in production, on the same rows, is not surely" in said
     assert "not all of its gates pass" in said
     assert "forced it past its gates: in a hurry" in synced().detail
     params.write_text(params.read_text().replace("max_brier: 0.21", "max_brier: 0.22"))
-    client.delete_model_version(NAME, "1")
-    assert "not all of its gates pass" in done("promote", "2", "--to", "production")
+    client.delete_model_version(NAME, "2")
+    assert "not all of its gates pass" in done("promote", "1", "--to", "production")
     assert synced().kind is Kind.REFUSED
 
 

@@ -75,6 +75,7 @@ bench: install-dev ## measure beside the peers (docs/performance.md)
 	python -m bench.approximation
 	python -m bench.plan
 	python -m bench.calibration
+	python -m bench.selection
 	python -m bench.serving
 	python -m bench.scoring
 

@@ -366,11 +366,11 @@ def test_more_components_than_rows_are_told_in_a_sentence(run, training_files):
 
 
 def patients():
-    """Write 40 patients with four visits each, alike but for noise, with outcomes by chance."""
+    """Write 80 patients with two visits each, alike but for noise, with outcomes by chance."""
     rng = np.random.default_rng(0)
-    ids = np.repeat(np.arange(40), 4)
-    X = rng.normal(size=(40, 5))[ids] + rng.normal(scale=0.05, size=(160, 5))
-    sick = rng.integers(0, 2, 40)[ids]
+    ids = np.repeat(np.arange(80), 2)
+    X = rng.normal(size=(80, 5))[ids] + rng.normal(scale=0.05, size=(160, 5))
+    sick = rng.integers(0, 2, 80)[ids]
     lines = [
         ",".join([f"P{patient}", *(f"{x:.4f}" for x in row), str(label)])
         for patient, row, label in zip(ids, X, sick, strict=True)

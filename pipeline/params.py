@@ -127,6 +127,19 @@ class Preprocess(Settings, frozen=True, kw_only=True):
     test_size: Share
 
 
+ThresholdRule = Literal["youden", "f1", "accuracy", "cost"]
+
+# Only the ratio of two costs counts: a million to one and more is written within these.
+Cost = Annotated[float, msgspec.Meta(ge=1e-6, le=1e6)]
+
+
+class MistakeCost(Settings, frozen=True, kw_only=True):
+    """The cost of each mistake, in a unit of the user's choice."""
+
+    false_positive: Cost
+    false_negative: Cost
+
+
 # What `rule` decides, where it is auto.
 BY_RULE = ("class_weight", "repeats", "score", "rank_by")
 
@@ -152,7 +165,8 @@ class GridSearch(Settings, frozen=True, kw_only=True):
     repeats: Annotated[int, msgspec.Meta(ge=1, le=100)] | Literal["auto"] = "auto"
     score: Literal["auto", "roc_auc", "average_precision"] = "auto"
     rank_by: Literal["auto", "mean", "median"] = "auto"
-    threshold: Literal["youden", "f1", "accuracy"]
+    threshold: ThresholdRule
+    cost: MistakeCost | None = None
     strategy: Literal["grid", "halving"] = "grid"
     halving_factor: Annotated[int, msgspec.Meta(ge=2, le=100)] = 3
     halving_min_rows: Annotated[int, msgspec.Meta(ge=1)] | None = None
@@ -168,6 +182,11 @@ class GridSearch(Settings, frozen=True, kw_only=True):
         if self.backend == "dask" and "://" not in self.scheduler:
             raise ValueError(
                 "backend is dask, so scheduler must be its address, such as tcp://10.0.0.5:8786"
+            )
+        if self.threshold == "cost" and self.cost is None:
+            raise ValueError(
+                "threshold is cost, so cost must give that of each mistake, such as "
+                "{false_positive: 1, false_negative: 5}"
             )
         self._check_rule()
 

@@ -1,6 +1,6 @@
 """Metrics of predictions: arrays in, figures out."""
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -121,7 +121,7 @@ def rates(counts: dict[str, int]) -> dict[str, float]:
 
 def roc_curve(y: Labels, scores: Array) -> pd.DataFrame:
     """Return false and true positive rates as the threshold falls, from (0, 0) to (1, 1)."""
-    threshold, tp, fp = _cumulative(y, scores)
+    threshold, tp, fp = cumulative_counts(y, scores)
     return pd.DataFrame(
         {
             "threshold": np.concatenate([[np.inf], threshold]),
@@ -133,34 +133,13 @@ def roc_curve(y: Labels, scores: Array) -> pd.DataFrame:
 
 def precision_recall_curve(y: Labels, scores: Array) -> pd.DataFrame:
     """Return precision and recall at every threshold, as it falls."""
-    threshold, tp, fp = _cumulative(y, scores)
+    threshold, tp, fp = cumulative_counts(y, scores)
     return pd.DataFrame(
         {"threshold": threshold, "precision": tp / (tp + fp), "recall": tp / tp[-1]}
     )
 
 
-def best_threshold(
-    y: Labels, probability: Array, rule: Literal["youden", "f1", "accuracy"]
-) -> float:
-    """Choose the decision threshold by a rule: the highest Youden index, F1 or accuracy.
-
-    It is set half-way to the next lower probability, so that rounding does not decide. Of equals
-    the highest threshold is taken.
-    """
-    threshold, tp, fp = _cumulative(y, probability)
-    positives, negatives = tp[-1], fp[-1]
-    value = {
-        # The index times both counts: whole numbers, so that equals are equal to the last bit.
-        "youden": tp * negatives - fp * positives,
-        "f1": 2 * tp / (tp + fp + positives),
-        "accuracy": tp + negatives - fp,
-    }[rule]
-    best = int(np.argmax(value))
-    lower = threshold[best + 1] if best + 1 < len(threshold) else 0.0
-    return float((threshold[best] + lower) / 2)
-
-
-def _cumulative(y: Labels, scores: Array) -> tuple[Array, Array, Array]:
+def cumulative_counts(y: Labels, scores: Array) -> tuple[Array, Array, Array]:
     """Return the distinct scores, falling, with the positives and negatives at or above each."""
     threshold, group = np.unique(-np.asarray(scores, dtype=np.float64), return_inverse=True)
     tp = np.cumsum(np.bincount(group, weights=y == 1)).astype(np.float64)

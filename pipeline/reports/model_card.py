@@ -28,6 +28,7 @@ RULES = {
     "youden": "the highest Youden index (recall + specificity − 1)",
     "f1": "the highest F1",
     "accuracy": "the highest accuracy",
+    "cost": "the lowest cost",
 }
 SHARES = {  # of which counts each is a share
     "accuracy": (("true_positives", "true_negatives"), ("false_positives", "false_negatives")),
@@ -78,7 +79,7 @@ def body(facts: CardFacts) -> str:
         confidence=f"{facts.confidence:.0%}",
         figures=figures(version.metrics, facts.confidence),
         test=_test_metrics(version.metrics),
-        rule=RULES.get(version.params.get("grid_search.threshold", ""), "a rule not recorded"),
+        rule=_rule(version.params),
         calibration=_records(facts.calibration),
         subgroups=_records(facts.subgroups),
         calls=calls(contract),
@@ -166,6 +167,16 @@ def _test_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
         for key, value in metrics.items()
         if key.startswith("test_")
     }
+
+
+def _rule(params: Mapping[str, str]) -> str:
+    rule = params.get("grid_search.threshold", "")
+    if rule != "cost":
+        return RULES.get(rule, "a rule not recorded")
+    of_fp, of_fn = (
+        float(params[f"grid_search.cost.false_{end}"]) for end in ("positive", "negative")
+    )
+    return f"{RULES[rule]}, {of_fp:g} for a false positive and {of_fn:g} for a false negative,"
 
 
 def _feature_row(feature: Feature) -> dict[str, str]:

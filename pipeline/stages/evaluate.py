@@ -9,6 +9,7 @@ import click
 
 from pipeline.data.table import read_split
 from pipeline.evaluation.evaluate import evaluate
+from pipeline.evaluation.threshold import format_counts
 from pipeline.files import json_text, write_whole
 from pipeline.options import path_option
 from pipeline.params import Params
@@ -28,6 +29,7 @@ def run(params: Params, test: Path, model: Path, metrics: Path, plots: Path) -> 
         f"({params.evaluate.confidence:.0%} interval {figures['roc_auc_low']:.4f} "
         f"to {figures['roc_auc_high']:.4f}), Brier score {figures['brier']:.4f}"
     )
+    print(f"at the threshold {figures['threshold']:.4f}: {format_counts(figures)}")
 
 
 @click.command(help=__doc__)

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from pipeline.data.table import Table, read_split
 from pipeline.errors import PipelineError
 from pipeline.evaluation.metrics import roc_auc
+from pipeline.evaluation.threshold import describe_threshold
 from pipeline.export.golden import golden_predictions
 from pipeline.files import json_text, project_root, write_whole
 from pipeline.options import path_option
@@ -109,6 +110,10 @@ def run(
     # Only now: what was searched is kept until all that follows from it is there.
     checkpoint.remove()
     print(f"{told(search, outcome)}; threshold {refit.threshold:.4f} ({settings.threshold})")
+    decided = describe_threshold(
+        *refit.first_repeat, refit.threshold, settings.threshold, settings.cost
+    )
+    print(f"out of fold, at this threshold: {decided}")
 
 
 def told(search: "Search", outcome: "Outcome") -> str:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from sklearn.pipeline import Pipeline
 
 from pipeline.data.table import Table
-from pipeline.evaluation.metrics import best_threshold
+from pipeline.evaluation.threshold import best_threshold
 from pipeline.search.calibration import cross_fitted, fit_sigmoid
 from pipeline.training.estimator import build_estimator
 from pipeline.training.tuning import Outcome, Search, approximation
@@ -24,6 +24,13 @@ class Refit:
     out_of_fold: npt.NDArray[np.float64]
     y: npt.NDArray[np.int64]
     threshold: float
+    repeats: int
+
+    @property
+    def first_repeat(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """The labels and probabilities of the first repeat, in which each row is once."""
+        rows = len(self.y) // self.repeats
+        return self.y[:rows], self.out_of_fold[:rows]
 
 
 def refit(search: Search, table: Table, outcome: Outcome) -> Refit:
@@ -35,5 +42,6 @@ def refit(search: Search, table: Table, outcome: Outcome) -> Refit:
         approximation(search.settings, search.seed),
     )
     y, out_of_fold = cross_fitted(outcome.folds, in_time=search.problem.in_time)
-    threshold = best_threshold(y, out_of_fold, search.settings.threshold)
-    return Refit(estimator.fit(table.X, table.y), out_of_fold, y, threshold)
+    settings = search.settings
+    threshold = best_threshold(y, out_of_fold, settings.threshold, settings.cost)
+    return Refit(estimator.fit(table.X, table.y), out_of_fold, y, threshold, search.repeats)

@@ -1,10 +1,8 @@
-from fractions import Fraction
-
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 from sklearn.calibration import calibration_curve as sk_calibration_curve
@@ -119,41 +117,6 @@ def test_figures_at_a_threshold_are_those_of_scikit_learn(data, threshold):
         "f1": sk.f1_score(y, label),
     }
     assert metrics.rates(counts) == pytest.approx(expected, rel=1e-12, abs=1e-12)
-
-
-def brute_force(y, p, rule):
-    """Give the highest probability at which the rule's value, an exact fraction, is highest."""
-
-    def value(threshold):
-        label = p >= threshold
-        tp, fp = int(np.sum(label & (y == 1))), int(np.sum(label & (y == 0)))
-        positives, negatives = int(np.sum(y == 1)), int(np.sum(y == 0))
-        return {
-            "youden": Fraction(tp, positives) - Fraction(fp, negatives),
-            "f1": Fraction(2 * tp, tp + fp + positives),
-            "accuracy": Fraction(tp + negatives - fp, len(y)),
-        }[rule]
-
-    return max(sorted(set(p.tolist()), reverse=True), key=value)
-
-
-@pytest.mark.parametrize("rule", ["youden", "f1", "accuracy"])
-@given(data=DATA)
-@settings(max_examples=200)
-def test_the_threshold_is_the_best_of_all(rule, data):
-    y, p = data
-    best = brute_force(y, p, rule)
-    threshold = metrics.best_threshold(y, p, rule)
-    np.testing.assert_array_equal(p >= threshold, p >= best)
-    lower = max([value for value in p if value < best], default=0.0)
-    assert threshold == (best + lower) / 2
-
-
-def test_of_equal_thresholds_the_highest_is_taken():
-    # the Youden index is 1/3 at 0.9 and at 0.6, but not to the last bit of a double
-    y = np.array([1, 0, 1, 0, 1, 0])
-    p = np.array([0.9, 0.6, 0.6, 0.3, 0.2, 0.1])
-    assert metrics.best_threshold(y, p, "youden") == 0.75
 
 
 def random_data(rows=200, seed=0):

@@ -99,6 +99,13 @@ def test_the_threshold_is_given_with_its_rule(facts, rule, said):
     )
 
 
+def test_the_threshold_by_cost_is_given_with_the_costs(facts):
+    costs = {"grid_search.cost.false_positive": "1.0", "grid_search.cost.false_negative": "2.5"}
+    params = {**facts.version.params, "grid_search.threshold": "cost", **costs}
+    text = body(replace(facts, version=replace(facts.version, params=params)))
+    assert "the lowest cost, 1 for a false positive and 2.5 for a false negative,\non out" in text
+
+
 def test_each_subgroup_is_a_row(facts):
     row = facts.subgroups.iloc[0]
     assert f"| Age < 30 | {row['rows']} | {row['positives']} | {row['roc_auc']:.4f} |" in body(

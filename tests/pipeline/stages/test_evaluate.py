@@ -143,12 +143,15 @@ def test_without_subgroups_there_is_no_gap_and_an_empty_table(evaluate_again, tm
     assert pd.read_csv(tmp_path / "plots" / "subgroups.csv").empty
 
 
-def test_the_outcome_is_said_in_a_line(evaluate_again, figures, capsys):
+def test_the_outcome_and_the_decisions_are_told(evaluate_again, figures, capsys):
     evaluate_again()
     assert capsys.readouterr().out == (
         f"on {figures['rows']} test rows: ROC AUC {figures['roc_auc']:.4f} "
         f"(95% interval {figures['roc_auc_low']:.4f} to {figures['roc_auc_high']:.4f}), "
         f"Brier score {figures['brier']:.4f}\n"
+        f"at the threshold {figures['threshold']:.4f}: of 154 rows "
+        f"{figures['true_positives']} of 54 positives are found, "
+        f"{figures['false_positives']} are false alarms\n"
     )
 
 

@@ -15,7 +15,8 @@ from sklearn.svm import SVC
 
 from pipeline.data.table import read_split
 from pipeline.errors import PipelineError
-from pipeline.evaluation.metrics import best_threshold, roc_auc
+from pipeline.evaluation.metrics import roc_auc
+from pipeline.evaluation.threshold import best_threshold
 from pipeline.search.calibration import Fold, cross_fitted, fit_sigmoid
 from pipeline.search.grid import grid
 from pipeline.search.strategy import Result
@@ -201,6 +202,17 @@ def test_the_tutorials_rule_takes_the_best_median_of_the_folds(run, training_fil
     assert "split3_test_score" not in candidates  # of three folds
     told = capsys.readouterr().out
     assert re.search(r"median ROC AUC 0\.\d+ over 3 folds; threshold", told)
+def test_the_threshold_follows_the_costs_and_is_told(run, training_files, capsys):
+    training_files()
+    cost = {"false_positive": 1, "false_negative": 1000}
+    threshold = Scorer.load(run(threshold="cost", cost=cost) / "model").contract.threshold
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].endswith(f"threshold {threshold:.4f} (cost)")
+    assert re.fullmatch(
+        r"out of fold, at this threshold: of 60 rows 20 of 20 positives are found, "
+        r"(\d+) are false alarms; they cost \1 \(1 a false positive, 1000 a false negative\)",
+        told[1],
+    )
 
 
 def test_the_thresholds_rule_decides_the_labels_alone(run, training_files):

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline.evaluation.delong import PairedDifference, paired_roc_auc_difference
+from pipeline.evaluation.delong import PairedDifference, format_p, paired_roc_auc_difference
 from pipeline.evaluation.metrics import Array, Labels
 
 Positions = npt.NDArray[np.int64]
@@ -110,14 +110,10 @@ def _sentence(
     ahead = found.difference >= 0
     better, worse = names if ahead else names[::-1]
     low, high = (found.low, found.high) if ahead else (-found.high, -found.low)
-    interval = f"{confidence:.0%} interval {low:+.4f} to {high:+.4f}, p = {_p(found.p)}"
+    interval = f"{confidence:.0%} interval {low:+.4f} to {high:+.4f}, p = {format_p(found.p)}"
     if found.difference == 0:
         return f"{where}, {better} and {worse} have the same ROC AUC ({interval})"
     clear = found.p < 1 - confidence
     chance = "more than chance readily gives" if clear else "which may be chance alone"
     lead = f"{abs(found.difference):.4f} higher than that of {worse} ({interval})"
     return f"{where}, the ROC AUC of {better} is {lead}, {chance}"
-
-
-def _p(p: float) -> str:
-    return f"{p:.2g}" if p >= 0.0001 else "below 0.0001"

@@ -52,6 +52,10 @@ def paired_roc_auc_difference(
     return PairedDifference(difference, low, high, _two_sided(difference, sqrt(variance)))
 
 
+def format_p(p: float) -> str:
+    return f"{p:.2g}" if p >= 0.0001 else "below 0.0001"
+
+
 def _midranks(scores: Array) -> Array:
     # Not scipy.stats' rankdata: to import it takes longer than all the rest of `register`'s gates.
     return pd.Series(scores).rank().to_numpy()

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
+from sklearn.linear_model import LogisticRegressionCV
 from sklearn.pipeline import Pipeline
 
 from pipeline.export.graph import Array, Graph
 from pipeline.export.transformer import encode
-from pipeline.search.calibration import Sigmoid
 from pipeline.training.calibrated_svm import CalibratedSVM
 from serving.model.contract import Contract
 from serving.model.scorer import CONTRACT_DIGEST_KEY, INPUT, OUTPUTS
@@ -36,7 +36,7 @@ class KernelMachine(NamedTuple):
 
 
 def export(estimator: Pipeline, contract: Contract, contract_json: bytes) -> bytes:
-    """Convert an estimator that `build_estimator` made, and that was fitted.
+    """Convert a fitted estimator: an SVM of `build_estimator`, or a baseline of `fit_baseline`.
 
     The graph takes `features [n, k]` (double) and gives `label [n]` (int64) and `probability [n]`
     (double), where a label is `probability >= contract.threshold`. It carries the digest of
@@ -45,11 +45,24 @@ def export(estimator: Pipeline, contract: Contract, contract_json: bytes) -> byt
     graph = Graph()
     encoded = encode(graph, estimator, contract)
     classifier = estimator.named_steps["classify"]
-    machine = _standardized(classifier)
-    kernel = _kernel(graph, machine, encoded)
-    _calibrated_probability(graph, machine, classifier.sigmoid, kernel)
+    if isinstance(classifier, LogisticRegressionCV):
+        _logistic_regression(graph, classifier, encoded)
+    else:
+        _calibrated_svm(graph, classifier, encoded)
     _decide(graph, contract.threshold)
     return _serialize(graph, contract, contract_json)
+
+
+def _logistic_regression(graph: Graph, classifier: LogisticRegressionCV, z: str) -> None:
+    graph.constant("axis_1", np.array([1], dtype=np.int64))
+    _sigmoid_of_sum(graph, z, classifier.coef_[0], classifier.intercept_)
+
+
+def _calibrated_svm(graph: Graph, classifier: CalibratedSVM, z: str) -> None:
+    """Add `1 / (1 + exp(−(a f + b)))` (Platt 1999) of the decision function `f = Σ wᵢ kᵢ + c`."""
+    machine, (slope, offset) = _standardized(classifier), classifier.sigmoid
+    kernel = _kernel(graph, machine, z)
+    _sigmoid_of_sum(graph, kernel, slope * machine.weights, slope * machine.bias + offset)
 
 
 def _standardized(classifier: CalibratedSVM) -> KernelMachine:
@@ -90,13 +103,10 @@ def _kernel(graph: Graph, machine: KernelMachine, z: str) -> str:
     return graph.add("Exp", [graph.add("Sub", [products, z_squared], "exponents")], "kernel")
 
 
-def _calibrated_probability(
-    graph: Graph, machine: KernelMachine, sigmoid: Sigmoid, kernel: str
-) -> None:
-    """Add `1 / (1 + exp(−(a f + b)))` (Platt 1999) of the decision function `f = Σ wᵢ kᵢ + c`."""
-    weights = graph.constant("weights", sigmoid.slope * machine.weights[:, np.newaxis])
-    bias = graph.constant("bias", sigmoid.slope * machine.bias + sigmoid.offset)
-    logits = graph.add("Gemm", [kernel, weights, bias], "logits")
+def _sigmoid_of_sum(graph: Graph, values: str, weights: Array, bias: Array) -> None:
+    """Add `probability`, the sigmoid of `Σ wᵢ xᵢ + b` over the columns of `values` `[n, k]`."""
+    column = graph.constant("weights", weights[:, np.newaxis])
+    logits = graph.add("Gemm", [values, column, graph.constant("bias", bias)], "logits")
     logit = graph.add("Squeeze", [logits, "axis_1"], "logit")
     graph.add("Sigmoid", [logit], "probability")
 

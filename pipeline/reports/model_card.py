@@ -16,6 +16,7 @@ import msgspec
 import pandas as pd
 from markdown_it import MarkdownIt
 
+from pipeline.evaluation.baseline import format_verdict
 from pipeline.evaluation.metrics import format_metric
 from pipeline.params import CardTexts
 from pipeline.registry.references import Version
@@ -79,6 +80,7 @@ def body(facts: CardFacts) -> str:
         confidence=f"{facts.confidence:.0%}",
         figures=figures(version.metrics, facts.confidence),
         test=_test_metrics(version.metrics),
+        baseline=_baseline(version.metrics, facts.confidence),
         rule=_rule(version.params),
         calibration=_records(facts.calibration),
         subgroups=_records(facts.subgroups),
@@ -167,6 +169,12 @@ def _test_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
         for key, value in metrics.items()
         if key.startswith("test_")
     }
+
+
+def _baseline(metrics: Mapping[str, float], confidence: float) -> str:
+    """Return the sentence on the baseline; nothing of a run that has none, as earlier ones."""
+    test = _test_metrics(metrics)
+    return format_verdict(test, confidence) if "baseline_roc_auc" in test else ""
 
 
 def _rule(params: Mapping[str, str]) -> str:

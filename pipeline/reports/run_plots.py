@@ -39,7 +39,7 @@ def draw_search(
 def draw_evaluation(folder: Path, tables: Path) -> None:
     """Draw what the evaluation found into `folder` as PNG, beside the tables that a card shows."""
     for name, draw in CURVES.items():
-        _save(folder / f"{name}.png", draw, {name: pd.read_csv(tables / f"{name}.csv")})
+        _save(folder / f"{name}.png", _overlay, draw, _curves(tables, name))
     _save(folder / "confusion.png", _confusion, pd.read_csv(tables / "confusion.csv"))
     subgroups = pd.read_csv(tables / "subgroups.csv")
     if len(subgroups):
@@ -56,6 +56,19 @@ def _save(path: Path, draw: Callable[..., None], *data: object) -> None:
     figure = Figure(figsize=(5, 4.2), dpi=110, layout="constrained")
     draw(figure.add_subplot(), *data)
     figure.savefig(path)
+
+
+def _curves(tables: Path, name: str) -> dict[str, pd.DataFrame]:
+    """Read the model's table of a curve, and the baseline's where it has one."""
+    files = {"SVM": f"{name}.csv", "logistic regression": f"baseline_{name}.csv"}
+    found = {label: tables / file for label, file in files.items() if (tables / file).exists()}
+    return {label: pd.read_csv(path) for label, path in found.items()}
+
+
+def _overlay(axes: "Axes", draw: Callable[..., None], curves: dict[str, pd.DataFrame]) -> None:
+    draw(axes, curves)
+    if len(curves) > 1:
+        axes.legend()
 
 
 def _confusion(axes: "Axes", answers: pd.DataFrame) -> None:

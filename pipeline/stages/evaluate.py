@@ -1,42 +1,75 @@
 """Score the exported model on the test split, through the service's own scorer.
 
-Reads the test split and the model's folder. Writes the metrics and the tables behind the plots.
+Reads the test split and the folders of the model and of the baseline. Writes the metrics of both
+and the tables behind the plots.
 """
 
 from pathlib import Path
 
 import click
+import msgspec
+import numpy as np
+import pandas as pd
 
-from pipeline.data.table import read_split
+from pipeline.data.table import Table, read_split
+from pipeline.evaluation.baseline import (
+    baseline_curves,
+    compare_with_baseline,
+    format_verdict,
+)
+from pipeline.evaluation.baseline_facts import FACTS_FILE, BaselineFacts
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.threshold import format_counts
 from pipeline.files import json_text, write_whole
 from pipeline.options import path_option
-from pipeline.params import Params
+from pipeline.params import Evaluate, Params
 from pipeline.params_file import load
 from serving.model.scorer import Scorer
 
 
-def run(params: Params, test: Path, model: Path, metrics: Path, plots: Path) -> None:
+def run(
+    params: Params, test: Path, model: Path, baseline: Path, metrics: Path, plots: Path
+) -> None:
     scorer = Scorer.load(model)
     table = read_split(test, scorer.contract)
     figures, tables = evaluate(table, scorer, params.evaluate, params.seed)
-    for name, rows in tables.items():
+    beside, curves = evaluate_baseline(table, scorer, baseline, params.evaluate)
+    figures |= beside
+    for name, rows in (tables | curves).items():
         write_whole(plots / f"{name}.csv", rows.to_csv(index=False).encode())
     write_whole(metrics, json_text(figures).encode())
+    confidence = params.evaluate.confidence
     print(
         f"on {figures['rows']} test rows: ROC AUC {figures['roc_auc']:.4f} "
-        f"({params.evaluate.confidence:.0%} interval {figures['roc_auc_low']:.4f} "
+        f"({confidence:.0%} interval {figures['roc_auc_low']:.4f} "
         f"to {figures['roc_auc_high']:.4f}), Brier score {figures['brier']:.4f}"
     )
+    print(format_verdict(figures, confidence))
     print(f"at the threshold {figures['threshold']:.4f}: {format_counts(figures)}")
+
+
+def evaluate_baseline(
+    table: Table, scorer: Scorer, baseline: Path, settings: Evaluate
+) -> tuple[dict[str, float], dict[str, pd.DataFrame]]:
+    """Return the metrics of the baseline in its folder beside the SVM's, and its curves."""
+    facts = msgspec.json.decode((baseline / FACTS_FILE).read_bytes(), type=BaselineFacts)
+    svm, logistic = (
+        model.score(table.X)[1].astype(np.float64) for model in (scorer, Scorer.load(baseline))
+    )
+    figures = compare_with_baseline(
+        table.y, svm, logistic, facts.positive_share, settings.confidence
+    )
+    return figures, baseline_curves(table.y, logistic, settings.bins)
 
 
 @click.command(help=__doc__)
 @path_option("--params", default="params.yaml")
 @path_option("--test")
 @path_option("--model")
+@path_option("--baseline")
 @path_option("--metrics")
 @path_option("--plots")
-def command(params: Path, test: Path, model: Path, metrics: Path, plots: Path) -> None:
-    run(load(params), test, model, metrics, plots)
+def command(
+    params: Path, test: Path, model: Path, baseline: Path, metrics: Path, plots: Path
+) -> None:
+    run(load(params), test, model, baseline, metrics, plots)

@@ -1,8 +1,9 @@
 """Search C and gamma, refit the winner, choose the threshold, export the model.
 
 Reads the training split and the data contract. Writes the model's folder (model.onnx, the contract
-with the threshold, golden predictions), a table of all candidates, and of the winner a learning
-curve and a summary. A search that was interrupted goes on where it was.
+with the threshold, golden predictions), a table of all candidates, of the winner a learning curve
+and a summary, and the folder of a baseline, logistic regression. A search that was interrupted goes
+on where it was.
 """
 
 import sys
@@ -19,6 +20,7 @@ from tqdm import tqdm
 
 from pipeline.data.table import Table, read_split
 from pipeline.errors import PipelineError
+from pipeline.evaluation.baseline_facts import FACTS_FILE, BaselineFacts
 from pipeline.evaluation.metrics import roc_auc
 from pipeline.evaluation.threshold import describe_threshold
 from pipeline.export.golden import golden_predictions
@@ -32,11 +34,11 @@ from serving.model.scorer import CONTRACT_FILE, GOLDEN_FILE, MODEL_FILE, Scorer
 
 if TYPE_CHECKING:
     import pandas as pd
+    from sklearn.pipeline import Pipeline
 
     from pipeline.search.checkpoint import Checkpoint
     from pipeline.search.strategy import Result
     from pipeline.search.units import Candidate
-    from pipeline.training.refit import Refit
     from pipeline.training.tuning import Outcome, Search
 
 CHECKPOINTS = Path(".dvc/tmp/search")
@@ -69,6 +71,7 @@ class Written:
     cv_results: Path
     learning_curve: Path
     winner: Path
+    baseline: Path
 
 
 def run(
@@ -104,9 +107,10 @@ def run(
         search.selection.score,
         threshold=refit.threshold,
         out_of_fold_roc_auc=roc_auc(refit.y, refit.out_of_fold),
-        onnx_difference=_write_model(table, refit, written.model),
+        onnx_difference=_write_model(table, refit.estimator, refit.threshold, written.model),
     )
     write_whole(written.winner, json_text(figures).encode())
+    _write_baseline(search, table, written.baseline)
     # Only now: what was searched is kept until all that follows from it is there.
     checkpoint.remove()
     print(f"{told(search, outcome)}; threshold {refit.threshold:.4f} ({settings.threshold})")
@@ -134,16 +138,29 @@ def told(search: "Search", outcome: "Outcome") -> str:
     return text
 
 
-def _write_model(table: Table, refit: "Refit", folder: Path) -> float:
+def _write_baseline(search: "Search", table: Table, folder: Path) -> None:
+    """Fit logistic regression on the same rows and folds, and write it as a model of its own."""
+    from pipeline.training.baseline import THRESHOLD, fit_baseline
+
+    estimator = fit_baseline(table, search.problem.folds)
+    facts = BaselineFacts(
+        C=float(estimator.named_steps["classify"].C_),
+        positive_share=float(table.y.mean()),
+        onnx_difference=_write_model(table, estimator, THRESHOLD, folder),
+    )
+    write_whole(folder / FACTS_FILE, json_text(facts).encode())
+
+
+def _write_model(table: Table, estimator: "Pipeline", threshold: float, folder: Path) -> float:
     """Export the model, write its folder and return how far it is from scikit-learn's at most."""
     from pipeline.export.onnx_model import export
     from pipeline.export.parity import check_parity
 
-    contract = msgspec.structs.replace(table.contract, threshold=refit.threshold)
+    contract = msgspec.structs.replace(table.contract, threshold=threshold)
     contract_json = contract.to_json()
-    onnx_model = export(refit.estimator, contract, contract_json)
+    onnx_model = export(estimator, contract, contract_json)
     scorer = Scorer.open(onnx_model, contract_json)
-    difference = check_parity(refit.estimator, scorer, table.X)
+    difference = check_parity(estimator, scorer, table.X)
     write_whole(folder / MODEL_FILE, onnx_model)
     write_whole(folder / CONTRACT_FILE, contract_json)
     write_whole(folder / GOLDEN_FILE, msgspec.json.encode(golden_predictions(scorer, table.X)))
@@ -222,6 +239,7 @@ def _training_table(training: Path, contract: Path, params: Params) -> Table:
 @path_option("--cv-results")
 @path_option("--learning-curve")
 @path_option("--winner")
+@path_option("--baseline")
 def command(params: Path, training: Path, contract: Path, **written: Path) -> None:
     settings = load(params)
     with report_search() as report:

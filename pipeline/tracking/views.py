@@ -36,7 +36,7 @@ SEARCHES_NOTE = (
 LOCAL_UI = "http://127.0.0.1:5000"  # of `make ui`
 RESULT_PARAMS = ("C", "gamma", "class_weight", "grid_search.grid_size")
 RESULT_METRICS = (
-    *("test_roc_auc", "test_brier", "test_recall", "test_precision"),
+    *("test_roc_auc", "test_baseline_roc_auc", "test_brier", "test_recall", "test_precision"),
     *("cv_roc_auc_mean", "cv_roc_auc_std", "cv_log_loss"),
 )
 FIRST_CHARTS = ("test_roc_auc", "test_brier")

@@ -61,6 +61,7 @@ class Result:
     cv_results = property(lambda self: self.folder / "cv_results.csv")
     learning_curve = property(lambda self: self.folder / "learning_curve.csv")
     winner = property(lambda self: self.folder / "winner.json")
+    baseline = property(lambda self: self.folder / "baseline")
     metrics = property(lambda self: self.folder / "metrics.json")
     plots = property(lambda self: self.folder / "plots")
 
@@ -73,11 +74,13 @@ class Result:
             self._grid_search()
 
     def _grid_search(self) -> None:
-        written = grid_search.Written(self.model, self.cv_results, self.learning_curve, self.winner)
+        written = grid_search.Written(
+            self.model, self.cv_results, self.learning_curve, self.winner, self.baseline
+        )
         grid_search.run(self.params, self.training, self.contract, written, Untracked())
 
     def evaluate(self) -> None:
-        evaluate.run(self.params, self.test, self.model, self.metrics, self.plots)
+        evaluate.run(self.params, self.test, self.model, self.baseline, self.metrics, self.plots)
 
 
 CANDIDATE, SIGMOID = Candidate(C=2.0, gamma=0.3), Sigmoid(2.0, -1.0)

@@ -4,14 +4,18 @@ import msgspec
 import numpy as np
 import onnx
 import onnxruntime
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from pipeline.data.table import Table
 from pipeline.export.onnx_model import export
+from pipeline.export.parity import check_parity
 from pipeline.search.problem import Nystroem
 from pipeline.search.units import Candidate
+from pipeline.training.baseline import fit_baseline
 from pipeline.training.estimator import build_estimator
 from serving.model.contract import Contract, Feature
 from serving.model.rows import to_matrix
@@ -246,3 +250,27 @@ def test_a_graph_with_categories_uses_onnxs_own_operators_in_double_precision(mi
     assert {node.domain for node in model.graph.node} == {""}
     types = {tensor.data_type for tensor in model.graph.initializer}
     assert types == {onnx.TensorProto.DOUBLE, onnx.TensorProto.INT64}
+
+
+def baseline_of(model):
+    table = Table(pd.DataFrame(), model.X, model.y, model.contract)
+    return fit_baseline(table, tuple(stratified_folds(3, 5).split(model.X, model.y)))
+
+
+@pytest.mark.parametrize("model", ["small_model", "mixed_model"])
+def test_the_baseline_answers_as_scikit_learn_does(request, model):
+    fitted = request.getfixturevalue(model)
+    estimator = baseline_of(fitted)
+    scorer = opened(estimator, fitted.contract)
+    assert check_parity(estimator, scorer, fitted.X) < 1e-12
+    assert np.ptp(scorer.score(fitted.X)[1]) > 0.5
+
+
+def test_the_baselines_graph_is_its_preparation_and_a_weighted_sum(small_model):
+    contract = small_model.contract
+    model = onnx.load_from_string(export(baseline_of(small_model), contract, contract.to_json()))
+    assert {node.domain for node in model.graph.node} == {""}
+    assert [node.op_type for node in model.graph.node][-5:] == [
+        *("Gemm", "Squeeze", "Sigmoid", "GreaterOrEqual", "Cast")
+    ]
+    assert "Exp" not in {node.op_type for node in model.graph.node}

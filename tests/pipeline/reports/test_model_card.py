@@ -106,6 +106,22 @@ def test_the_threshold_by_cost_is_given_with_the_costs(facts):
     assert "the lowest cost, 1 for a false positive and 2.5 for a false negative,\non out" in text
 
 
+def test_the_baseline_is_told_before_the_threshold(facts):
+    m, text = facts.version.metrics, body(facts)
+    assert "On the same test rows the SVM is not distinguishable from logistic regression" in text
+    row = [m[f"test_baseline_{name}"] for name in ("roc_auc", "brier", "log_loss")]
+    assert "| logistic regression | {:.4f} | {:.4f} | {:.4f} |".format(*row) in text
+    assert f"| base rate | 0.5000 | {m['test_base_rate_brier']:.4f} |" in text
+    assert text.index("## Beside simpler models") < text.index("## Threshold")
+
+
+def test_a_run_without_a_baseline_has_a_card(facts):
+    metrics = {k: v for k, v in facts.version.metrics.items() if "base" not in k}
+    text = body(replace(facts, version=replace(facts.version, metrics=metrics)))
+    assert "simpler models" not in text
+    assert "rows are Wilson's.\n\n## Threshold\n" in text
+
+
 def test_each_subgroup_is_a_row(facts):
     row = facts.subgroups.iloc[0]
     assert f"| Age < 30 | {row['rows']} | {row['positives']} | {row['roc_auc']:.4f} |" in body(

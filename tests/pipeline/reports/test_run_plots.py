@@ -51,6 +51,25 @@ def test_every_figure_is_drawn_and_the_winner_framed(pima, tmp_path):
     assert heights[1] < heights[0] - 100  # C grows upwards
 
 
+def colours(path):
+    """Give the colours of an image that are neither grey nor mixed at an edge."""
+    pixels = (imread(path)[..., :3].reshape(-1, 3) * 255).round()
+    found, counts = np.unique(pixels, axis=0, return_counts=True)
+    return found[(counts > 100) & (np.ptp(found, axis=1) > 50)]
+
+
+def test_the_baselines_curves_are_drawn_beside_the_models(pima, tmp_path):
+    draw_evaluation(tmp_path / "both", pima.plots)
+    tables = tmp_path / "tables"
+    shutil.copytree(pima.plots, tables, ignore=shutil.ignore_patterns("baseline_*"))
+    draw_evaluation(tmp_path / "alone", tables)
+    for name in ("roc.png", "calibration.png"):
+        assert len(colours(tmp_path / "both" / name)) == 2
+        assert len(colours(tmp_path / "alone" / name)) == 1
+    for name in ("precision_recall.png", "confusion.png"):
+        assert (tmp_path / "both" / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
+
+
 def test_without_subgroups_none_are_drawn(pima, tmp_path):
     tables = tmp_path / "tables"
     shutil.copytree(pima.plots, tables)

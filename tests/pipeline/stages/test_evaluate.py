@@ -10,6 +10,7 @@ from sklearn.calibration import calibration_curve
 
 from pipeline.data.table import read_split
 from pipeline.errors import PipelineError
+from pipeline.evaluation.baseline import format_verdict
 from pipeline.stages import evaluate
 from serving.model.scorer import ModelError, Scorer
 
@@ -56,12 +57,32 @@ def test_the_figures_are_those_of_scikit_learn_on_the_scorers_answers(figures, a
     }
     shown = {name: value for name, value in figures.items() if name in expected}
     assert shown == pytest.approx(expected, rel=1e-12, abs=1e-12)
-    assert set(figures) - set(expected) == {
+    beside = {name for name in figures if name.startswith(("baseline_", "base_rate_"))}
+    assert set(figures) - set(expected) - beside == {
         "roc_auc_low",
         "roc_auc_high",
         "threshold",
         "subgroup_gap",
     }
+
+
+def test_the_baseline_answers_the_same_rows(figures, pima, answers):
+    y, _, svm = answers
+    scorer = Scorer.load(pima.baseline)
+    p = scorer.score(read_split(pima.test, scorer.contract).X)[1]
+    assert figures["baseline_roc_auc"] == pytest.approx(sk.roc_auc_score(y, p), rel=1e-12)
+    lead = figures["baseline_roc_auc_difference"]
+    assert lead == pytest.approx(sk.roc_auc_score(y, svm) - sk.roc_auc_score(y, p), abs=1e-12)
+    tpr = sk.roc_curve(y, p, drop_intermediate=False)[1]
+    curve = pd.read_csv(pima.plots / "baseline_roc.csv")
+    np.testing.assert_allclose(curve["true_positive_rate"], tpr, rtol=1e-12)
+
+
+def test_the_base_rate_is_the_training_rows(figures, pima, answers):
+    y, share = answers[0], pd.read_csv(pima.training)["Outcome"].mean()
+    always = np.full(len(y), share)
+    assert figures["base_rate_brier"] == pytest.approx(sk.brier_score_loss(y, always), rel=1e-12)
+    assert figures["base_rate_log_loss"] == pytest.approx(sk.log_loss(y, always), rel=1e-12)
 
 
 def test_the_figures_are_worth_a_model(figures):
@@ -80,6 +101,8 @@ def test_a_table_is_written_for_each_plot(pima, answers):
     y, label, p = answers
     tables = {path.stem: pd.read_csv(path) for path in pima.plots.iterdir()}
     assert sorted(tables) == [
+        "baseline_calibration",
+        "baseline_roc",
         "calibration",
         "confusion",
         "precision_recall",
@@ -103,7 +126,14 @@ def evaluate_again(pima, tmp_path):
     def run(seed=42, **changes):
         settings = msgspec.structs.replace(pima.params.evaluate, **changes)
         params = msgspec.structs.replace(pima.params, evaluate=settings, seed=seed)
-        evaluate.run(params, pima.test, pima.model, tmp_path / "metrics.json", tmp_path / "plots")
+        evaluate.run(
+            params,
+            pima.test,
+            pima.model,
+            pima.baseline,
+            tmp_path / "metrics.json",
+            tmp_path / "plots",
+        )
         return json.loads((tmp_path / "metrics.json").read_text())
 
     return run
@@ -149,6 +179,7 @@ def test_the_outcome_and_the_decisions_are_told(evaluate_again, figures, capsys)
         f"on {figures['rows']} test rows: ROC AUC {figures['roc_auc']:.4f} "
         f"(95% interval {figures['roc_auc_low']:.4f} to {figures['roc_auc_high']:.4f}), "
         f"Brier score {figures['brier']:.4f}\n"
+        f"{format_verdict(figures, 0.95)}\n"
         f"at the threshold {figures['threshold']:.4f}: of 154 rows "
         f"{figures['true_positives']} of 54 positives are found, "
         f"{figures['false_positives']} are false alarms\n"
@@ -159,7 +190,9 @@ def test_a_test_split_of_another_contract_is_refused(pima, tmp_path):
     other = tmp_path / "test.csv"
     other.write_text(pima.test.read_text().replace("Glucose", "Sugar", 1))
     with pytest.raises(PipelineError, match="does not have the contract's columns"):
-        evaluate.run(pima.params, other, pima.model, tmp_path / "m.json", tmp_path / "plots")
+        evaluate.run(
+            pima.params, other, pima.model, pima.baseline, tmp_path / "m.json", tmp_path / "plots"
+        )
     assert list(tmp_path.iterdir()) == [other]
 
 
@@ -178,7 +211,12 @@ def test_a_model_that_does_not_verify_is_not_measured(pima, tmp_path, name, old,
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(ModelError, match=reason):
         evaluate.run(
-            pima.params, pima.test, tmp_path / "model", tmp_path / "m.json", tmp_path / "plots"
+            pima.params,
+            pima.test,
+            tmp_path / "model",
+            pima.baseline,
+            tmp_path / "m.json",
+            tmp_path / "plots",
         )
     assert list(tmp_path.iterdir()) == [tmp_path / "model"]
 
@@ -196,7 +234,7 @@ def test_the_confusion_table_names_the_classes(make_params, run_chain, write_csv
 
 
 def test_the_command_takes_the_paths(pima, tmp_path):
-    paths = {"--test": pima.test, "--model": pima.model}
+    paths = {"--test": pima.test, "--model": pima.model, "--baseline": pima.baseline}
     paths |= {"--metrics": tmp_path / "metrics.json", "--plots": tmp_path / "plots"}
     done = CliRunner().invoke(
         evaluate.command, [str(word) for pair in paths.items() for word in pair]

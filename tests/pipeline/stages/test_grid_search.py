@@ -28,7 +28,7 @@ from serving.model.scorer import Scorer
 from tests.conftest import ROOT
 from tests.pipeline.conftest import Untracked
 
-OUTPUTS = ["model", "cv_results.csv", "learning_curve.csv", "winner.json"]
+OUTPUTS = ["model", "cv_results.csv", "learning_curve.csv", "winner.json", "baseline"]
 
 
 @pytest.fixture
@@ -87,6 +87,17 @@ def test_the_stage_writes_a_whole_model_that_verifies(pima):
     made_with = Contract.read(pima.contract)
     winner = json.loads(pima.winner.read_text())
     assert scorer.contract == msgspec.structs.replace(made_with, threshold=winner["threshold"])
+
+
+def test_the_baseline_is_a_model_of_its_own(pima):
+    scorer, svm = Scorer.load(pima.baseline), Scorer.load(pima.model)
+    assert scorer.contract == msgspec.structs.replace(svm.contract, threshold=0.5)
+    assert scorer.digest != svm.digest
+    training = read_split(pima.training, Contract.read(pima.contract))
+    facts = json.loads((pima.baseline / "baseline.json").read_text())
+    assert facts["positive_share"] == training.y.mean()
+    assert facts["onnx_difference"] < 1e-12
+    assert 0.7 < roc_auc(training.y, scorer.score(training.X)[1]) < 0.9
 
 
 def test_the_golden_predictions_spread_over_the_probabilities(pima):
@@ -202,6 +213,8 @@ def test_the_tutorials_rule_takes_the_best_median_of_the_folds(run, training_fil
     assert "split3_test_score" not in candidates  # of three folds
     told = capsys.readouterr().out
     assert re.search(r"median ROC AUC 0\.\d+ over 3 folds; threshold", told)
+
+
 def test_the_threshold_follows_the_costs_and_is_told(run, training_files, capsys):
     training_files()
     cost = {"false_positive": 1, "false_negative": 1000}
@@ -264,6 +277,7 @@ def test_the_command_takes_the_paths(pima, store_folder, tmp_path):
         "--cv-results": tmp_path / "cv.csv",
         "--learning-curve": tmp_path / "curve.csv",
         "--winner": tmp_path / "winner.json",
+        "--baseline": tmp_path / "baseline",
     }
     done = CliRunner().invoke(
         grid_search.command, [str(word) for pair in paths.items() for word in pair]

@@ -1,0 +1,106 @@
+"""An SVM beside simpler answers to the same rows: logistic regression, and the base rate."""
+
+from collections.abc import Mapping
+from math import sqrt
+from statistics import NormalDist
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from pipeline.evaluation.delong import format_p, paired_roc_auc_difference
+from pipeline.evaluation.metrics import (
+    Array,
+    Labels,
+    brier,
+    calibration_curve,
+    log_loss,
+    roc_auc,
+    roc_curve,
+)
+
+
+class BrierDifference(NamedTuple):
+    """The Brier score of one model minus that of another on the same rows; below 0 it is better."""
+
+    difference: float
+    low: float
+    high: float
+    standard_error: float
+
+
+def compare_with_baseline(
+    y: Labels, svm: Array, baseline: Array, positive_share: float, confidence: float
+) -> dict[str, float]:
+    """Return the baseline's metrics and the SVM's differences from it, SVM minus baseline.
+
+    `svm` and `baseline` are probabilities `[rows]`. The base rate answers each row with
+    `positive_share`, the share of positives in the training rows.
+    """
+    base_rate = np.full(len(y), positive_share)
+    area = paired_roc_auc_difference(y, svm, baseline, confidence=confidence)
+    score = paired_brier_difference(y, svm, baseline, confidence)
+    return {
+        "baseline_roc_auc": roc_auc(y, baseline),
+        "baseline_brier": brier(y, baseline),
+        "baseline_log_loss": log_loss(y, baseline),
+        "base_rate_brier": brier(y, base_rate),
+        "base_rate_log_loss": log_loss(y, base_rate),
+        **_named("baseline_roc_auc_difference", area._asdict()),
+        **_named("baseline_brier_difference", score._asdict()),
+    }
+
+
+def paired_brier_difference(y: Labels, a: Array, b: Array, confidence: float) -> BrierDifference:
+    """Compare two Brier scores on the same rows `[rows]` by the rows' differences.
+
+    The interval is normal, with the standard error of a mean.
+    """
+    differences = (a - y) ** 2 - (b - y) ** 2
+    difference = float(differences.mean())
+    error = float(differences.std(ddof=1)) / sqrt(len(y))
+    half_width = NormalDist().inv_cdf((1 + confidence) / 2) * error
+    return BrierDifference(difference, difference - half_width, difference + half_width, error)
+
+
+def baseline_curves(y: Labels, baseline: Array, bins: int) -> dict[str, pd.DataFrame]:
+    """Return the tables behind the baseline's curves, by the names of their files."""
+    return {
+        "baseline_roc": roc_curve(y, baseline),
+        "baseline_calibration": calibration_curve(y, baseline, bins),
+    }
+
+
+def format_verdict(figures: Mapping[str, float], confidence: float) -> str:
+    """Return a sentence on whether the SVM is better than logistic regression, and by how much."""
+    area = _verdict(figures, "roc_auc", larger_is_better=True)
+    score = _verdict(figures, "brier", larger_is_better=False)
+    by_each = "" if area == score else f" by ROC AUC and {score} it by Brier score"
+    return (
+        f"the SVM is {area} logistic regression{by_each}: "
+        f"ROC AUC {_format_pair(figures, 'roc_auc', confidence)}; "
+        f"Brier score {_format_pair(figures, 'brier', confidence)}, "
+        f"base rate {figures['base_rate_brier']:.4f}"
+    )
+
+
+def _verdict(figures: Mapping[str, float], metric: str, *, larger_is_better: bool) -> str:
+    low, high = (figures[f"baseline_{metric}_difference_{end}"] for end in ("low", "high"))
+    if low <= 0 <= high:
+        return "not distinguishable from"
+    return "better than" if (low > 0) == larger_is_better else "worse than"
+
+
+def _format_pair(figures: Mapping[str, float], metric: str, confidence: float) -> str:
+    name = f"baseline_{metric}_difference"
+    low, high = figures[f"{name}_low"], figures[f"{name}_high"]
+    chance = f", p = {format_p(figures[f'{name}_p'])}" if f"{name}_p" in figures else ""
+    return (
+        f"{figures[metric]:.4f} and {figures[f'baseline_{metric}']:.4f}, difference "
+        f"{figures[name]:+.4f} ({confidence:.0%} interval {low:+.4f} to {high:+.4f}{chance})"
+    )
+
+
+def _named(name: str, parts: Mapping[str, float]) -> dict[str, float]:
+    """Name a difference's parts: the difference itself by `name`, the others after it."""
+    return {name if part == "difference" else f"{name}_{part}": parts[part] for part in parts}

@@ -75,6 +75,7 @@ def test_an_unexpected_failure_gives_a_sentence_and_its_traceback_to_the_run(
     (folder / "contract.json").write_text("{}")
     (folder / "training.csv").write_text("a,y\n1,0\n")
     paths = ["--model", "m", "--cv-results", "cv", "--learning-curve", "lc", "--winner", "w"]
+    paths += ["--baseline", "b"]
     arguments = ["--training", "training.csv", "--contract", "contract.json", *paths]
     assert main(["grid_search", *arguments]) == 1
     said = capsys.readouterr().err

@@ -23,7 +23,6 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.linear_model import LogisticRegressionCV
 from sklearn.model_selection import RepeatedStratifiedKFold, train_test_split
 from sklearn.pipeline import Pipeline
 from tqdm import tqdm
@@ -36,6 +35,8 @@ from pipeline.params_file import load
 from pipeline.search.checkpoint import Checkpoint
 from pipeline.search.strategy import Callbacks
 from pipeline.training import estimator
+from pipeline.training.baseline import fit_baseline
+from pipeline.training.folds import repeated_folds
 from pipeline.training.refit import refit
 from pipeline.training.tuning import Search, run_search
 
@@ -43,7 +44,7 @@ SEEDS, TEST_SHARE, TEST_POSITIVES = range(4), 0.3, 10
 NESTED, FOLDS, REPEATS = "diabetes", 5, 6
 SETTINGS = {"grid_size": 8, "C": (0.01, 1000), "gamma": (0.0001, 10), "folds": FOLDS}
 # The rules by which the pipeline chooses: what each changes in grid_search of params.yaml.
-RULES: dict[str, dict[str, Any]] = {"tutorial": {"rank_by": "median"}}
+RULES: dict[str, dict[str, Any]] = {"one_se": {}, "tutorial": {"rule": "tutorial"}}
 FIGURES: dict[str, Callable[[Any, Any], float]] = {
     "ROC AUC": metrics.roc_auc,
     "Brier": metrics.brier,
@@ -66,17 +67,12 @@ def svm(rule: str, table: Table, seed: int) -> Any:
     search = Search.of(table, settings, seed)
     # What the search prints would break the progress bar.
     with TemporaryDirectory() as folder, redirect_stderr(io.StringIO()):
-        results = run_search(search, Checkpoint(Path(folder), search.key), Callbacks())
-    return refit(search, table, search.table(results).iloc[0]).estimator
+        outcome = run_search(search, Checkpoint(Path(folder), search.key), Callbacks())
+    return refit(search, table, outcome).estimator
 
 
 def logistic_regression(table: Table, seed: int) -> Any:
-    folds = estimator.stratified_folds(FOLDS, seed)
-    regression = LogisticRegressionCV(
-        cv=folds, scoring="neg_log_loss", l1_ratios=(0,), use_legacy_attributes=False, max_iter=1000
-    )
-    steps = [*estimator.build_transformer(table.contract).steps, ("classify", regression)]
-    return Pipeline(steps).fit(table.X, table.y)
+    return fit_baseline(table, repeated_folds(table.y, FOLDS, 1, seed))
 
 
 def boosted_trees(table: Table, seed: int) -> Any:

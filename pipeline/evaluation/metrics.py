@@ -49,7 +49,7 @@ def roc_auc_interval(
 
 def average_precision(y: Labels, scores: Array) -> float:
     """Return the area under the precision-recall steps, `Σ (Rₙ − Rₙ₋₁) Pₙ`."""
-    _, tp, fp = _cumulative(y, scores)
+    _, tp, fp = cumulative_counts(y, scores)
     return float(np.sum(np.diff(tp / tp[-1], prepend=0.0) * tp / (tp + fp)))
 
 

@@ -17,6 +17,7 @@ from pipeline.search.problem import Nystroem
 from pipeline.search.units import Candidate
 from pipeline.training.baseline import fit_baseline
 from pipeline.training.estimator import build_estimator
+from pipeline.training.folds import repeated_folds
 from serving.model.contract import Contract, Feature
 from serving.model.rows import to_matrix
 from serving.model.scorer import Scorer
@@ -254,7 +255,7 @@ def test_a_graph_with_categories_uses_onnxs_own_operators_in_double_precision(mi
 
 def baseline_of(model):
     table = Table(pd.DataFrame(), model.X, model.y, model.contract)
-    return fit_baseline(table, tuple(stratified_folds(3, 5).split(model.X, model.y)))
+    return fit_baseline(table, repeated_folds(model.y, 3, 1, 5))
 
 
 @pytest.mark.parametrize("model", ["small_model", "mixed_model"])

@@ -8,7 +8,8 @@ from sklearn.model_selection import KFold
 
 from pipeline.data.table import Table
 from pipeline.training.baseline import STRENGTHS, fit_baseline
-from pipeline.training.estimator import build_transformer, stratified_folds
+from pipeline.training.estimator import build_transformer
+from pipeline.training.folds import repeated_folds
 
 
 def table_of(model):
@@ -27,7 +28,7 @@ def table(request):
 
 @pytest.fixture
 def folds(table):
-    return folds_of(table, stratified_folds(4, 1))
+    return repeated_folds(table.y, 4, 1, 1)
 
 
 def unseen_log_loss(table, folds, C):

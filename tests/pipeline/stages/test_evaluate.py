@@ -180,8 +180,8 @@ def test_the_outcome_and_the_decisions_are_told(evaluate_again, figures, capsys)
         f"(95% interval {figures['roc_auc_low']:.4f} to {figures['roc_auc_high']:.4f}), "
         f"Brier score {figures['brier']:.4f}\n"
         f"{format_verdict(figures, 0.95)}\n"
-        f"at the threshold {figures['threshold']:.4f}: of 154 rows "
-        f"{figures['true_positives']} of 54 positives are found, "
+        f"at the threshold {figures['threshold']:.4f}: of 137 rows "
+        f"{figures['true_positives']} of 41 positives are found, "
         f"{figures['false_positives']} are false alarms\n"
     )
 

@@ -392,11 +392,11 @@ def test_more_components_than_rows_are_told_in_a_sentence(run, training_files):
 
 
 def patients():
-    """Write 80 patients with two visits each, alike but for noise, with outcomes by chance."""
+    """Write 60 patients with four visits each, alike but for noise, with outcomes by chance."""
     rng = np.random.default_rng(0)
-    ids = np.repeat(np.arange(80), 2)
-    X = rng.normal(size=(80, 5))[ids] + rng.normal(scale=0.05, size=(160, 5))
-    sick = rng.integers(0, 2, 80)[ids]
+    ids = np.repeat(np.arange(60), 4)
+    X = rng.normal(size=(60, 5))[ids] + rng.normal(scale=0.05, size=(240, 5))
+    sick = (np.arange(60) % 2)[ids]
     lines = [
         ",".join([f"P{patient}", *(f"{x:.4f}" for x in row), str(label)])
         for patient, row, label in zip(ids, X, sick, strict=True)
@@ -413,7 +413,6 @@ def test_of_a_group_no_fold_scores_what_it_was_trained_on(run_chain, make_params
             dict.fromkeys("abcde"),
             data={"group": group},
             ignore=["patient"],
-            preprocess={"test_size": 0.3},
             grid_search={"C": [1, 100], "gamma": [0.01, 1]},
         )
         result = run_chain(params, path)

@@ -10,6 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from ruamel.yaml import YAML
 
+from pipeline.__main__ import main
 from serving.store.sync_status import Status
 from serving.store.versions import Version
 from serving.web.api.operations import SyncCollector
@@ -84,15 +85,23 @@ def saved(trained: Project, tmp_path_factory: pytest.TempPathFactory) -> Project
     return project
 
 
-def state(project: Project) -> tuple:
-    store = open_store(project.store)
-    runs = {run.info.run_id: run.info.status for run in store.runs()}
-    history = project.run("python", "-m", "pipeline", "history", "--json").stdout
-    return runs, store.versions(), history
+@pytest.fixture
+def state(saved, capsys, monkeypatch):
+    """Return what the project's store holds, and what the command says of its history."""
+
+    def now() -> tuple:
+        store = open_store(saved.store)
+        runs = {run.info.run_id: run.info.status for run in store.runs()}
+        monkeypatch.chdir(saved.path)
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", saved.store)
+        assert main(["history", "--json"]) == 0
+        return runs, store.versions(), capsys.readouterr().out
+
+    return now
 
 
-def test_a_backup_brings_back_runs_versions_stages_and_ledger(saved):
-    before = state(saved)
+def test_a_backup_brings_back_runs_versions_stages_and_ledger(saved, state):
+    before = state()
     assert before[1] == {"1": {"staging", "production"}}
     assert before[2].count('"what": "register"') == 2
     _, restore = commands("Back up and restore")
@@ -108,11 +117,11 @@ def test_a_backup_brings_back_runs_versions_stages_and_ledger(saved):
     assert "✗" not in restored.stdout
     assert "Running stage 'register'" in restored.stdout
     assert "Running stage 'grid_search'" not in restored.stdout
-    assert state(saved) == before
+    assert state() == before
 
 
-def test_the_database_is_upgraded_by_what_the_page_says(saved):
+def test_the_database_is_upgraded_by_what_the_page_says(saved, state):
     (upgrade,) = commands("Upgrade and go back")
-    before = state(saved)
+    before = state()
     saved.run("bash", "-euc", upgrade)
-    assert state(saved) == before
+    assert state() == before

@@ -12,23 +12,19 @@ from tests.e2e.conftest import open_store
 QUEUE_SECONDS = 90
 
 
-def grids(project: Project) -> dict[str, str]:
-    """Give the size of the grid of each finished run, by the run's name."""
-    runs = open_store(project.store).results()
-    return {run.info.run_name: run.data.params["grid_search.grid_size"] for run in runs}
-
-
-def test_experiments_land_in_the_one_store_under_their_names_and_compare(project: Project) -> None:
-    project.run("dvc", "exp", "run", "--queue", "--name", "queued", "-S", "grid_search.grid_size=3")
-    project.run("dvc", "queue", "start")
-    wait_for_queue(project)
-    found = grids(project)
-    assert found == {"queued": "3"}
-    assert [path.parent for path in project.path.rglob("mlflow.db")] == [project.path]
-    store = open_store(project.store)
+def test_experiments_land_in_the_one_store_under_their_names_and_compare(
+    finished: Project,
+) -> None:
+    command = ("dvc", "exp", "run", "--queue", "--name", "queued", "-S", "grid_search.grid_size=3")
+    finished.run(*command)
+    finished.run("dvc", "queue", "start")
+    wait_for_queue(finished)
+    assert [path.parent for path in finished.path.rglob("mlflow.db")] == [finished.path]
+    store = open_store(finished.store)
     (queued,) = [run for run in store.results() if run.info.run_name == "queued"]
+    assert queued.data.params["grid_search.grid_size"] == "3"
     assert len(store.candidates(queued)) == 9
-    check_that_metrics_and_plots_compare(project, "queued")
+    check_that_metrics_and_plots_compare(finished, "queued")
 
 
 def wait_for_queue(project: Project, tasks: int = 1) -> None:
@@ -68,19 +64,18 @@ def test_a_second_machine_pulls_and_only_registers(project: Project, tmp_path: P
     assert store.versions() == {"1": {"staging", "production"}}
 
 
-def test_mlflow_runs_the_project_with_a_grid_of_its_own(project: Project) -> None:
-    project.run("mlflow", "run", ".", "--env-manager", "local", "-P", "grid_size=3")
-    store = open_store(project.store)
-    (run,) = store.results()
-    assert run.data.params["grid_search.grid_size"] == "3"
-    assert len(store.candidates(run)) == 9
-    assert run.data.tags.get("mlflow.project.entryPoint") is None  # not MLflow's own run
-
-
-def test_mlflow_runs_the_project_as_it_stands(finished: Project) -> None:
-    output = finished.run("mlflow", "run", ".", "--env-manager", "local").stdout
+def test_mlflow_runs_the_project_as_it_stands_and_with_another_grid(finished: Project) -> None:
+    store = open_store(finished.store)
+    (first,) = store.results()
+    run = ("mlflow", "run", ".", "--env-manager", "local")
+    output = finished.run(*run).stdout
     assert "Stage 'grid_search' didn't change" in output
     assert "Running stage 'register'" in output
-    (run,) = open_store(finished.store).results()
-    assert run.data.params["grid_search.grid_size"] == "10"
+    assert [result.info.run_id for result in store.results()] == [first.info.run_id]
     assert finished.run("git", "status", "--porcelain").stdout == ""
+
+    finished.run(*run, "-P", "grid_size=3")
+    (second,) = [run for run in store.results() if run.info.run_id != first.info.run_id]
+    assert second.data.params["grid_search.grid_size"] == "3"
+    assert len(store.candidates(second)) == 9
+    assert second.data.tags.get("mlflow.project.entryPoint") is None  # not MLflow's own run

@@ -6,11 +6,9 @@ import signal
 import sqlite3
 import subprocess
 import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-import pytest
 from ruamel.yaml import YAML
 
 from tests.conftest import Project
@@ -54,49 +52,48 @@ def search_until(project: Project, units: int) -> "subprocess.Popen[str]":
     return search
 
 
-def test_a_killed_search_goes_on_and_ends_with_the_same_scores(
+def test_interrupted_and_killed_search_goes_on_and_ends_with_the_same_scores(
     project: Project, trained: Project
 ) -> None:
+    search = search_until(project, units=5)
+    os.killpg(search.pid, signal.SIGINT)
+    _, said = search.communicate(timeout=60)
+    assert search.returncode == 1
+    assert said.rstrip().endswith("grid_search failed: interrupted")
+    assert "Traceback" not in said
+    store = open_store(project.store)
+    (run,) = store.other_runs("KILLED")
+    assert run.data.tags["failed.reason"] == "interrupted"
+    assert run.data.tags["failed.stage"] == "grid_search"
+    assert not (project.path / ".mlflow.db.partial").exists()
+
     search = search_until(project, units=10)
     os.killpg(search.pid, signal.SIGKILL)
     search.communicate()
 
-    said = project.run("dvc", "repro", "--force").stderr
+    last = start_stage(project, "grid_search")
+    _, said = last.communicate()
+    assert last.returncode == 0, said
     (units,) = re.findall(r"goes on after (\d+) finished units", said)
     assert 10 <= int(units) < 10 * 5
+    project.run("dvc", "repro")
     for name in ("cv_results.csv", "winner.json", "model/model.onnx"):
         again = (project.path / "artifacts" / name).read_bytes()
         assert again == (trained.path / "artifacts" / name).read_bytes()
-    store = open_store(project.store)
     (run,) = store.results()
     assert len(store.candidates(run)) == 100
     assert {candidate.info.status for candidate in store.candidates(run)} == {"FINISHED"}
     assert store.other_runs("RUNNING") == store.other_runs("KILLED") == []
 
 
-def test_ctrl_c_ends_a_search_cleanly(project: Project) -> None:
-    search = search_until(project, units=5)
-    os.killpg(search.pid, signal.SIGINT)
-    _, said = search.communicate(timeout=30)
-    assert search.returncode == 1
-    assert said.rstrip().endswith("grid_search failed: interrupted")
-    assert "Traceback" not in said
-    (run,) = open_store(project.store).other_runs("KILLED")
-    assert run.data.tags["failed.reason"] == "interrupted"
-    assert run.data.tags["failed.stage"] == "grid_search"
-    assert not (project.path / ".mlflow.db.partial").exists()
-
-
-@pytest.mark.parametrize("moment", [the_store_is_being_created, candidates_are_being_logged])
-def test_a_killed_registration_is_made_good(
-    project: Project, moment: Callable[[Path], bool]
-) -> None:
-    register = start_stage(project, "register")
-    with register:
-        while register.poll() is None and not moment(project.path):
-            time.sleep(0.005)
-        os.killpg(register.pid, signal.SIGKILL)
-    assert register.returncode == -signal.SIGKILL
+def test_registration_killed_twice_is_made_good(project: Project) -> None:
+    for moment in (the_store_is_being_created, candidates_are_being_logged):
+        register = start_stage(project, "register")
+        with register:
+            while register.poll() is None and not moment(project.path):
+                time.sleep(0.005)
+            os.killpg(register.pid, signal.SIGKILL)
+        assert register.returncode == -signal.SIGKILL
 
     project.run("dvc", "repro")
     store = open_store(project.store)

@@ -20,7 +20,7 @@ def searched_again(output: str) -> bool:
     return "Running stage 'grid_search'" in output
 
 
-def test_one_finished_run_shows_params_metrics_plots_datasets_and_lineage(
+def test_one_run_shows_params_metrics_plots_datasets_and_lineage(
     trained: Project, store: Store
 ) -> None:
     (run,) = store.results()
@@ -55,7 +55,7 @@ def metrics_of_winner(project: Project) -> dict[str, float]:
     return winner
 
 
-def test_every_candidate_is_a_nested_run_with_its_scores(store: Store) -> None:
+def test_candidates_are_nested_runs_with_their_scores(store: Store) -> None:
     (run,) = store.results()
     candidates = store.candidates(run)
     assert len(candidates) == 100
@@ -83,7 +83,7 @@ def test_evaluated_is_registered_to_the_byte(
         assert version.tags[tag] == run.data.tags[tag]
 
 
-def test_a_second_repro_adds_no_run_and_no_version(finished: Project) -> None:
+def test_second_repro_adds_no_run_and_no_version(finished: Project) -> None:
     store = open_store(finished.store)
     runs, versions = {run.info.run_id for run in store.runs()}, store.versions()
     output = finished.run("dvc", "repro").stdout
@@ -92,7 +92,7 @@ def test_a_second_repro_adds_no_run_and_no_version(finished: Project) -> None:
     assert store.versions() == versions
 
 
-def test_a_deleted_store_is_all_back_without_a_search_and_promoted_only_if_asked(
+def test_deleted_store_is_all_back_and_promoted_only_if_asked(
     project: Project,
 ) -> None:
     assert not (project.path / "mlflow.db").exists()
@@ -106,19 +106,23 @@ def test_a_deleted_store_is_all_back_without_a_search_and_promoted_only_if_asked
     assert store.versions() == {"1": {"staging"}}
 
 
-def test_a_cached_search_is_linked_and_not_logged_twice(finished: Project) -> None:
+def test_cached_search_is_linked_and_a_tightened_gate_takes_nothing_back(
+    finished: Project,
+) -> None:
     store = open_store(finished.store)
     (first,) = store.results()
     replace_in(finished.path / "params.yaml", "bins: 10", "bins: 5")
+    replace_in(finished.path / "params.yaml", "min_roc_auc: 0.70", "min_roc_auc: 0.99")
     output = finished.run("dvc", "repro").stdout
     assert not searched_again(output)
     assert "Running stage 'evaluate'" in output
+    assert "not promoted: a gate does not hold (but still in production)" in output
     (second,) = [run for run in store.results() if run.info.run_id != first.info.run_id]
     assert second.data.tags["search.run_id"] == first.data.tags["search.run_id"]
     assert list(store.versions()) == ["1"]  # the same model
 
 
-def test_an_interrupted_registration_is_done_anew(finished: Project) -> None:
+def test_interrupted_registration_is_done_anew(finished: Project) -> None:
     # In a project that was moved meanwhile, too: `finished` is a copy.
     store = open_store(finished.store)
     (run,) = store.results()
@@ -129,13 +133,7 @@ def test_an_interrupted_registration_is_done_anew(finished: Project) -> None:
     assert len(store.candidates(again)) == 100
 
 
-def test_a_result_left_in_production_by_a_tightened_gate_is_said_to_be(finished: Project) -> None:
-    replace_in(finished.path / "params.yaml", "min_roc_auc: 0.70", "min_roc_auc: 0.99")
-    output = finished.run("dvc", "repro").stdout
-    assert "not promoted: a gate does not hold (but still in production)" in output
-
-
-def test_a_failed_stage_leaves_a_failed_run_with_the_reason(project: Project) -> None:
+def test_failed_stage_leaves_a_failed_run_with_the_reason(project: Project) -> None:
     shutil.copyfile(project.path / "data/diabetes.csv", project.path / "data/broken.csv")
     replace_in(project.path / "data/broken.csv", "6,148,72", "6,much,72")
     replace_in(project.path / "params.yaml", "data/diabetes.csv", "data/broken.csv")
@@ -152,7 +150,7 @@ def test_a_failed_stage_leaves_a_failed_run_with_the_reason(project: Project) ->
     assert run.data.params["data.file"] == "data/broken.csv"
 
 
-def test_a_result_that_is_not_the_locked_one_is_refused(project: Project) -> None:
+def test_result_that_is_not_the_locked_one_is_refused(project: Project) -> None:
     metrics = project.path / "artifacts/metrics.json"
     better = metrics.read_text().replace('"roc_auc": 0.8', '"roc_auc": 0.9')
     metrics.unlink()  # a link into DVC's cache, perhaps

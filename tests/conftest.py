@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -20,6 +21,7 @@ from filelock import FileLock
 
 from pipeline.tracking.relocation import Move
 
+MakeOnce = Callable[[str, Callable[[Path], None]], Path]
 ROOT = Path(__file__).resolve().parent.parent
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -114,23 +116,51 @@ def copy_of_repository(path: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project after `dvc repro`, its dvc.lock committed. Not to be changed: copy it.
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> MakeOnce:
+    """Return a path that is written once: the first worker that wants it makes it for all.
 
-    Where several workers run the tests, the first that wants it makes it for all.
+    Not to be changed: copy it.
     """
     alone = "PYTEST_XDIST_WORKER" not in os.environ
     base = tmp_path_factory.getbasetemp()
-    project = Project((base if alone else base.parent) / "trained")
-    made = project.path.with_suffix(".made")
-    with FileLock(project.path.with_suffix(".lock")):
-        if not made.exists():
-            copy_of_repository(project.path)
-            project.run("dvc", "repro")
-            project.run("git", "add", "--all")
-            project.run("git", "commit", "--quiet", "--message", "The first result")
-            made.touch()
-    return project
+    shared = base if alone else base.parent
+
+    def make(name: str, write: Callable[[Path], None]) -> Path:
+        path, made = shared / name, shared / f"{name}.made"
+        with FileLock(shared / f"{name}.lock"):
+            if not made.exists():
+                write(path)
+                made.touch()
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def trained(made_once: MakeOnce) -> Project:
+    """A project after `dvc repro`, its dvc.lock committed."""
+    return Project(made_once("trained", _train))
+
+
+def _train(path: Path) -> None:
+    project = copy_of_repository(path)
+    project.run("dvc", "repro")
+    project.run("git", "add", "--all")
+    project.run("git", "commit", "--quiet", "--message", "The first result")
+
+
+@pytest.fixture(scope="session")
+def empty_store(made_once: MakeOnce) -> Path:
+    """A tracking store's tables, which take seconds to create."""
+    return made_once("empty.db", _create_tables)
+
+
+def _create_tables(path: Path) -> None:
+    from mlflow import MlflowClient
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        MlflowClient(f"sqlite:///{path}").search_experiments()
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from pipeline.search.units import Candidate
 from pipeline.stages import evaluate, grid_search, preprocess
 from pipeline.training.estimator import build_estimator
 from serving.model.contract import Contract, Feature, FloatMatrix
-from tests.conftest import ROOT
+from tests.conftest import ROOT, MakeOnce
 
 # The same examples every time, however busy the machine is.
 settings.register_profile("pipeline", deadline=None, derandomize=True)
@@ -65,6 +65,12 @@ class Result:
     metrics = property(lambda self: self.folder / "metrics.json")
     plots = property(lambda self: self.folder / "plots")
 
+    def write(self, data: Path) -> "Result":
+        self.preprocess(data)
+        self.grid_search()
+        self.evaluate()
+        return self
+
     def preprocess(self, data: Path) -> None:
         preprocess.run(self.params, data, self.training, self.test, self.contract)
 
@@ -86,6 +92,7 @@ class Result:
 CANDIDATE, SIGMOID = Candidate(C=2.0, gamma=0.3), Sigmoid(2.0, -1.0)
 
 RunChain = Callable[[Params, Path], Result]
+RunOnce = Callable[[str, Params], Result]
 
 
 @dataclass(frozen=True)
@@ -156,43 +163,43 @@ def run_chain(tmp_path_factory: pytest.TempPathFactory) -> RunChain:
     """Run the stages up to evaluate into a folder of their own."""
 
     def run(params: Params, data: Path) -> Result:
-        result = Result(tmp_path_factory.mktemp("result"), params)
-        result.preprocess(data)
-        result.grid_search()
-        result.evaluate()
-        return result
+        return Result(tmp_path_factory.mktemp("result"), params).write(data)
 
     return run
 
 
 @pytest.fixture(scope="session")
-def pima(pima_csv: Path, pima_params: Params, run_chain: RunChain) -> Result:
+def run_once(made_once: MakeOnce, pima_csv: Path) -> RunOnce:
+    """Run the stages up to evaluate on the Pima table, once for all workers of the tests."""
+
+    def run(name: str, params: Params) -> Result:
+        def write(folder: Path) -> None:
+            folder.mkdir()
+            Result(folder, params).write(pima_csv)
+
+        return Result(made_once(name, write), params)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def pima(pima_params: Params, run_once: RunOnce) -> Result:
     """Give the results on the Pima table, of a 3 by 3 grid."""
     smaller = msgspec.structs.replace(pima_params.grid_search, grid_size=3)
-    return run_chain(msgspec.structs.replace(pima_params, grid_search=smaller), pima_csv)
+    return run_once("pima", msgspec.structs.replace(pima_params, grid_search=smaller))
 
 
 @pytest.fixture(scope="session")
-def pima_smooth(pima_csv: Path, pima: Result, run_chain: RunChain) -> Result:
+def pima_smooth(pima: Result, run_once: RunOnce) -> Result:
     """Give the results on the same rows, of another model."""
     search = msgspec.structs.replace(pima.params.grid_search, grid_size=1, C=(300, 300))
-    return run_chain(msgspec.structs.replace(pima.params, grid_search=search), pima_csv)
+    return run_once("pima_smooth", msgspec.structs.replace(pima.params, grid_search=search))
 
 
 @pytest.fixture(scope="session")
-def pima_resplit(pima_csv: Path, pima: Result, run_chain: RunChain) -> Result:
+def pima_resplit(pima: Result, run_once: RunOnce) -> Result:
     """Give the results on the same table, split otherwise."""
-    return run_chain(msgspec.structs.replace(pima.params, seed=7), pima_csv)
-
-
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Create a tracking store's tables once: it takes a second."""
-    from mlflow import MlflowClient
-
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
+    return run_once("pima_resplit", msgspec.structs.replace(pima.params, seed=7))
 
 
 @pytest.fixture

@@ -26,16 +26,6 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory):
-    """Create the store's tables once: it takes seconds."""
-    from mlflow import MlflowClient
-
-    path = tmp_path_factory.mktemp("store") / "tracking.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
-
-
 @pytest.fixture
 def recorded(folder, empty_store):
     """Give the runs of the folder's store, and let it have its tables."""

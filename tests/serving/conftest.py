@@ -1,7 +1,6 @@
 """Small real models and a real registry for the service's tests."""
 
 import shutil
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,19 +110,9 @@ class Registry:
         return version
 
 
-@pytest.fixture(scope="session")
-def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Create the tables once: it takes seconds."""
-    path = tmp_path_factory.mktemp("registry") / "mlflow.db"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        Registry(path).client().search_registered_models()
-    return path
-
-
 @pytest.fixture
-def registry(empty_registry: Path, tmp_path: Path) -> Registry:
-    shutil.copyfile(empty_registry, tmp_path / "mlflow.db")
+def registry(empty_store: Path, tmp_path: Path) -> Registry:
+    shutil.copyfile(empty_store, tmp_path / "mlflow.db")
     return Registry(tmp_path / "mlflow.db")
 
 

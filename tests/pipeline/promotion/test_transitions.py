@@ -1,5 +1,6 @@
 """Moving stages on a real registry: sqlite, and PostgreSQL behind an MLflow server."""
 
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -24,8 +25,10 @@ GATES = (Gate("max_brier", True, "it is so", 0.1, 0.2),)
 
 
 @pytest.fixture(scope="module")
-def sqlite_uri(empty_store: Path) -> str:
-    return f"sqlite:///{empty_store}"
+def sqlite_uri(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("moves") / "mlflow.db"
+    shutil.copyfile(empty_store, path)
+    return f"sqlite:///{path}"
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ import requests
 from tests.conftest import ROOT, free_port
 from tests.serving.small_model import NAME, expected_probability
 
+BREATH_S = 0.005  # between the requests of one client
 ROW = {"Glucose": 148, "Age": 50, "Smoker": 1}
 
 
@@ -143,7 +144,7 @@ class Told(NamedTuple):
 
 @dataclass
 class Load:
-    """Clients that ask without a break, each on a connection kept alive; what they were told."""
+    """Clients that ask again and again on connections kept alive; what they were told."""
 
     answers: list[Told] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
@@ -166,12 +167,12 @@ class Load:
 
 @contextmanager
 def load(running: Service, clients: int = 6) -> Iterator[Load]:
-    """Ask without a break while the block runs."""
+    """Ask again and again while the block runs, with a breath that leaves others the processor."""
     found, done = Load(), threading.Event()
 
     def ask() -> None:
         with requests.Session() as session:
-            while not done.is_set():
+            while not done.wait(BREATH_S):
                 asked = time.monotonic()
                 try:
                     response = session.post(f"{running.url}/predict", json=ROW, timeout=10)

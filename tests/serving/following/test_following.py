@@ -3,327 +3,112 @@
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
-import msgspec
 import pytest
-import requests
 
-from serving.store import versions
-from tests.conftest import free_port
-from tests.running import ROW, Load, Service, eventually, load, service
-from tests.serving.small_model import NAME, expected_probability
-
-
-@pytest.fixture
-def promote(registry, make_model, tmp_path):
-    """Register a version that differs by its bias, and let production name it."""
-
-    def promote_one(bias: float, spoil=None, **tags) -> tuple[str, str]:
-        folder = tmp_path / f"made {bias}"
-        digest = make_model(folder, bias)
-        if spoil is not None:
-            spoil(folder)
-        return registry.register(folder, tags.pop("digest", digest), **tags), digest
-
-    return promote_one
+from tests.running import Service, eventually, load, service
+from tests.serving.conftest import Registry
+from tests.serving.following.conftest import bloat, now_on, promoting
+from tests.serving.small_model import NAME
 
 
-def now_on(running: Service, version: str, digest: str, workers: int) -> None:
-    eventually(lambda: running.workers_on(version, digest) == workers)
+class Shared(NamedTuple):
+    """A service that several tests use, one after the other, each with biases of its own."""
+
+    running: Service
+    registry: Registry
+    promote: Callable[..., tuple[str, str]]
 
 
-def test_a_promotion_under_load_swaps_every_worker_and_fails_no_request(
-    registry, promote, tmp_path
-):
+@pytest.fixture(scope="module")
+def shared(empty_store, tmp_path_factory) -> Iterator[Shared]:
+    folder = tmp_path_factory.mktemp("following")
+    registry = Registry(shutil.copyfile(empty_store, folder / "mlflow.db"))
+    variables = {"MLFLOW_TRACKING_URI": registry.uri, "SERVING_WORKERS": "2"}
+    with service(folder, **variables) as running:
+        yield Shared(running, registry, promoting(registry, folder))
+
+
+def test_promotion_under_load_swaps_every_worker_and_fails_no_request(shared):
+    running, promote = shared.running, shared.promote
     first, first_digest = promote(0.0)
-    variables = {"MLFLOW_TRACKING_URI": registry.uri, "SERVING_WORKERS": "4"}
-    with service(tmp_path, **variables) as running:
-        now_on(running, first, first_digest, 4)
-        with load(running) as clients:
-            time.sleep(0.5)
-            second, second_digest = promote(1.0)
-            now_on(running, second, second_digest, 4)
-            swapped = time.monotonic()
-            time.sleep(0.5)
-        assert running.workers_on(first, first_digest) == 0
-        assert running.version()["in_step"]
+    now_on(running, first, first_digest, 2)
+    with load(running) as clients:
+        time.sleep(0.5)
+        second, second_digest = promote(1.0)
+        now_on(running, second, second_digest, 2)
+        swapped = time.monotonic()
+        time.sleep(0.5)
+    assert running.workers_on(first, first_digest) == 0
+    assert running.version()["in_step"]
     clients.check({first: 0.0, second: 1.0})
     assert clients.versions(since=swapped) == {second}
     assert clients.versions() == {first, second}
 
 
-@contextmanager
-def _when_on(running: Service, version: str, digest: str, workers: int) -> Iterator[Load]:
-    now_on(running, version, digest, workers)
+def test_version_that_is_slow_to_verify_holds_nobody_up(shared):
+    running, promote = shared.running, shared.promote
+    first, first_digest = promote(2.0)
+    now_on(running, first, first_digest, 2)
     with load(running, clients=2) as clients:
-        yield clients
-
-
-def truncate(folder: Path) -> None:
-    model = folder / "model.onnx"
-    model.write_bytes(model.read_bytes()[:-200])
-
-
-def lie(folder: Path) -> None:
-    golden = msgspec.json.decode((folder / "golden.json").read_bytes())
-    golden["predictions"][1]["probability"] += 0.01
-    (folder / "golden.json").write_bytes(msgspec.json.encode(golden))
-
-
-def forget_contract(folder: Path) -> None:
-    (folder / "contract.json").unlink()
-
-
-def break_contract(folder: Path) -> None:
-    (folder / "contract.json").write_text("{")
-
-
-BAD = {
-    "corrupt": ({"spoil": truncate}, "model.onnx has the sha256"),
-    "another digest": ({"digest": "0" * 64}, "the registry says 000000"),
-    "other golden predictions": ({"spoil": lie}, "golden row 2 is answered with"),
-    "no contract": ({"spoil": forget_contract}, "contract.json cannot be read"),
-    "a broken contract": ({"spoil": break_contract}, "contract.json does not parse"),
-    "failed gates": ({"gates": "failed"}, "its gates did not pass"),
-    "a way out of the store": ({"digest": "../../../etc"}, "is no sha256 digest"),
-}
-
-
-def test_a_bad_version_is_refused_under_load_once_and_the_good_one_goes_on(
-    registry, promote, tmp_path
-):
-    good, digest = promote(0.0)
-    variables = {"MLFLOW_TRACKING_URI": registry.uri, "SERVING_WORKERS": "2"}
-    with service(tmp_path, **variables) as running, _when_on(running, good, digest, 2) as clients:
-        for number, (how, reason) in enumerate(BAD.values(), 1):
-            bad, _ = promote(float(number), **how)
-            refusal = eventually(
-                lambda bad=bad: next(
-                    (r for r in running.version()["refused"] if r["version"] == bad), None
-                )
-            )
-            assert reason in refusal["reason"]
-        told = running.version()
-        time.sleep(1.5)  # three intervals
-        again = running.version()
-        assert told["refused"][0] == again["refused"][0], "tried again"
-        assert again["model"]["version"] == good
-        assert again["desired"]["version"] == bad
-        assert not again["in_step"]
-        assert running.figure("serving_sync_refused") == 1
-        assert running.get("/readyz").status_code == 200
-        assert not (tmp_path / "etc").exists()
-        assert len(list((tmp_path / "model_store/versions").iterdir())) == 1
-        last, last_digest = promote(99.0)
-        now_on(running, last, last_digest, 2)
-        assert running.figure("serving_sync_refused") == 0
-    clients.check({good: 0.0, last: 99.0})
-    said = [line["message"] for line in running.log_lines() if "is refused" in line["message"]]
-    assert len(said) == len(BAD)
-
-
-def bloat(folder: Path, times: int = 40_000) -> None:
-    """Make the golden predictions so many that checking them takes seconds."""
-    golden = msgspec.json.decode((folder / "golden.json").read_bytes())
-    many = {key: rows * times for key, rows in golden.items()}
-    (folder / "golden.json").write_bytes(msgspec.json.encode(many))
-
-
-def test_a_version_that_is_slow_to_verify_holds_nobody_up(registry, promote, tmp_path):
-    first, first_digest = promote(0.0)
-    with service(tmp_path, MLFLOW_TRACKING_URI=registry.uri) as running:
-        now_on(running, first, first_digest, 1)
-        with load(running, clients=2) as clients:
-            slow, slow_digest = promote(1.0, spoil=bloat)
-            promoted = time.monotonic()
-            now_on(running, slow, slow_digest, 1)
-            took = time.monotonic() - promoted
-            at_first = sum(answer.version == first for answer in clients.answers)
-    clients.check({first: 0.0, slow: 1.0})
+        slow, slow_digest = promote(3.0, spoil=bloat)
+        promoted = time.monotonic()
+        now_on(running, slow, slow_digest, 2)
+        took = time.monotonic() - promoted
+        at_first = sum(answer.version == first for answer in clients.answers)
+    clients.check({first: 2.0, slow: 3.0})
     assert took > 1
     assert at_first > 50 * took
 
 
-def test_sigterm_while_a_version_is_loaded_is_obeyed_at_once(registry, promote, tmp_path):
-    first, first_digest = promote(0.0)
-    with service(tmp_path, MLFLOW_TRACKING_URI=registry.uri) as running:
-        now_on(running, first, first_digest, 1)
-        slow, _ = promote(1.0, spoil=lambda folder: bloat(folder, 200_000))
-        pointer = tmp_path / "model_store/current.json"
-        eventually(lambda: f'"version": "{slow}"' in pointer.read_text())
-        time.sleep(0.4)  # the worker has seen it, and loads it
-        running.process.send_signal(signal.SIGTERM)
-        assert running.process.wait(5) == 0
-    assert f"heart version {slow} (production) answers" not in running.log.read_text()
+def test_rollbacks_and_quick_moves_end_where_the_stage_ends(shared):
+    running, client = shared.running, shared.registry.client()
+    first, first_digest = shared.promote(4.0)
+    now_on(running, first, first_digest, 2)
+    second, second_digest = shared.promote(5.0)
+    now_on(running, second, second_digest, 2)
+    with load(running, clients=2) as clients:
+        # The way back needs no download.
+        shutil.rmtree(shared.registry.path.parent / "made 4.0")
+        for version in (first, second, first, second, first):
+            client.set_registered_model_alias(NAME, "production", version)
+            time.sleep(0.1)
+        now_on(running, first, first_digest, 2)
+        client.delete_registered_model_alias(NAME, "production")
+        eventually(lambda: running.version()["desired"] is None)
+        assert running.predict().json()["model"]["version"] == first
+        assert running.get("/readyz").status_code == 200
+    clients.check({first: 4.0, second: 5.0})
 
 
-def test_rollbacks_and_quick_moves_end_where_the_stage_ends(registry, promote, tmp_path):
-    first, first_digest = promote(0.0)
-    second, second_digest = promote(1.0)
-    client = registry.client()
-    with service(tmp_path, MLFLOW_TRACKING_URI=registry.uri) as running:
-        now_on(running, second, second_digest, 1)
-        with load(running, clients=2) as clients:
-            client.set_registered_model_alias(NAME, "production", first)
-            now_on(running, first, first_digest, 1)
-            shutil.rmtree(tmp_path / "made 1.0")  # the way back needs no download
-            for version in (second, first, second, first, second):
-                client.set_registered_model_alias(NAME, "production", version)
-                time.sleep(0.1)
-            now_on(running, second, second_digest, 1)
-            client.delete_registered_model_alias(NAME, "production")
-            eventually(lambda: running.version()["desired"] is None)
-            assert running.predict().json()["model"]["version"] == second
-            assert running.get("/readyz").status_code == 200
-    clients.check({first: 0.0, second: 1.0})
-
-
-def test_the_stages_that_mlflow_deprecated_are_followed(registry, promote, tmp_path):
-    first, first_digest = promote(0.0, alias=None)
-    second, second_digest = promote(1.0, alias=None)
-    client = registry.client()
+def test_stages_that_mlflow_deprecated_are_followed(shared):
+    running, client = shared.running, shared.registry.client()
+    first, first_digest = shared.promote(7.0)
+    second, second_digest = shared.promote(8.0, alias=None)
     with pytest.warns(FutureWarning):
         client.transition_model_version_stage(NAME, first, "Production")
-    with service(tmp_path, MLFLOW_TRACKING_URI=registry.uri) as running:
-        now_on(running, first, first_digest, 1)
-        with pytest.warns(FutureWarning):
-            client.transition_model_version_stage(
-                NAME, second, "Production", archive_existing_versions=True
-            )
-        now_on(running, second, second_digest, 1)
-
-
-def test_sighup_asks_at_once_and_a_refused_version_is_tried_again(registry, promote, tmp_path):
-    first, first_digest = promote(0.0)
-    variables = {"MLFLOW_TRACKING_URI": registry.uri, "SERVING_SYNC_INTERVAL": "3600"}
-    with service(tmp_path, **variables) as running:
-        now_on(running, first, first_digest, 1)
-        workers = running.workers()
-        second, second_digest = promote(1.0, spoil=truncate)
-        running.process.send_signal(signal.SIGHUP)
-        eventually(lambda: running.version()["refused"])
-        shutil.rmtree(tmp_path / "made 1.0")
-        promote(1.0, alias=None)  # the artifact is mended
-        running.process.send_signal(signal.SIGHUP)
-        now_on(running, second, second_digest, 1)
-        assert running.workers() == workers
-
-
-def test_the_follower_and_a_worker_that_are_killed_come_back(registry, promote, tmp_path):
-    first, first_digest = promote(0.0)
-    variables = {"MLFLOW_TRACKING_URI": registry.uri, "SERVING_WORKERS": "2"}
-    with service(tmp_path, **variables) as running:
-        now_on(running, first, first_digest, 2)
-        follower = running.follower()
-        os.kill(follower, signal.SIGKILL)
-        eventually(lambda: running.follower() not in (None, follower))
-        second, second_digest = promote(1.0)
-        now_on(running, second, second_digest, 2)
-        killed = running.workers()[0]
-        os.kill(killed, signal.SIGKILL)
-        eventually(lambda: len(running.workers()) == 2 and killed not in running.workers())
-        now_on(running, second, second_digest, 2)
-        for _ in range(20):
-            assert running.predict().headers["X-Model-Version"] == second
-
-
-def test_all_processes_end_with_a_master_that_is_killed(registry, promote, tmp_path):
-    first, first_digest = promote(0.0)
-    with service(tmp_path, MLFLOW_TRACKING_URI=registry.uri) as running:
-        now_on(running, first, first_digest, 1)
-        children = running.children()
-        assert len(children) == 2
-        running.process.kill()
-        running.process.wait()
-        eventually(lambda: not any(_lives(pid) for pid in children))
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def test_the_service_outlives_its_registry_and_waits_for_one(registry, promote, tmp_path):
-    """A registry behind HTTP that is away, comes, goes, and comes back with a new version."""
-    first, first_digest = promote(0.0)
-    with mlflow_server(registry, tmp_path, start=False) as server:
-        variables = {"MLFLOW_TRACKING_URI": server.url}
-        with service(tmp_path, **variables) as running:
-            # Nothing on disk, no registry: it lives, is not ready, and recovers by itself.
-            assert running.get("/livez").status_code == 200
-            assert running.get("/readyz").status_code == 503
-            assert running.predict().status_code == 503
-            eventually(lambda: running.version()["sync"])
-            assert running.version()["sync"]["outcome"] == "registry unreachable"
-            server.start()
-            now_on(running, first, first_digest, 1)
-            server.stop()
-            eventually(lambda: running.version()["sync"]["outcome"] == "registry unreachable")
-            eventually(lambda: running.figure("serving_registry_age_seconds") > 1)
-            assert running.figure("serving_sync_ok") == 0
-            assert running.get("/readyz").status_code == 200
-            assert running.predict().json()["model"]["version"] == first
-        # A cold start while the registry is down answers from the disk.
-        with service(tmp_path, **variables) as running:
-            assert running.get("/readyz").status_code == 200
-            answer = running.predict().json()["predictions"][0]["probability"]
-            assert answer == pytest.approx(expected_probability(ROW), rel=1e-9)
-            second, second_digest = promote(1.0)
-            server.start()
-            now_on(running, second, second_digest, 1)
-
-
-class mlflow_server:  # noqa: N801 (used as a context manager's name)
-    """`mlflow server` on a registry's database, which can be stopped and started again."""
-
-    def __init__(self, registry, folder: Path, *, start: bool) -> None:
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._registry, self._folder, self._process = registry, folder, None
-        if start:
-            self.start()
-
-    def __enter__(self) -> "mlflow_server":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def start(self) -> None:
-        command = ["-m", "mlflow", "server", "--port", str(self.port), "--workers", "1"]
-        where = ["--backend-store-uri", self._registry.uri]
-        self._process = subprocess.Popen(
-            [sys.executable, *command, *where],
-            cwd=self._folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
+    client.delete_registered_model_alias(NAME, "production")
+    now_on(running, first, first_digest, 2)
+    with pytest.warns(FutureWarning):
+        client.transition_model_version_stage(
+            NAME, second, "Production", archive_existing_versions=True
         )
-        eventually(self._is_up, within=60)
-
-    def stop(self) -> None:
-        if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-            self._process = None
-
-    def _is_up(self) -> bool:
-        try:
-            return requests.get(f"{self.url}/health", timeout=5).status_code == 200
-        except (requests.ConnectionError, requests.Timeout):
-            return False
+    now_on(running, second, second_digest, 2)
 
 
-def test_the_store_of_another_model_is_not_answered_from(stored, settings, tmp_path):
-    assert versions.current(settings.store) == stored
-    variables = {"SERVING_STORE": str(settings.store), "SERVING_STAGE": "staging"}
-    with service(tmp_path, **variables) as running:
-        assert running.get("/readyz").status_code == 503
+def test_killed_follower_and_worker_come_back(shared):
+    running = shared.running
+    follower = running.follower()
+    os.kill(follower, signal.SIGKILL)
+    eventually(lambda: running.follower() not in (None, follower))
+    version, digest = shared.promote(6.0)
+    now_on(running, version, digest, 2)
+    killed = running.workers()[0]
+    os.kill(killed, signal.SIGKILL)
+    eventually(lambda: len(running.workers()) == 2 and killed not in running.workers())
+    now_on(running, version, digest, 2)
+    for _ in range(20):
+        assert running.predict().headers["X-Model-Version"] == version

@@ -1,13 +1,10 @@
 """Every error has the shape of its protocol, RFC 9457 on our own routes, whoever raised it."""
 
-import msgspec
 import pytest
-from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.http import HTTP_STATUS_CODES
 
 from serving import errors
 from serving.errors import ServingError, pointer
-from serving.web.problems import error_answer, http_error_answer, plain_answer
 
 ROW = {"Glucose": 148, "Age": 50, "Smoker": 1}
 REQUESTS = {
@@ -71,58 +68,6 @@ FAMILY = [
     for kind in vars(errors).values()
     if isinstance(kind, type) and issubclass(kind, ServingError) and kind is not ServingError
 ]
-
-
-def of_family(kind: type[ServingError]) -> ServingError:
-    error = kind.__new__(kind)
-    ServingError.__init__(error, "A sentence.")
-    return error
-
-
-@pytest.mark.parametrize("kind", FAMILY)
-@pytest.mark.parametrize(
-    ("path", "mimetype", "keys"),
-    [
-        ("/predict", "application/problem+json", {"type", "title", "status", "detail"}),
-        ("/v2x", "application/problem+json", {"type", "title", "status", "detail"}),
-        ("/invocations", "application/json", {"error_code", "message"}),
-        ("/v2", "application/json", {"error"}),
-        ("/v2/models/heart/infer", "application/json", {"error"}),
-    ],
-)
-def test_an_error_takes_the_shape_of_the_protocol_it_is_told_in(kind, path, mimetype, keys):
-    status, headers, body = error_answer(path, of_family(kind))
-    assert status == kind.status
-    assert HTTP_STATUS_CODES[status]
-    assert dict(headers) == {**kind.headers, "Content-Type": mimetype}
-    told = msgspec.json.decode(body)
-    assert set(told) == keys
-    assert "A sentence." in told.values()
-
-
-@pytest.mark.parametrize(
-    ("status", "code"),
-    [
-        (400, "BAD_REQUEST"),
-        (401, "UNAUTHENTICATED"),
-        (403, "PERMISSION_DENIED"),
-        (404, "ENDPOINT_NOT_FOUND"),
-        (413, "BAD_REQUEST"),
-        (500, "INTERNAL_ERROR"),
-        (503, "TEMPORARILY_UNAVAILABLE"),
-    ],
-)
-def test_mlflows_protocol_has_its_own_names_for_a_status(status, code):
-    assert msgspec.json.decode(plain_answer("/invocations", status, "x").body)["error_code"] == code
-
-
-def test_flasks_own_errors_keep_their_headers_but_not_their_page():
-    answer = http_error_answer("/predict", MethodNotAllowed(["POST"]))
-    assert sorted(answer.headers) == [
-        ("Allow", "POST"),
-        ("Content-Type", "application/problem+json"),
-    ]
-    assert b"<" not in answer.body
 
 
 def test_who_has_no_key_is_told_how_to_send_one_and_who_comes_too_early_when_to_come_back():

@@ -22,6 +22,17 @@ from pipeline.stages import evaluate, grid_search, preprocess
 from pipeline.training.estimator import build_estimator
 from serving.model.contract import Contract, Feature, FloatMatrix
 from tests.conftest import ROOT, MakeOnce
+from tests.pipeline.three_versions import (  # noqa: F401 (fixtures)
+    as_json,
+    client,
+    done,
+    files_of,
+    project,
+    run,
+    stages,
+    synced,
+    three_versions,
+)
 
 # The same examples every time, however busy the machine is.
 settings.register_profile("pipeline", deadline=None, derandomize=True)
@@ -161,25 +172,21 @@ def write_csv(tmp_path: Path) -> Callable[[str | bytes], Path]:
 @pytest.fixture(scope="session")
 def run_chain(tmp_path_factory: pytest.TempPathFactory) -> RunChain:
     """Run the stages up to evaluate into a folder of their own."""
-
-    def run(params: Params, data: Path) -> Result:
-        return Result(tmp_path_factory.mktemp("result"), params).write(data)
-
-    return run
+    return lambda params, data: Result(tmp_path_factory.mktemp("result"), params).write(data)
 
 
 @pytest.fixture(scope="session")
 def run_once(made_once: MakeOnce, pima_csv: Path) -> RunOnce:
     """Run the stages up to evaluate on the Pima table, once for all workers of the tests."""
 
-    def run(name: str, params: Params) -> Result:
+    def results(name: str, params: Params) -> Result:
         def write(folder: Path) -> None:
             folder.mkdir()
             Result(folder, params).write(pima_csv)
 
         return Result(made_once(name, write), params)
 
-    return run
+    return results
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import md5
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
@@ -17,8 +18,10 @@ from pipeline.search.units import Candidate
 from pipeline.tracking.result_runs import DatasetRecord, RunRecord, ensure_run
 from pipeline.tracking.store import open_tracking, project_move
 from serving.model.scorer import DIGEST_TAG, Scorer
-from tests.conftest import forget_addresses
-from tests.pipeline.conftest import ROOT, Result
+from tests.conftest import ROOT, forget_addresses
+
+if TYPE_CHECKING:
+    from tests.pipeline.conftest import Result  # which has these projects among its fixtures
 
 NAME = "pima-diabetes"
 
@@ -45,7 +48,7 @@ class Registered:
             patched.setenv("MLFLOW_TRACKING_URI", self.uri)
             yield self
 
-    def add(self, result: Result, run_name: str, fingerprint: str = "") -> str:
+    def add(self, result: "Result", run_name: str, fingerprint: str = "") -> str:
         """Log a result and register its model; give the version."""
         scorer = Scorer.load(result.model)
         row = pd.DataFrame([scorer.contract.example()], dtype="float64")
@@ -96,7 +99,7 @@ def keep_in_cache(folder: Path, path: Path) -> Path:
     return kept
 
 
-def _record(result: Result, run_name: str, scorer: Scorer, fingerprint: str) -> RunRecord:
+def _record(result: "Result", run_name: str, scorer: Scorer, fingerprint: str) -> RunRecord:
     metrics = json.loads(result.metrics.read_text())
     winner = json.loads(result.winner.read_text())
     tables = ((result.training, "training"), (result.test, "test"))

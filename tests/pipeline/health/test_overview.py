@@ -9,20 +9,20 @@ from tests.conftest import Project
 
 
 def test_a_project_that_is_up_to_date_has_no_changed_stage(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    finished: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That `register` always runs is no change."""
-    monkeypatch.chdir(project.path)
+    monkeypatch.chdir(finished.path)
     assert dvc.changed_stages() == {}
 
 
 def test_a_changed_setting_and_a_changed_file_are_named(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    finished: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(project.path)
-    params = project.path / "params.yaml"
+    monkeypatch.chdir(finished.path)
+    params = finished.path / "params.yaml"
     params.write_text(params.read_text().replace("bins: 10", "bins: 5"))
-    winner = project.path / "artifacts/winner.json"
+    winner = finished.path / "artifacts/winner.json"
     content = json.loads(winner.read_text())
     winner.unlink()
     winner.write_text(json.dumps(content))

@@ -1,0 +1,77 @@
+"""Promotion by the gates on a real store, beside what a person decides."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline import params_file as settings
+from pipeline.params_file import load
+from pipeline.promotion.automatic import place
+from pipeline.promotion.by_hand import challenger_of
+from pipeline.promotion.challenger import Challenger
+from pipeline.promotion.transitions import move, reconcile
+from pipeline.registry import stages
+from pipeline.registry.ledger_store import LedgerStore
+from pipeline.registry.references import find_version
+from pipeline.tracking.store import open_tracking
+from tests.pipeline.registered import NAME
+
+
+@pytest.fixture
+def again(project):
+    """Let a version come out of `dvc repro` once more; give where it stands, and why not."""
+
+    def one(version):
+        params = load(project.folder / "params.yaml")
+        with open_tracking(NAME) as tracking:
+            found = find_version(tracking, NAME, version)
+            return place(challenger_of(tracking, params, found), promote=True)
+
+    return one
+
+
+def test_next_repro_does_not_undo_what_a_person_decided(again, done, stages):
+    for version in "12":
+        assert again(version).why_not == ""
+    done("rollback", "--reason", "wrong at night")
+    placed = again("2")
+    assert placed.stages == ["staging"]
+    assert "decided for version 1" in placed.why_not
+    assert "by `rollback` (wrong at night)" in placed.why_not
+    assert "`python -m pipeline promote 2 --to production` decides anew" in placed.why_not
+    assert stages() == {"production": "1", "staging": "2"}
+
+
+def test_next_repro_puts_back_a_stage_moved_by_hand(again, client, done, stages):
+    for version in "12":
+        again(version)
+    client.set_registered_model_alias(NAME, "production", "1")
+    assert again("2").why_not == ""
+    assert stages() == {"production": "2", "staging": "2"}
+    assert "changed outside" in done("history", "--stage", "production")
+
+
+class Slow(Challenger):
+    """Somebody promotes another version by hand while this one is tried."""
+
+    def check_whole(self, stage: str) -> None:
+        if stage == "production" and reconcile(self.store, stage).version_in(stage) == "1":
+            by_hand = {"command": "promote", "outcome": "moved", "target": "3", "reason": "mine"}
+            move(self.store, stage, lambda _: by_hand)
+
+    @property
+    def store(self) -> LedgerStore:
+        return LedgerStore(self.tracking, self.name)
+
+
+def test_decision_while_the_gates_are_judged_is_not_undone(
+    project,
+):
+    with open_tracking(NAME) as tracking:
+        stages.set_stage(tracking, NAME, "production", "1")
+        params = settings.load(Path("params.yaml"))
+        found = challenger_of(tracking, params, find_version(tracking, NAME, "2"))
+        placed = place(Slow(**vars(found)), promote=True)
+        assert stages.number_at(tracking, NAME, "production") == "3"
+    assert placed.stages == ["staging"]
+    assert "decided for version 3" in placed.why_not

@@ -49,8 +49,11 @@ test: install-dev ## run the tests
 	python -m pytest -n 3 --dist worksteal
 
 # Of plain functions, in this process: no store, no server, no `dvc repro`.
-UNIT_TESTS = contracts pipeline/data pipeline/evaluation pipeline/export pipeline/profiling pipeline/training \
-  serving/formats serving/model serving/web
+UNIT_TESTS = contracts pipeline/data pipeline/evaluation pipeline/export pipeline/health/test_advice.py \
+  pipeline/profiling pipeline/promotion/test_compatibility.py pipeline/promotion/test_gates.py \
+  pipeline/promotion/test_reencode.py pipeline/registry/test_ledger.py pipeline/training \
+  serving/formats serving/model serving/server/test_connection.py serving/server/test_http_errors.py \
+  serving/store serving/web
 
 quick: install-dev ## run the unit tests only, in less than a minute: after each change
 	python -m pytest -n 2 $(UNIT_TESTS:%=tests/%)

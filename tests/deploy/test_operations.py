@@ -50,7 +50,7 @@ def commands(title: str) -> list[str]:
     return re.findall(r"^```sh\n(.*?)^```$", section(title), re.MULTILINE | re.DOTALL)
 
 
-def test_every_metric_is_explained_with_its_labels_and_no_other_is(samples):
+def test_metrics_are_explained_with_their_labels(samples):
     table = r"^\| `(serving_\w+)` \|(.*?)\| .+ \|$"
     rows = re.findall(table, section("Metrics"), re.MULTILINE)
     told = {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in rows}
@@ -59,7 +59,7 @@ def test_every_metric_is_explained_with_its_labels_and_no_other_is(samples):
     assert len(rows) == len(told)
 
 
-def test_an_alert_asks_for_metrics_and_labels_that_there_are(samples):
+def test_alerts_ask_for_metrics_that_there_are(samples):
     (group,) = YAML(typ="safe", pure=True).load(ROOT / "deploy/alerts.yml")["groups"]
     asked = {rule["alert"]: rule["expr"] for rule in group["rules"]}
     promql = re.findall(r"```promql\n(.*?)```", PAGE, re.DOTALL)
@@ -100,7 +100,7 @@ def state(saved, capsys, monkeypatch):
     return now
 
 
-def test_a_backup_brings_back_runs_versions_stages_and_ledger(saved, state):
+def test_backup_brings_back_runs_versions_and_ledger(saved, state):
     before = state()
     assert before[1] == {"1": {"staging", "production"}}
     assert before[2].count('"what": "register"') == 2
@@ -120,7 +120,7 @@ def test_a_backup_brings_back_runs_versions_stages_and_ledger(saved, state):
     assert state() == before
 
 
-def test_the_database_is_upgraded_by_what_the_page_says(saved, state):
+def test_database_is_upgraded_by_what_the_page_says(saved, state):
     (upgrade,) = commands("Upgrade and go back")
     before = state()
     saved.run("bash", "-euc", upgrade)

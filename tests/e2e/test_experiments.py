@@ -12,7 +12,7 @@ from tests.e2e.conftest import open_store
 QUEUE_SECONDS = 90
 
 
-def test_experiments_land_in_the_one_store_under_their_names_and_compare(
+def test_queued_experiment_lands_in_the_store_and_compares(
     finished: Project,
 ) -> None:
     command = ("dvc", "exp", "run", "--queue", "--name", "queued", "-S", "grid_search.grid_size=3")
@@ -47,7 +47,7 @@ def check_that_metrics_and_plots_compare(project: Project, experiment: str) -> N
     assert '"errors"' not in plots
 
 
-def test_a_second_machine_pulls_and_only_registers(project: Project, tmp_path: Path) -> None:
+def test_second_machine_pulls_and_only_registers(project: Project, tmp_path: Path) -> None:
     project.run("dvc", "remote", "add", "--default", "shelf", str(tmp_path / "shelf"))
     project.run("git", "commit", "--quiet", "--all", "--message", "A remote")
     project.run("dvc", "push")
@@ -64,7 +64,7 @@ def test_a_second_machine_pulls_and_only_registers(project: Project, tmp_path: P
     assert store.versions() == {"1": {"staging", "production"}}
 
 
-def test_mlflow_runs_the_project_as_it_stands_and_with_another_grid(finished: Project) -> None:
+def test_mlflow_runs_the_project_with_and_without_a_grid(finished: Project) -> None:
     store = open_store(finished.store)
     (first,) = store.results()
     run = ("mlflow", "run", ".", "--env-manager", "local")

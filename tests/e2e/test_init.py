@@ -44,9 +44,7 @@ def mlflow_answers(project: Project, name: str, rows: pd.DataFrame) -> pd.DataFr
     return pd.DataFrame(model.predict(codes.astype(float)))
 
 
-def test_table_from_elsewhere_with_categories_is_learned_and_served(
-    fresh: Project, tmp_path: Path
-) -> None:
+def test_table_with_categories_is_learned_and_served(fresh: Project, tmp_path: Path) -> None:
     frame = pd.read_csv(ROOT / "tests/data/penguins.csv", keep_default_na=False, dtype=str)
     frame.to_csv(tmp_path / "penguins.csv")  # with an index
     init = ("python", "-m", "pipeline", "init", "../penguins.csv", "--target", "sex")

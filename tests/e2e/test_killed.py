@@ -52,9 +52,7 @@ def search_until(project: Project, units: int) -> "subprocess.Popen[str]":
     return search
 
 
-def test_interrupted_and_killed_search_goes_on_and_ends_with_the_same_scores(
-    project: Project, trained: Project
-) -> None:
+def test_killed_search_ends_with_the_same_scores(project: Project, trained: Project) -> None:
     search = search_until(project, units=5)
     os.killpg(search.pid, signal.SIGINT)
     _, said = search.communicate(timeout=60)

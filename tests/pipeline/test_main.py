@@ -43,7 +43,7 @@ def recorded(folder, empty_store):
     mlflow.set_tracking_uri(before)
 
 
-def test_a_bad_table_gives_a_sentence_and_a_failed_run(folder, recorded, pima_csv, capsys):
+def test_bad_table_gives_a_sentence_and_a_failed_run(folder, recorded, pima_csv, capsys):
     lines = pima_csv.read_text().splitlines()
     (folder / "table.csv").write_text("\n".join([*lines[:30], "6,high,72,35,0,33.6,0.6,50,1"]))
     assert main(PREPROCESS) == 1
@@ -59,9 +59,7 @@ def test_a_bad_table_gives_a_sentence_and_a_failed_run(folder, recorded, pima_cs
     assert run.data.params["preprocess.test_size"] == "0.2"
 
 
-def test_an_unexpected_failure_gives_a_sentence_and_its_traceback_to_the_run(
-    folder, recorded, capsys
-):
+def test_unexpected_failure_is_a_sentence_and_a_recorded_traceback(folder, recorded, capsys):
     (folder / "contract.json").write_text("{}")
     (folder / "training.csv").write_text("a,y\n1,0\n")
     paths = ["--model", "m", "--cv-results", "cv", "--learning-curve", "lc", "--winner", "w"]
@@ -78,7 +76,7 @@ def test_an_unexpected_failure_gives_a_sentence_and_its_traceback_to_the_run(
     assert "Traceback" in kept.read_text()
 
 
-def test_settings_that_do_not_load_are_the_failure_that_is_recorded(folder, recorded, capsys):
+def test_settings_that_do_not_load_are_recorded(folder, recorded, capsys):
     (folder / "params.yaml").write_text("seed: 1\nseed: 2\n")
     (folder / "table.csv").touch()
     assert main(PREPROCESS) == 1
@@ -87,7 +85,7 @@ def test_settings_that_do_not_load_are_the_failure_that_is_recorded(folder, reco
     assert "params.yaml is not valid YAML" in run.data.tags["failed.reason"]
 
 
-def test_a_failure_that_cannot_be_recorded_is_still_told(folder, monkeypatch, capsys):
+def test_failure_that_cannot_be_recorded_is_still_told(folder, monkeypatch, capsys):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "nonsense://nowhere")
     (folder / "table.csv").touch()
     assert main(PREPROCESS) == 1
@@ -96,7 +94,7 @@ def test_a_failure_that_cannot_be_recorded_is_still_told(folder, monkeypatch, ca
     assert second.startswith("the failed run could not be recorded: ")
 
 
-def test_a_stage_that_works_gives_0_and_touches_no_store(folder, pima_csv, capsys):
+def test_stage_that_works_gives_0_and_touches_no_store(folder, pima_csv, capsys):
     shutil.copyfile(pima_csv, folder / "table.csv")
     assert main(PREPROCESS) == 0
     assert capsys.readouterr().err == ""

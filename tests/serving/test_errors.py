@@ -38,15 +38,15 @@ def test_errors_have_the_one_shape(client, status):
     assert ("errors" in problem) == (status == 422)
 
 
-def test_a_service_without_a_model_has_the_same_shape(client_without_model):
+def test_service_without_a_model_has_the_same_shape(client_without_model):
     check_shape(client_without_model.get("/readyz"), 503)
 
 
-def test_a_wrong_method_is_answered_with_the_right_ones(client):
+def test_wrong_method_is_answered_with_the_right_ones(client):
     assert set(client.get("/predict").headers["Allow"].split(", ")) == {"OPTIONS", "POST"}
 
 
-def test_an_error_of_ours_is_logged_and_not_told(app, caplog):
+def test_error_of_ours_is_logged_and_not_told(app, caplog):
     @app.get("/broken")
     def broken():
         raise RuntimeError("the secret reason")
@@ -70,7 +70,7 @@ FAMILY = [
 ]
 
 
-def test_who_has_no_key_is_told_how_to_send_one_and_who_comes_too_early_when_to_come_back():
+def test_headers_say_how_to_send_a_key_and_when_to_return():
     headers = {kind.__name__: kind.headers for kind in FAMILY if kind.headers}
     assert headers == {
         "NoKeyError": {"WWW-Authenticate": "Bearer"},

@@ -12,7 +12,7 @@ def strict(project):
     params.write_text(params.read_text().replace("max_brier: 0.20", "max_brier: 0.01"))
 
 
-def test_version_is_promoted_by_its_gates_and_the_service_takes_it(done, stages, synced):
+def test_promoted_version_is_taken_by_the_service(done, stages, synced):
     said = done("promote", "1", "--to", "production", "--reason", "the first")
     assert "✓ min_roc_auc: lower end of the ROC AUC" in said
     assert f"version 1 of {NAME} is in production, which was empty" in said
@@ -49,9 +49,7 @@ def test_staging_takes_what_a_gate_refuses(project, done, stages):
     assert stages() == {"staging": "1"}
 
 
-def test_force_needs_a_reason_and_a_service_that_allows_it(
-    project, run, done, stages, synced, as_json
-):
+def test_force_needs_a_reason_and_a_lenient_service(project, run, done, stages, synced, as_json):
     strict(project)
     assert run("promote", "1", "--to", "production", "--force").code == 2
     assert run("promote", "1", "--to", "production", "--force", "--reason", " ").code == 2
@@ -72,7 +70,7 @@ def test_who_passes_is_not_marked_as_forced(done, synced):
     assert synced().kind is Kind.UPDATED
 
 
-def test_a_dry_run_shows_the_gates_and_changes_nothing(project, done, client, stages, as_json):
+def test_dry_run_shows_the_gates_and_changes_nothing(project, done, client, stages, as_json):
     before = client.get_model_version(NAME, "1").tags
     assert "version 1 would be put in production" in done(
         "promote", "1", "--to", "production", "--dry-run"
@@ -94,7 +92,7 @@ def test_version_that_stands_there_already_is_left(done, as_json):
     assert len(as_json("history")["lines"]) == 1
 
 
-def test_the_test_rows_may_come_from_dvc_s_cache(done):
+def test_test_rows_may_come_from_dvc_s_cache(done):
     assert "version 3 of" in done("promote", "3", "--to", "production")
 
 

@@ -73,7 +73,7 @@ def test_what_is_out_of_step(changes, told):
     assert all(each.type for each in found)
 
 
-def test_finding_with_a_fix_is_told_with_the_command_that_fixes():
+def test_finding_has_the_command_that_fixes_it():
     findings = [
         Finding("stages", "fault", "moved", lambda: "done"),
         Finding("ledger", "fault", "damaged"),

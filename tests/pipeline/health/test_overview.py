@@ -8,7 +8,7 @@ from pipeline.lineage import dvc
 from tests.conftest import Project
 
 
-def test_a_project_that_is_up_to_date_has_no_changed_stage(
+def test_project_that_is_up_to_date_has_no_changed_stage(
     finished: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That `register` always runs is no change."""
@@ -16,7 +16,7 @@ def test_a_project_that_is_up_to_date_has_no_changed_stage(
     assert dvc.changed_stages() == {}
 
 
-def test_a_changed_setting_and_a_changed_file_are_named(
+def test_changed_setting_and_a_changed_file_are_named(
     finished: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(finished.path)

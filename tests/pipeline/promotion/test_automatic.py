@@ -64,7 +64,7 @@ class Slow(Challenger):
         return LedgerStore(self.tracking, self.name)
 
 
-def test_decision_while_the_gates_are_judged_is_not_undone(
+def test_decision_during_judgement_is_not_undone(
     project,
 ):
     with open_tracking(NAME) as tracking:

@@ -19,7 +19,7 @@ from tests.pipeline.registered import NAME
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_promotion_killed_at_any_step_is_made_good_by_the_next(
+def test_killed_promotion_is_made_good_by_the_next(
     project, done, stages, synced, as_json, run, after
 ):
     """From the receipt's upload to the mark in the ledger, before and after each write."""
@@ -50,9 +50,7 @@ def test_promotion_killed_at_any_step_is_made_good_by_the_next(
     assert steps >= 5, "receipt, its tag, entry, stage, mark"
 
 
-def test_forced_version_is_not_excused_by_standing_in_production(
-    project, run, done, synced, client
-):
+def test_forced_version_does_not_excuse_itself(project, run, done, synced, client):
     """Judged anew by other bounds, it is still held against the version whose place it took."""
     params = project.folder / "params.yaml"
     done("promote", "1", "--to", "production")
@@ -69,7 +67,7 @@ def test_forced_version_is_not_excused_by_standing_in_production(
     assert synced().kind is Kind.REFUSED
 
 
-def test_other_bytes_of_the_same_run_take_nothing_from_its_version(project, done, pima_resplit):
+def test_other_bytes_of_the_same_run_change_no_version(project, done, pima_resplit):
     """Two machines share a registry: the same fingerprint need not give them the same bytes."""
     scorer = Scorer.load(pima_resplit.model)
     row = pd.DataFrame([scorer.contract.example()], dtype="float64")

@@ -62,9 +62,7 @@ def test_forced_version_is_passed_over(project, done, back):
     assert back() == "1"
 
 
-def test_damaged_version_is_passed_over_until_none_is_whole(
-    promoted, back, refusal, stages, files_of
-):
+def test_damaged_version_is_passed_over(promoted, back, refusal, stages, files_of):
     (files_of("3") / "model.onnx").write_bytes(b"")
     model = files_of("1") / "model.onnx"
     whole = model.read_bytes()
@@ -84,7 +82,7 @@ def test_deleted_version_is_passed_over(promoted, back, refusal, client):
     assert back() == "1"
 
 
-def test_version_judged_worse_than_its_successor_is_gone_back_to(
+def test_version_judged_worse_since_is_gone_back_to(
     project, run, done, back, stages, synced, client, monkeypatch
 ):
     """That receipt is of another question; the one that it stood with is named again."""
@@ -103,7 +101,7 @@ def test_version_judged_worse_than_its_successor_is_gone_back_to(
     assert synced().good
 
 
-def test_receipt_that_another_key_signed_is_not_gone_back_to(done, refusal, stages, monkeypatch):
+def test_version_signed_by_another_key_is_refused(done, refusal, stages, monkeypatch):
     monkeypatch.setenv("REGISTRY_SIGNING_KEY", "the key of those days")
     for version in "12":
         done("promote", version, "--to", "production")

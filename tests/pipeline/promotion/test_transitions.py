@@ -76,7 +76,7 @@ def by_hand(store: LedgerStore, version: str | None) -> None:
     set_stage(store.tracking, store.name, "production", version)
 
 
-def test_a_move_is_in_the_ledger_and_in_the_registry(store: LedgerStore) -> None:
+def test_move_is_in_the_ledger_and_in_the_registry(store: LedgerStore) -> None:
     entry = move(store, "production", to("1", reason="the first", receipt="abc"))
     assert at(store) == "1"
     ledger = store.read()
@@ -88,9 +88,7 @@ def test_a_move_is_in_the_ledger_and_in_the_registry(store: LedgerStore) -> None
 
 
 @ON_BOTH
-def test_the_ledger_is_the_same_for_whoever_shares_the_registry(
-    store: LedgerStore, uri: str
-) -> None:
+def test_ledger_is_one_for_all_who_share_the_registry(store: LedgerStore, uri: str) -> None:
     move(store, "production", to("1"))
     elsewhere = LedgerStore(connect(uri, "another experiment"), store.name)
     assert elsewhere.read() == store.read()
@@ -99,7 +97,7 @@ def test_the_ledger_is_the_same_for_whoever_shares_the_registry(
     assert store.read().faults == ()
 
 
-def test_a_refusal_is_written_down_and_moves_nothing(store: LedgerStore) -> None:
+def test_refusal_is_written_down_and_moves_nothing(store: LedgerStore) -> None:
     move(store, "production", to("1"))
     move(store, "production", to("2", outcome="refused"))
     assert at(store) == "1"
@@ -108,9 +106,7 @@ def test_a_refusal_is_written_down_and_moves_nothing(store: LedgerStore) -> None
 
 
 @pytest.mark.parametrize("now", ["2", None])
-def test_a_stage_that_was_moved_outside_is_written_down_before_the_next_move(
-    store: LedgerStore, now: str | None
-) -> None:
+def test_move_outside_is_recorded_before_the_next_move(store: LedgerStore, now: str | None) -> None:
     move(store, "production", to("1"))
     by_hand(store, now)
     seen = []
@@ -120,7 +116,7 @@ def test_a_stage_that_was_moved_outside_is_written_down_before_the_next_move(
     assert at(store) == "3"
 
 
-def test_a_stage_that_stood_before_there_was_a_ledger_is_its_first_entry(uri: str) -> None:
+def test_stage_older_than_the_ledger_is_its_first_entry(uri: str) -> None:
     store = LedgerStore(connect(uri), f"model-{next(NAMES)}")
     client = store.tracking.client
     client.create_registered_model(store.name)
@@ -133,9 +129,7 @@ def test_a_stage_that_stood_before_there_was_a_ledger_is_its_first_entry(uri: st
 
 @ON_BOTH
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_a_move_that_is_killed_at_any_step_is_made_good_by_the_next(
-    store: LedgerStore, after: bool
-) -> None:
+def test_killed_move_is_made_good_by_the_next(store: LedgerStore, after: bool) -> None:
     move(store, "production", to("1"))
     steps = 0
     for step in count(1):
@@ -155,7 +149,7 @@ def test_a_move_that_is_killed_at_any_step_is_made_good_by_the_next(
     assert steps == 3, "to write the entry, to move the stage, to mark it"
 
 
-def test_an_interrupted_move_to_a_version_that_was_deleted_blocks_nothing(
+def test_interrupted_move_to_a_deleted_version_blocks_nothing(
     store: LedgerStore,
 ) -> None:
     move(store, "production", to("1"))
@@ -172,9 +166,7 @@ def test_an_interrupted_move_to_a_version_that_was_deleted_blocks_nothing(
 
 
 @ON_BOTH
-def test_of_two_at_once_both_are_written_and_the_stage_is_where_the_last_says(
-    store: LedgerStore, uri: str
-) -> None:
+def test_two_moves_at_once_are_both_written(store: LedgerStore, uri: str) -> None:
     move(store, "production", to("1"))
     ready = threading.Barrier(2, timeout=30)
     waited = threading.local()
@@ -221,7 +213,7 @@ def test_who_is_overtaken_decides_on_what_is_there_now(store: LedgerStore) -> No
 
 
 @ON_BOTH
-def test_an_entry_is_never_written_over(store: LedgerStore) -> None:
+def test_entry_is_never_written_over(store: LedgerStore) -> None:
     before = store.read()
     store.append(before, stage="production", source=None, **to("1")(None))
     with pytest.raises(OvertakenError):
@@ -240,7 +232,7 @@ def test_who_is_slow_does_not_have_the_last_word(store: LedgerStore) -> None:
 
 
 @ON_BOTH
-def test_a_deleted_ledger_is_restored_by_the_next_entry(store: LedgerStore) -> None:
+def test_deleted_ledger_is_restored_by_the_next_entry(store: LedgerStore) -> None:
     move(store, "production", to("1"))
     client = store.tracking.client
     client.delete_run(client.get_registered_model(store.name).tags[LEDGER_TAG])
@@ -257,7 +249,7 @@ def test_long_reasons_and_sentences_are_kept_in_part(store: LedgerStore) -> None
     assert store.read().entries == (entry,)
 
 
-def test_a_ledger_that_was_changed_in_the_database_is_seen(tmp_path: Path, empty_store: Path):
+def test_ledger_changed_in_the_database_is_seen(tmp_path: Path, empty_store: Path):
     path = tmp_path / "mlflow.db"
     path.write_bytes(empty_store.read_bytes())
     store = LedgerStore(connect(f"sqlite:///{path}"), "changed")
@@ -286,7 +278,7 @@ def entries_of(store: LedgerStore, *moves: tuple[str, str, str]) -> Iterator[Any
     ],
     ids=["nobody decided", "decided against it", "it came later", "decided for it"],
 )
-def test_an_automatic_promotion_undoes_no_decision(
+def test_automatic_promotion_undoes_no_decision(
     store: LedgerStore, moves: list[tuple[str, str, str]], version: str, by_hand: bool
 ) -> None:
     list(entries_of(store, *moves))
@@ -294,13 +286,13 @@ def test_an_automatic_promotion_undoes_no_decision(
     assert (found is not None) == by_hand
 
 
-def test_a_move_outside_is_no_decision(store: LedgerStore) -> None:
+def test_move_outside_is_no_decision(store: LedgerStore) -> None:
     list(entries_of(store, ("register", "staging", "2"), ("promote", "production", "1")))
     by_hand(store, "3")
     assert decided_by_hand(reconcile(store, "production"), "2", "of 2") is None
 
 
-def test_a_model_that_was_registered_again_is_the_one_that_was_decided_on(
+def test_model_registered_again_is_the_one_decided_on(
     store: LedgerStore,
 ) -> None:
     move(store, "staging", to("2", command="register", digest="of 2"))

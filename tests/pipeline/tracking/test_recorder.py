@@ -121,7 +121,7 @@ def the_search() -> Run:
     return run
 
 
-def test_search_is_seen_from_its_start_and_ranked_at_its_end(stage, folder):
+def test_search_is_seen_at_once_and_ranked_at_its_end(stage, folder):
     process = stage(told=0, then="tell(report, list(SCORED)[:2]); wait_for('end')", rest_from=2)
     (running,) = eventually(lambda: runs("search"))
     eventually(lambda: running.info.run_id in shown_search())
@@ -287,7 +287,7 @@ def test_failed_search_is_left_to_its_stage_to_end(told):
     assert the_search().data.tags["process"] == "p" * 32
 
 
-def test_another_search_ends_a_leftover_and_leaves_a_living_one_alone():
+def test_search_ends_a_leftover_and_no_living_one():
     dead, alive = scored("d" * 64), scored("a" * 64)
     assert dead.work()
     assert alive.work()
@@ -305,7 +305,7 @@ def statuses() -> dict[str, str]:
     return {run.data.tags["search.key"][0]: run.info.status for run in runs("search")}
 
 
-def test_halving_says_on_how_many_rows_a_candidate_was_scored():
+def test_halving_logs_rows_and_iteration():
     live = Live(Begin("trial", KEY, "p" * 32, SETTINGS, 1, SELECTION))
     live.add(Scored(Candidate(1.0, 0.5), (0.5, 0.6), 0.1, 0.1, {"iter": 2, "n_resources": 500}))
     header, *_, last = CV_RESULTS.splitlines()
@@ -334,7 +334,7 @@ def test_run_cut_off_at_its_opening_is_gone_on_with(told, monkeypatch, folder):
     assert the_search().data.tags["search.candidates"] == "3"
 
 
-def test_search_that_the_store_did_not_take_whole_is_killed(told, monkeypatch, folder):
+def test_search_not_taken_whole_is_killed(told, monkeypatch, folder):
     assert told.work()
     told.add(finish_message())
     fail_once(monkeypatch, "log_batch", at=4)  # after the ranks of three candidates
@@ -344,7 +344,7 @@ def test_search_that_the_store_did_not_take_whole_is_killed(told, monkeypatch, f
     assert run.data.tags["failed.reason"] == "the tracking store did not take all of it"
 
 
-def test_store_is_tried_again_however_fast_candidates_come(monkeypatch):
+def test_store_is_retried_at_its_own_pace(monkeypatch):
     tried: list[float] = []
 
     def away(_live: Live) -> bool:

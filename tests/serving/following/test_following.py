@@ -32,7 +32,7 @@ def shared(empty_store, tmp_path_factory) -> Iterator[Shared]:
         yield Shared(running, registry, promoting(registry, folder))
 
 
-def test_promotion_under_load_swaps_every_worker_and_fails_no_request(shared):
+def test_promotion_under_load_fails_no_request(shared):
     running, promote = shared.running, shared.promote
     first, first_digest = promote(0.0)
     now_on(running, first, first_digest, 2)
@@ -64,7 +64,7 @@ def test_version_that_is_slow_to_verify_holds_nobody_up(shared):
     assert at_first > 50 * took
 
 
-def test_rollbacks_and_quick_moves_end_where_the_stage_ends(shared):
+def test_quick_moves_end_where_the_stage_ends(shared):
     running, client = shared.running, shared.registry.client()
     first, first_digest = shared.promote(4.0)
     now_on(running, first, first_digest, 2)

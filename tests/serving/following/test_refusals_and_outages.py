@@ -53,9 +53,7 @@ BAD = {
 }
 
 
-def test_bad_version_is_refused_under_load_once_and_the_good_one_goes_on(
-    registry, promote, tmp_path
-):
+def test_bad_version_is_refused_once_and_the_good_one_answers(registry, promote, tmp_path):
     good, digest = promote(0.0)
     variables = {"MLFLOW_TRACKING_URI": registry.uri, "SERVING_WORKERS": "2"}
     with service(tmp_path, **variables) as running, _when_on(running, good, digest, 2) as clients:
@@ -86,7 +84,7 @@ def test_bad_version_is_refused_under_load_once_and_the_good_one_goes_on(
     assert len(said) == len(BAD)
 
 
-def test_sigterm_while_a_version_is_loaded_is_obeyed_at_once(registry, promote, tmp_path):
+def test_sigterm_during_a_load_is_obeyed_at_once(registry, promote, tmp_path):
     first, first_digest = promote(0.0)
     with service(tmp_path, MLFLOW_TRACKING_URI=registry.uri) as running:
         now_on(running, first, first_digest, 1)
@@ -99,7 +97,7 @@ def test_sigterm_while_a_version_is_loaded_is_obeyed_at_once(registry, promote, 
     assert f"heart version {slow} (production) answers" not in running.log.read_text()
 
 
-def test_sighup_asks_at_once_and_tries_a_refused_version_again(registry, promote, tmp_path):
+def test_sighup_tries_a_refused_version_again(registry, promote, tmp_path):
     first, first_digest = promote(0.0)
     variables = {"MLFLOW_TRACKING_URI": registry.uri, "SERVING_SYNC_INTERVAL": "3600"}
     with service(tmp_path, **variables) as running:

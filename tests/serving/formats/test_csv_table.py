@@ -189,7 +189,7 @@ def test_cells_come_back_as_they_were_written(table_of, newline):
     assert found == [[*written[0], *ADDED], [*written[1], "1", "0.1", ""]]
 
 
-def test_probability_is_written_so_that_it_reads_back_the_same():
+def test_probability_reads_back_the_same():
     table = Table(["a"], [["1"], ["2"]], "\n")
     text = to_csv(table, ADDED, [0, 1], [0.1, 1 / 3], [[], ["x", "y"]]).decode()
     assert text == "a,label,probability,warnings\n1,0,0.1,\n2,1,0.3333333333333333,x; y\n"
@@ -204,7 +204,7 @@ def test_column_that_the_answer_adds_may_not_be_there(contract, name):
     )
 
 
-def test_answers_get_a_prefix_where_a_feature_has_the_name_of_one(contract):
+def test_answers_get_a_prefix_beside_a_feature_of_their_name(contract):
     contract = columns_of(contract, "probability", "Age", "Smoker")
     assert answer_columns(contract, ["probability", "Age", "Smoker", "label"]) == [
         "predicted_label",

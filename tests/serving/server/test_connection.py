@@ -30,6 +30,7 @@ def test_peek_takes_nothing(pair):
     assert peek(ours, 9) is None
     clients.sendall(b"GET / HTTP")
     assert [peek(ours, 3), peek(ours, 99)] == [b"GET", b"GET / HTTP"]
+    ours.settimeout(5)
     assert ours.recv(99) == b"GET / HTTP"
     clients.close()
     assert peek(ours, 9) == b""
@@ -60,6 +61,6 @@ def test_head_is_whole_where_no_more_can_come(pair):
     clients.sendall(b"GET")
     made = connection(ours)
     assert not made.head_is_whole()
-    ours.recv(3)
     clients.close()
+    ours.recv(3)
     assert made.head_is_whole()

@@ -73,7 +73,7 @@ def ask(queue: Queue, count: int) -> tuple[list[Asking], list[Asking]]:
     return asking, begun
 
 
-def test_turns_come_in_the_order_in_which_they_were_asked_for_and_few_at_a_time(queue):
+def test_turns_come_in_order_and_few_at_a_time(queue):
     asking, begun = ask(queue, 10)
     for number, each in enumerate(asking):
         soon(lambda number=number: len(begun) == min(number + RUNNING, 10))
@@ -88,7 +88,7 @@ def test_turns_come_in_the_order_in_which_they_were_asked_for_and_few_at_a_time(
     assert queue.finished == [(each, True) for each in asking]
 
 
-def test_who_has_waited_long_enough_is_let_in_beside_those_who_hold_a_turn(queue):
+def test_long_waiting_connection_is_let_in(queue):
     asking, begun = ask(queue, 5)
     soon(lambda: len(begun) == RUNNING)
     queue._let_in_the_impatient(time.monotonic())
@@ -103,7 +103,7 @@ def test_who_has_waited_long_enough_is_let_in_beside_those_who_hold_a_turn(queue
     assert queue._turns == RUNNING, "who had no turn gives none back"
 
 
-def test_a_connection_that_fails_unforeseen_takes_no_turn_with_it(queue, caplog):
+def test_failing_connection_gives_its_turn_back(queue, caplog):
     def fail() -> None:
         raise RuntimeError("the reason")
 
@@ -115,7 +115,7 @@ def test_a_connection_that_fails_unforeseen_takes_no_turn_with_it(queue, caplog)
     assert caplog.text.count("RuntimeError: the reason") == 2 * RUNNING
 
 
-def test_under_stress_every_connection_is_answered_once_and_no_turn_is_lost(queue):
+def test_under_stress_no_turn_is_lost(queue):
     lock = threading.Lock()
     now = most = 0
 
@@ -187,7 +187,7 @@ def test_what_is_no_request_is_refused_in_our_shape(worker, caplog):
     assert told.getMessage().endswith("was refused by gunicorn: 400")
 
 
-def test_a_worker_without_file_descriptors_lives_on(worker, caplog):
+def test_worker_without_file_descriptors_lives_on(worker, caplog):
     def accept():
         raise OSError(errno.EMFILE, "Too many open files")
 
@@ -195,14 +195,14 @@ def test_a_worker_without_file_descriptors_lives_on(worker, caplog):
     assert caplog.messages == ["no connection can be accepted: Too many open files"]
 
 
-def test_what_gunicorn_itself_fails_at_is_logged_and_not_told(worker, caplog):
+def test_failure_in_gunicorn_is_logged_and_not_told(worker, caplog):
     status, _, body = refused(worker, RuntimeError("the secret reason"), "/predict")
     assert status == 500
     assert b"secret" not in body
     assert "failed in gunicorn" in caplog.text
 
 
-def test_a_client_that_has_gone_away_is_no_trouble(worker, caplog):
+def test_client_that_has_gone_away_is_no_trouble(worker, caplog):
     ours, clients = socket.socketpair()
     with ours:
         clients.close()

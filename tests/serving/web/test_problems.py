@@ -27,7 +27,7 @@ def of_family(kind: type[ServingError]) -> ServingError:
         ("/v2/models/heart/infer", "application/json", {"error"}),
     ],
 )
-def test_an_error_takes_the_shape_of_the_protocol_it_is_told_in(kind, path, mimetype, keys):
+def test_error_has_the_shape_of_its_protocol(kind, path, mimetype, keys):
     status, headers, body = error_answer(path, of_family(kind))
     assert status == kind.status
     assert HTTP_STATUS_CODES[status]
@@ -53,7 +53,7 @@ def test_mlflows_protocol_has_its_own_names_for_a_status(status, code):
     assert msgspec.json.decode(plain_answer("/invocations", status, "x").body)["error_code"] == code
 
 
-def test_flasks_own_errors_keep_their_headers_but_not_their_page():
+def test_flask_s_errors_keep_their_headers_only():
     answer = http_error_answer("/predict", MethodNotAllowed(["POST"]))
     assert sorted(answer.headers) == [
         ("Allow", "POST"),

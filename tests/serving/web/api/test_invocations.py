@@ -117,7 +117,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("body", FORMS.values(), ids=FORMS.keys())
-def test_every_form_gets_the_answer_of_mlflows_own_server(client, mlflows_answer, body):
+def test_every_form_is_answered_as_by_mlflow(client, mlflows_answer, body):
     status, expected = mlflows_answer(body)
     assert status == 200
     found = post(client, body)
@@ -150,7 +150,7 @@ def test_rows_as_lists_stand_in_the_models_order(client, key):
     assert probabilities(post(client, {key: DATA})) == pytest.approx(EXPECTED, abs=1e-9)
 
 
-def test_a_value_that_is_no_list_stands_for_all_rows(client, mlflows_answer):
+def test_value_that_is_no_list_stands_for_all_rows(client, mlflows_answer):
     body = {"inputs": {"Glucose": [148, 85], "Age": 50, "Smoker": [1, 0]}}
     expected = [p["probability"] for p in mlflows_answer(body)[1]["predictions"]]
     assert probabilities(post(client, body)) == pytest.approx(expected, abs=1e-9)
@@ -184,18 +184,18 @@ def test_csv_gets_the_answer_of_mlflows_own_server(client, mlflows_answer, body)
     assert probabilities(post(client, body, "text/csv")) == pytest.approx(expected, abs=1e-9)
 
 
-def test_columns_of_csv_that_are_no_features_are_ignored_even_those_an_answer_has(client):
+def test_other_columns_of_csv_are_ignored(client):
     body = "label,Glucose,Age,Smoker\n0,148,50,1\n"
     assert probabilities(post(client, body, "text/csv")) == pytest.approx(EXPECTED[:1], abs=1e-9)
 
 
-def test_the_same_rows_get_the_same_answer_as_from_predict(client):
+def test_answer_is_that_of_predict(client):
     rows = client.post("/predict", json={"rows": ROWS}, buffered=True).get_json()["predictions"]
     found = post(client, {"dataframe_records": ROWS}).get_json()["predictions"]
     assert found == [{"label": p["label"], "probability": p["probability"]} for p in rows]
 
 
-def test_the_answer_says_which_version_gave_it(client):
+def test_answer_says_which_version_gave_it(client):
     assert post(client, {"inputs": ROWS}).headers["X-Model-Version"] == "1"
 
 
@@ -309,7 +309,7 @@ def test_what_cannot_be_read_is_a_400_too(client, body, content_type, message):
     assert refused(post(client, body, content_type)) == message
 
 
-def test_an_answer_that_is_no_number_is_a_400(served, settings):
+def test_answer_that_is_no_number_is_a_400(served, settings):
     class Broken:
         contract = served.scorer.contract
 
@@ -341,7 +341,7 @@ def test_another_charset_is_a_415(client, kind):
 
 
 @pytest.mark.parametrize("content_type", ["application/json; charset=UTF-8", "application/json;"])
-def test_a_content_type_with_parameters_is_taken(client, content_type):
+def test_content_type_with_parameters_is_taken(client, content_type):
     assert post(client, {"inputs": ROWS}, content_type).status_code == 200
 
 
@@ -356,7 +356,7 @@ def of_each_form(count):
 
 
 @pytest.mark.parametrize("form", range(5))
-def test_the_most_rows_are_taken_and_one_more_is_not(client, settings, form):
+def test_most_rows_are_taken_and_one_more_is_not(client, settings, form):
     most = settings.max_rows
     assert len(probabilities(post(client, of_each_form(most)[form]))) == most
     message = refused(post(client, of_each_form(most + 1)[form]), 413)
@@ -378,7 +378,7 @@ def test_another_method_is_a_405(client):
     refused(client.get("/invocations", buffered=True), 405)
 
 
-def test_an_error_holds_neither_a_trace_nor_other_values(client):
+def test_error_holds_neither_a_trace_nor_other_values(client):
     body = {"inputs": [{"name": "Secret Name", **ROW, "Glucose": "abc"}]}
     text = post(client, body).get_data(as_text=True)
     assert "Secret" not in text

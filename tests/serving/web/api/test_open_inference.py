@@ -70,7 +70,7 @@ def get(client, path):
     return client.get(path, buffered=True)
 
 
-def test_the_server_describes_itself(client):
+def test_server_describes_itself(client):
     response = get(client, "/v2")
     assert response.get_json() == {
         "name": "csv-to-production",
@@ -79,26 +79,26 @@ def test_the_server_describes_itself(client):
     }
 
 
-def test_the_servers_name_and_version_are_those_of_the_project():
+def test_server_s_version_is_the_project_s():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["name"] == open_inference.NAME
     assert project["version"] == open_inference.VERSION
 
 
-def test_the_server_is_live_and_ready(client):
+def test_server_is_live_and_ready(client):
     live, ready = (get(client, f"/v2/health/{word}") for word in ("live", "ready"))
     assert (live.status_code, live.get_json()) == (200, {"live": True})
     assert (ready.status_code, ready.get_json()) == (200, {"ready": True})
 
 
-def test_without_a_model_the_server_is_live_and_not_ready(client_without_model):
+def test_server_without_a_model_is_live_and_not_ready(client_without_model):
     live, ready = (get(client_without_model, f"/v2/health/{word}") for word in ("live", "ready"))
     assert (live.status_code, live.get_json()) == (200, {"live": True})
     assert (ready.status_code, ready.get_json()) == (503, {"ready": False})
 
 
 @pytest.mark.parametrize("path", ["/v2/models/heart", "/v2/models/heart/versions/1"])
-def test_the_model_describes_itself(client, path):
+def test_model_describes_itself(client, path):
     assert get(client, path).get_json() == {
         "name": "heart",
         "versions": ["1"],
@@ -123,7 +123,7 @@ def test_what_the_model_says_it_takes_is_taken(client):
 
 
 @pytest.mark.parametrize("path", ["/v2/models/heart/ready", "/v2/models/heart/versions/1/ready"])
-def test_the_model_is_ready(client, path):
+def test_model_is_ready(client, path):
     response = get(client, path)
     assert (response.status_code, response.get_json()) == (200, {"name": "heart", "ready": True})
 
@@ -170,7 +170,7 @@ def test_another_version_is_a_404(client, version):
         "/v2/nothing",
     ],
 )
-def test_a_path_that_leads_elsewhere_is_a_404(client, path):
+def test_path_that_leads_elsewhere_is_a_404(client, path):
     assert refused(get(client, path), 404)
 
 
@@ -180,7 +180,7 @@ def test_another_model_or_version_infers_nothing(client, path):
 
 
 @pytest.mark.parametrize("path", [INFER, "/v2/models/heart/versions/1/infer"])
-def test_a_matrix_is_answered(client, path):
+def test_matrix_is_answered(client, path):
     response = post(client, matrix(), path)
     assert response.mimetype == "application/json"
     assert response.headers["X-Model-Version"] == "1"
@@ -204,13 +204,13 @@ def test_true_and_false_are_taken_for_a_boolean_feature(client):
     assert probabilities(post(client, body)) == pytest.approx(EXPECTED[:1], abs=1e-9)
 
 
-def test_the_id_is_given_back(client):
+def test_id_is_given_back(client):
     answer = post(client, matrix(id="a-1")).get_json()
     assert list(answer) == ["model_name", "model_version", "id", "outputs"]
     assert answer["id"] == "a-1"
 
 
-def test_null_for_what_is_optional_is_as_if_it_were_not_there(client):
+def test_null_for_what_is_optional_is_as_if_absent(client):
     # MLServer's types are sent so.
     body = matrix(id=None, parameters=None, outputs=None)
     assert post(client, body).get_json() == post(client, matrix()).get_json()
@@ -237,7 +237,7 @@ def test_outputs_are_those_asked_for(client, wanted, found):
     assert [output["name"] for output in answer["outputs"]] == found
 
 
-def test_an_output_that_is_unknown_is_refused(client):
+def test_output_that_is_unknown_is_refused(client):
     message = refused(post(client, matrix(outputs=[{"name": "label"}, {"name": "score"}])))
     assert message == "There is no output `score`; there are label and probability."
 
@@ -274,7 +274,7 @@ def test_what_is_wrong_is_a_400_with_one_sentence(client, body, message):
     assert refused(post(client, body)) == message
 
 
-def test_an_answer_that_is_no_number_is_a_400(served, settings):
+def test_answer_that_is_no_number_is_a_400(served, settings):
     class Broken:
         contract = served.scorer.contract
 
@@ -289,7 +289,7 @@ def test_an_answer_that_is_no_number_is_a_400(served, settings):
 
 
 @pytest.mark.parametrize("content_type", [None, "application/octet-stream", "Application/JSON"])
-def test_the_content_types_that_clients_send_are_taken(client, content_type):
+def test_content_types_that_clients_send_are_taken(client, content_type):
     assert post(client, matrix(), content_type=content_type).status_code == 200
 
 
@@ -298,7 +298,7 @@ def test_another_content_type_is_a_415(client):
     assert "Content-Type: application/json" in message
 
 
-def test_the_most_rows_are_taken_and_one_more_is_not(client, settings):
+def test_most_rows_are_taken_and_one_more_is_not(client, settings):
     most = settings.max_rows
     assert len(probabilities(post(client, matrix([DATA[0]] * most)))) == most
     too_many = [ROWS[0]] * (most + 1)
@@ -309,7 +309,7 @@ def test_the_most_rows_are_taken_and_one_more_is_not(client, settings):
     refused(post(client, {"inputs": [tensor([1], [10**18, 3])]}), 413)
 
 
-def test_the_largest_body_is_taken_and_one_byte_more_is_not(client, settings):
+def test_largest_body_is_taken_and_one_byte_more_is_not(client, settings):
     body = json.dumps(matrix()).encode()
     assert post(client, body.ljust(settings.max_body)).status_code == 200
     refused(post(client, body.ljust(settings.max_body + 1)), 413)
@@ -326,7 +326,7 @@ FLOATS = np.array([[np.nan if v is None else v for v in row] for row in DATA])
 @pytest.mark.parametrize(
     "packed", [{}, {"pack": gzip.compress, "Content-Encoding": "gzip"}], ids=["plain", "gzip"]
 )
-def test_a_binary_request_is_answered_with_json(client, packed):
+def test_binary_request_is_answered_with_json(client, packed):
     response = post_binary(client, FLOATS, **packed)
     assert response.mimetype == "application/json"
     assert LENGTH not in response.headers
@@ -339,13 +339,13 @@ def test_binary_infinity_is_refused(client):
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "", "1.0", "999999", "9" * 5000, "١"])
-def test_a_length_that_is_none_is_refused(client, length):
+def test_length_that_is_none_is_refused(client, length):
     message = refused(post_binary(client, FLOATS, length))
     assert message == f"The header {LENGTH} is no length within the body."
 
 
 @pytest.mark.parametrize("length", ["0", "5"])
-def test_a_length_that_cuts_the_json_is_refused(client, length):
+def test_length_that_cuts_the_json_is_refused(client, length):
     message = refused(post_binary(client, FLOATS, length))
     assert message.startswith("The body is not valid JSON")
 
@@ -368,7 +368,7 @@ def some_rows(count):
     ]
 
 
-def test_the_same_rows_get_the_same_answer_through_every_protocol(client, settings):
+def test_every_protocol_gives_the_same_answer(client, settings):
     rows = some_rows(settings.max_rows)
     lists = [[row[name] for name in NAMES] for row in rows]
     table = "\n".join(

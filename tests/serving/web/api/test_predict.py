@@ -54,7 +54,7 @@ def test_many_rows_are_answered_in_their_order(client):
     assert [p["label"] for p in predictions] == [int(p >= THRESHOLD) for p in expected]
 
 
-def test_the_probability_is_not_rounded(client, served):
+def test_probability_is_not_rounded(client, served):
     probability = post(client, ROW).get_json()["predictions"][0]["probability"]
     assert probability == served.scorer.score(np.array([[148.0, 50.0, 1.0]]))[1][0]
 
@@ -65,12 +65,12 @@ def test_null_is_missing_where_the_contract_allows_it(client):
     assert prediction["probability"] == pytest.approx(expected, rel=1e-12)
 
 
-def test_the_order_of_the_fields_does_not_matter(client):
+def test_order_of_the_fields_does_not_matter(client):
     turned = dict(reversed(ROW.items()))
     assert post(client, turned).get_json() == post(client, ROW).get_json()
 
 
-def test_a_value_outside_the_range_seen_in_training_is_answered_with_a_warning(client):
+def test_value_beyond_training_has_a_warning(client):
     answer = post(client, {"rows": [ROW, {**ROW, "Glucose": 300}]}).get_json()
     assert [p["warnings"] for p in answer["predictions"]] == [
         [],
@@ -78,11 +78,11 @@ def test_a_value_outside_the_range_seen_in_training_is_answered_with_a_warning(c
     ]
 
 
-def test_a_charset_beside_the_content_type_is_taken(client):
+def test_charset_beside_the_content_type_is_taken(client):
     assert post(client, ROW, "application/json; charset=utf-8").status_code == 200
 
 
-def test_a_feature_may_be_called_rows(contract, settings):
+def test_feature_may_be_called_rows(contract, settings):
     features = [
         msgspec.structs.replace(f, name=n)
         for f, n in zip(contract.features, ["rows", "Age", "Smoker"], strict=True)
@@ -95,7 +95,7 @@ def test_a_feature_may_be_called_rows(contract, settings):
     assert post(client, {"rows": [row]}).get_json() == single.get_json()
 
 
-def test_an_answer_that_is_no_number_is_never_given(settings, contract):
+def test_answer_that_is_no_number_is_never_given(settings, contract):
     response = post(client_of(settings, contract.to_json(), float("nan")), {"rows": [ROW, ROW]})
     assert response.status_code == 422
     assert response.get_json()["detail"] == "The values of row 1 are too extreme for this model."
@@ -114,7 +114,7 @@ def test_an_answer_that_is_no_number_is_never_given(settings, contract):
         ({"rows": [ROW] * 21}, 413, "The body has 21 rows; at most 20 are taken at once.", []),
     ],
 )
-def test_a_body_that_is_refused(client, body, status, detail, pointers):
+def test_body_that_is_refused(client, body, status, detail, pointers):
     response = post(client, body)
     assert response.status_code == status
     problem = response.get_json()
@@ -122,11 +122,11 @@ def test_a_body_that_is_refused(client, body, status, detail, pointers):
     assert [error["pointer"] for error in problem.get("errors", [])] == pointers
 
 
-def test_the_most_rows_are_taken(client, settings):
+def test_most_rows_are_taken(client, settings):
     assert post(client, {"rows": [ROW] * settings.max_rows}).status_code == 200
 
 
-def test_the_largest_body_is_taken_and_one_byte_more_is_not(client, settings):
+def test_largest_body_is_taken_and_one_byte_more_is_not(client, settings):
     body = json.dumps(ROW).encode()
     assert post(client, body.ljust(settings.max_body)).status_code == 200
     response = post(client, body.ljust(settings.max_body + 1))
@@ -135,7 +135,7 @@ def test_the_largest_body_is_taken_and_one_byte_more_is_not(client, settings):
 
 
 @pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded"])
-def test_another_content_type_is_told_which_header_to_send(client, content_type):
+def test_another_content_type_is_a_415(client, content_type):
     response = post(client, ROW, content_type)
     assert response.status_code == 415
     assert "Content-Type: application/json" in response.get_json()["detail"]

@@ -141,7 +141,7 @@ class MistakeCost(Settings, frozen=True, kw_only=True):
 
 
 # What `rule` decides, where it is auto.
-BY_RULE = ("class_weight", "repeats", "score", "rank_by")
+BY_RULE = ("class_weight", "repeats", "score", "rank_by", "widen")
 
 # Repeats of the folds: fewer for a large table, whose scores vary little.
 MOST_REPEATS, REPEATED_ROWS = 5, 25_000
@@ -165,6 +165,7 @@ class GridSearch(Settings, frozen=True, kw_only=True):
     repeats: Annotated[int, msgspec.Meta(ge=1, le=100)] | Literal["auto"] = "auto"
     score: Literal["auto", "roc_auc", "average_precision"] = "auto"
     rank_by: Literal["auto", "mean", "median"] = "auto"
+    widen: bool | Literal["auto"] = "auto"
     threshold: ThresholdRule
     cost: MistakeCost | None = None
     strategy: Literal["grid", "halving"] = "grid"
@@ -210,6 +211,11 @@ class GridSearch(Settings, frozen=True, kw_only=True):
             "roc_auc" if self.score == "auto" else self.score,
             "mean" if self.rank_by == "auto" else self.rank_by,
         )
+
+    @property
+    def widens(self) -> bool:
+        """True if values are added to a grid whose best candidate stands on its edge."""
+        return self.rule == "one_se" and self.widen is not False
 
     def repeats_for(self, rows: int) -> int:
         """Return how often the folds are drawn from so many training rows."""

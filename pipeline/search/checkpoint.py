@@ -25,7 +25,13 @@ class Line(msgspec.Struct, frozen=True):
     scores: tuple[float, ...]
     fit_s: tuple[float, ...]
     score_s: tuple[float, ...]
+    steps: tuple[int, ...]
     decisions: tuple[bytes, ...]
+
+    @classmethod
+    def of(cls, rows: int, unit: Unit, found: UnitScores) -> "Line":
+        fold, gamma, penalties, keep_decisions = unit.plain()
+        return cls(rows, fold, gamma, penalties, keep_decisions, *found)
 
     @property
     def unit(self) -> tuple[int, Unit]:
@@ -33,7 +39,7 @@ class Line(msgspec.Struct, frozen=True):
 
     @property
     def found(self) -> UnitScores:
-        return UnitScores(self.scores, self.fit_s, self.score_s, self.decisions)
+        return UnitScores(self.scores, self.fit_s, self.score_s, self.steps, self.decisions)
 
 
 class Checkpoint:
@@ -61,7 +67,7 @@ class Checkpoint:
                 # A line that a kill cut short must not swallow the next one.
                 file.write(b"\n")
                 for unit, found in run(problem, list(rows)):
-                    file.write(msgspec.json.encode(Line(rows[unit], *unit.plain(), *found)) + b"\n")
+                    file.write(msgspec.json.encode(Line.of(rows[unit], unit, found)) + b"\n")
                     yield unit, found
 
         return go_on

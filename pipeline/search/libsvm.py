@@ -35,6 +35,11 @@ class Machine(NamedTuple):
         """Return `αᵢ yᵢ` of the support vectors, but for the sign."""
         return np.asarray(self.parts[3]).ravel()
 
+    @property
+    def steps(self) -> int:
+        """Return how many steps the solver took."""
+        return int(np.sum(self.parts[8]))
+
     def decision_on(self, K: Array, rows: int) -> Array:
         """Return the decision function `[m]` for kernel rows `[m, n]` of the n `rows` fitted on.
 

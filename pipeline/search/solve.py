@@ -36,6 +36,7 @@ class Fitted(NamedTuple):
 
     decisions: Array
     on_training_rows: Callable[[], Array]
+    steps: int = 1
 
 
 def solve_unit(
@@ -56,7 +57,7 @@ def solve_unit(
         fits = _own_kernel(fold, unit, plan)
     else:
         fits = _shared_kernel(fold, unit, plan, shared, buffers or Buffers())
-    scores, fit_s, score_s, kept = [], [], [], []
+    scores, fit_s, score_s, steps, kept = [], [], [], [], []
     for _ in unit.penalties:
         start = perf_counter()
         fitted = next(fits)
@@ -65,9 +66,10 @@ def solve_unit(
         if unit.keep_decisions:
             mean, scale = mean_and_scale(fitted.on_training_rows())
             kept.append(((fitted.decisions - mean) / scale).tobytes())
+        steps.append(fitted.steps)
         fit_s.append(done - start)
         score_s.append(perf_counter() - done)
-    return UnitScores(tuple(scores), tuple(fit_s), tuple(score_s), tuple(kept))
+    return UnitScores(tuple(scores), tuple(fit_s), tuple(score_s), tuple(steps), tuple(kept))
 
 
 def _weights(fold: Prepared, penalty: Penalty) -> Array | None:
@@ -93,7 +95,7 @@ def _shared_kernel(
                 cache_bytes=plan.cache_bytes,
                 weights=_weights(fold, penalty),
             )
-        yield Fitted(libsvm.decision(machine, K_test), _on_kernel(machine, K))
+        yield Fitted(libsvm.decision(machine, K_test), _on_kernel(machine, K), machine.steps)
         before = [*before[-1:], (penalty, machine)]
 
 
@@ -129,7 +131,8 @@ def _own_kernel(fold: Prepared, unit: Unit, plan: Plan) -> Iterator[Fitted]:
             gamma=unit.gamma,
             weights=_weights(fold, penalty),
         )
-        yield Fitted(libsvm.decision(machine, fold.B), _in_blocks(machine, fold.A, unit.gamma))
+        decisions = libsvm.decision(machine, fold.B)
+        yield Fitted(decisions, _in_blocks(machine, fold.A, unit.gamma), machine.steps)
 
 
 def _in_blocks(machine: libsvm.Machine, A: Array, gamma: float) -> Callable[[], Array]:

@@ -22,7 +22,8 @@ class Result(NamedTuple):
     """A candidate's scores on the folds, with the seconds that fitting and scoring took in all.
 
     `extra` says of halving in which iteration, and on how many rows it was scored. `decisions` are,
-    of a finalist, the standardised decision values of each fold's scored rows.
+    of a finalist, the standardised decision values of each fold's scored rows. `steps` are those
+    of the solver.
     """
 
     candidate: Candidate
@@ -31,6 +32,7 @@ class Result(NamedTuple):
     score_s: float
     extra: dict[str, int]
     decisions: tuple[bytes, ...] = ()
+    steps: int = 0
 
     def score(self, rank_by: RankBy) -> float:
         """Return the mean or median of the scores.
@@ -158,19 +160,21 @@ class _Collected:
     decisions: dict[int, bytes] = field(default_factory=dict)
     fit_s: float = 0.0
     score_s: float = 0.0
+    steps: int = 0
 
     def add(self, fold: int, found: UnitScores, place: int) -> None:
         """Take what a unit found for its penalty at that place."""
         self.scores[fold] = found.scores[place]
         self.fit_s += found.fit_s[place]
         self.score_s += found.score_s[place]
+        self.steps += found.steps[place]
         if found.decisions:
             self.decisions[fold] = found.decisions[place]
 
     def result(self, candidate: Candidate, folds: Sequence[int], extra: dict[str, int]) -> Result:
         scores = tuple(self.scores[fold] for fold in folds)
         decisions = tuple(self.decisions[fold] for fold in folds if self.decisions)
-        return Result(candidate, scores, self.fit_s, self.score_s, extra, decisions)
+        return Result(candidate, scores, self.fit_s, self.score_s, extra, decisions, self.steps)
 
 
 def _score(

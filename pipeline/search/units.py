@@ -54,7 +54,9 @@ class Unit(NamedTuple):
 
 
 class UnitScores(NamedTuple):
-    """A unit's scores for each of its penalties, and the seconds of fitting and scoring.
+    """A unit's scores for each of its penalties, with the seconds of fitting and scoring.
+
+    `steps` are the solver's, which tell the cost without a clock; 1 each for the approximation.
 
     `decisions` are the standardised decision values of the scored rows, as the bytes of doubles.
     """
@@ -62,6 +64,7 @@ class UnitScores(NamedTuple):
     scores: tuple[float, ...]
     fit_s: tuple[float, ...]
     score_s: tuple[float, ...]
+    steps: tuple[int, ...]
     decisions: tuple[bytes, ...] = ()
 
 

@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from pipeline.training.tuning import Outcome, Search
 
 CHECKPOINTS = Path(".dvc/tmp/search")
-SCORE_NAMES = {"roc_auc": "ROC AUC", "average_precision": "average precision"}
 LOG_LINES: dict[str, Any] = {  # of tqdm, without a terminal
     "mininterval": 10,
     "delay": 10,
@@ -82,6 +81,7 @@ def run(
     from pipeline.training import tuning
     from pipeline.training.learning_curve import winners_learning_curve
     from pipeline.training.refit import refit as fit_again
+    from pipeline.training.summary import edge_sentences, outcome_sentence
 
     settings = params.grid_search
     table = _training_table(training, contract, params)
@@ -113,29 +113,14 @@ def run(
     _write_baseline(search, table, written.baseline)
     # Only now: what was searched is kept until all that follows from it is there.
     checkpoint.remove()
-    print(f"{told(search, outcome)}; threshold {refit.threshold:.4f} ({settings.threshold})")
+    decision = f"threshold {refit.threshold:.4f} ({settings.threshold})"
+    print(f"{outcome_sentence(search, outcome)}; {decision}")
+    for sentence in edge_sentences(outcome):
+        print(sentence)
     decided = describe_threshold(
         *refit.first_repeat, refit.threshold, settings.threshold, settings.cost
     )
     print(f"out of fold, at this threshold: {decided}")
-
-
-def told(search: "Search", outcome: "Outcome") -> str:
-    """Say which candidate won, by what, and among how many that score alike."""
-    how, winner, first = search.selection, outcome.winner, outcome.table.iloc[0]
-    score = f"{how.rank_by} {SCORE_NAMES[how.score]} {first[f'{how.rank_by}_test_score']:.4f}"
-    weighted = ", balanced class weights" * (winner.class_weight == "balanced")
-    repeats = f"{search.repeats} repeats of " * (search.repeats > 1)
-    text = (
-        f"best of {len(outcome.table)}: C {winner.C:g}, gamma {winner.gamma:g}{weighted}, {score} "
-        f"over {repeats}{search.settings.folds} folds"
-    )
-    if "log_loss" in first:
-        alike = int(outcome.table["log_loss"].notna().sum())
-        text += (
-            f", log loss {first['log_loss']:.4f}, the lowest of {alike} within one standard error"
-        )
-    return text
 
 
 def _write_baseline(search: "Search", table: Table, folder: Path) -> None:
@@ -170,6 +155,7 @@ def _write_model(table: Table, estimator: "Pipeline", threshold: float, folder: 
 def _search(search: "Search", checkpoint: "Checkpoint", report: SearchReport) -> "Outcome":
     """Run the search; each candidate goes to the progress bar and to the tracking."""
     from pipeline.search.strategy import Callbacks
+    from pipeline.training.summary import SCORE_NAMES
     from pipeline.training.tuning import run_search
 
     how = search.selection
@@ -205,6 +191,8 @@ def progress_bar(total: int, score: str) -> "Iterator[Callable[[Result, float], 
                 C, gamma, _ = result.candidate
                 text = f"best {score} {value:.4f} (C {C:.4g}, gamma {gamma:.4g})"
                 bar.set_postfix_str(text, refresh=False)
+            # Values that are added to the grid come on top of the total.
+            bar.total = max(bar.total or 0, bar.n + len(result.scores))
             bar.update(len(result.scores))
 
         yield count

@@ -45,6 +45,7 @@ from pipeline.search.strategy import (
     schedule,
 )
 from pipeline.search.units import Candidate, Done, Unit
+from pipeline.search.widening import MOST_STEPS, Edge, next_step
 from pipeline.training import estimator, folds
 from pipeline.training.estimator import build_transformer
 from pipeline.training.folds import check_folds, repeated_folds
@@ -167,9 +168,21 @@ class Search:
 
     def _score(self, run: Runner, watch: Callbacks) -> list[Result]:
         if self.settings.strategy == "grid":
-            return exhaustive(self.problem, self.candidates, run, watch)
+            results = exhaustive(self.problem, self.candidates, run, watch)
+            return self._widened(results, run, watch)
         rank_by = self.selection.rank_by
         return halving(self.problem, self.candidates, run, watch, self.halving, rank_by)
+
+    def _widened(self, results: list[Result], run: Runner, watch: Callbacks) -> list[Result]:
+        """Add values to the grid where its best candidate stands on the edge."""
+        for _ in range(MOST_STEPS if self.settings.widens else 0):
+            step = next_step(results, self.selection.rank_by)
+            for edge in step.too_long:
+                _tell_too_long(edge)
+            if not step.candidates:
+                break
+            results += exhaustive(self.problem, step.candidates, run, watch)
+        return results
 
     def _finals(self, results: Sequence[Result], run: Runner, watch: Callbacks) -> list[Result]:
         """Score the best candidates on all repeats, and on all rows."""
@@ -262,6 +275,15 @@ def _tell(plan: Plan, checkpoint: Checkpoint) -> None:
     finished = checkpoint.finished()
     if finished:
         print(f"grid search: goes on after {finished} finished units", file=sys.stderr)
+
+
+def _tell_too_long(edge: Edge) -> None:
+    print(
+        f"grid search: the best has the {edge.end} {edge.axis}, {edge.value:g}; "
+        f"{edge.next_value:g} may be better, but would double the time: set "
+        f"grid_search.{edge.axis} in params.yaml to try it",
+        file=sys.stderr,
+    )
 
 
 def _code() -> list[Path]:

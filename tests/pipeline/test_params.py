@@ -343,7 +343,14 @@ def test_the_tutorials_rule_is_the_median_and_nothing_else(pima_params):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("class_weight", "none"), ("repeats", 1), ("score", "roc_auc"), ("rank_by", "median")],
+    [
+        ("class_weight", "none"),
+        ("repeats", 1),
+        ("score", "roc_auc"),
+        ("rank_by", "median"),
+        ("widen", "true"),
+        ("widen", True),
+    ],
 )
 def test_the_tutorials_rule_with_another_setting_is_refused(name, value):
     changes = ["grid_search.rule=tutorial", f"grid_search.{name}={value}"]

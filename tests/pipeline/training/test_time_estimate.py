@@ -33,7 +33,7 @@ class Clock:
             self.rows.append(rows)
             seconds = law(unit.gamma, rows)
             self.now += seconds
-            yield unit, UnitScores((0.5, 0.5), (seconds / 2, seconds / 2), (0.0, 0.0))
+            yield unit, UnitScores((0.5, 0.5), (seconds / 2, seconds / 2), (0.0, 0.0), (1, 1))
 
 
 @pytest.mark.parametrize("seconds", [0.1, 1.0, 1e9])

@@ -308,12 +308,14 @@ def statuses() -> dict[str, str]:
 def test_halving_logs_rows_and_iteration():
     live = Live(Begin("trial", KEY, "p" * 32, SETTINGS, 1, SELECTION))
     live.add(Scored(Candidate(1.0, 0.5), (0.5, 0.6), 0.1, 0.1, {"iter": 2, "n_resources": 500}))
+    assert live.work()
+    (run,) = candidates().values()
+    assert (run.data.metrics["iter"], run.data.metrics["n_resources"]) == (2, 500)
     header, *_, last = CV_RESULTS.splitlines()
     table = b"\n".join([header + b",iter,n_resources", last + b",2,500"])
     live.add(Finish(*map(str, tables(table))))
     live.end("done")
-    (run,) = candidates().values()
-    assert (run.data.metrics["iter"], run.data.metrics["n_resources"]) == (2, 500)
+    assert candidates()[1.0, 0.5].data.metrics["n_resources"] == 500
 
 
 def test_batch_cut_off_is_not_logged_twice(told, monkeypatch, folder):

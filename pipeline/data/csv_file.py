@@ -43,6 +43,14 @@ def read_cells(path: Path) -> pd.DataFrame:
     return cells
 
 
+def read_header(path: Path) -> list[str]:
+    """Read the names of the columns of a file that `read_cells` takes."""
+    first = pd.read_csv(
+        path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig", nrows=1
+    )
+    return [str(name).strip() for name in first.iloc[0]]
+
+
 def _check_header(path: Path, columns: list[str]) -> None:
     repeated = sorted({name for name in columns if columns.count(name) > 1 and name})
     if repeated:

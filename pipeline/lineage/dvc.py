@@ -62,17 +62,23 @@ def find_test_rows(digest: str) -> Path:
 
     Raises PipelineError, with what to type, where neither is it.
     """
-    current = project_root() / TEST
-    if _is(current, digest):
-        return current
-    cached = _in_cache(digest)
-    if _is(cached, digest):
-        return cached
+    found = find_file(TEST, digest)
+    if found is not None:
+        return found
     raise PipelineError(
         f"the test rows with the md5 {digest} are neither in {TEST} nor in DVC's cache: "
         "`dvc fetch --all-commits` brings them from the project's remote; without one, run "
         "`dvc repro` at the commit of that run"
     )
+
+
+def find_file(path: Path, digest: str) -> Path | None:
+    """Return the file with this md5: in its place, or as DVC keeps it in its cache."""
+    here = project_root() / path
+    if _is(here, digest):
+        return here
+    cached = _in_cache(digest)
+    return cached if _is(cached, digest) else None
 
 
 def is_kept(digest: str) -> bool:

@@ -1,18 +1,21 @@
 """Promotion of one version by a person's command."""
 
+from pathlib import Path
 from typing import Any
 
 from pipeline.data.table import read_split
 from pipeline.errors import PipelineError
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.lineage.dvc import find_test_rows
-from pipeline.params import Params
+from pipeline.params import NO_FILE, Params
 from pipeline.promotion.challenger import Challenger, Tested
+from pipeline.promotion.compared_rows import Origin
 from pipeline.promotion.transitions import PRODUCTION, move
 from pipeline.registry import stages, versions
 from pipeline.registry.ledger import Entry
 from pipeline.registry.ledger_store import LedgerStore
 from pipeline.registry.references import Version
+from pipeline.registry.split_tag import DATA_TAG, SPLIT_TAG, TEST_FILE_TAG, read_split_tag
 from pipeline.tracking.experiment import Tracking
 from serving.model.scorer import ModelError
 from serving.receipts.receipt import Gate
@@ -33,9 +36,25 @@ def challenger_of(tracking: Tracking, params: Params, version: Version) -> Chall
             metrics, _ = evaluate(test, scorer, params.evaluate, params.seed)
     except ModelError as error:
         raise PipelineError(f"{version} of {version.name} is not whole: {error}") from error
-    tested = Tested(scorer, test, digest, metrics)
+    tested = Tested(scorer, test, digest, metrics, _origin(tracking, version))
     return Challenger.of(
         tracking, params, version.number, tested, version.metrics["onnx_difference"]
+    )
+
+
+def _origin(tracking: Tracking, version: Version) -> Origin:
+    """Return the origin of a version's test rows by its own tags, which older ones lack."""
+    tags = versions.tags_of(tracking, version.name, version.number)
+    whole = version.params.get("data.test_file", NO_FILE) != NO_FILE
+    named = ("data.test_file", TEST_FILE_TAG) if whole else ("data.file", DATA_TAG)
+    split = tags.get(SPLIT_TAG, "")
+    rule = read_split_tag(split)
+    return Origin(
+        file=Path(version.params.get(named[0], "")),
+        digest=tags.get(named[1], ""),
+        split=split,
+        columns=rule.columns if rule else (),
+        whole=whole,
     )
 
 

@@ -1,7 +1,7 @@
 """A version's case for a stage: its evidence, its gates, and the receipt of both.
 
 The evidence is that of the code that answers: the version is scored by the service's own scorer,
-on its test rows, beside the version in production on the same rows.
+on its test rows, beside the version in production on those of them that it was not trained on.
 """
 
 import time
@@ -16,8 +16,10 @@ import numpy as np
 
 from pipeline.data.table import Table
 from pipeline.errors import PipelineError
+from pipeline.evaluation.comparison import Positions
 from pipeline.evaluation.delong import PairedDifference, paired_roc_auc_difference
 from pipeline.params import Gates, Params
+from pipeline.promotion.compared_rows import Origin, TestedOn, compared_rows
 from pipeline.promotion.compatibility import breaking_changes
 from pipeline.promotion.gates import Champion, Evidence, all_passed, judge
 from pipeline.promotion.reencode import rows_for
@@ -31,6 +33,7 @@ from serving.receipts.receipt import Gate, Receipt, Verdict
 from serving.receipts.signing import sign
 
 PRODUCTION_INPUT = "production"  # among a receipt's inputs: the digest of the model compared with
+ROWS_INPUT = "rows compared"  # which of the test rows; "" for all
 
 MEASURED = 200  # answers to one row, whose median is the latency
 
@@ -47,12 +50,16 @@ class Judged(NamedTuple):
 
 
 class Tested(NamedTuple):
-    """A model and the test rows that its metrics are of; `digest` is DVC's, of the rows."""
+    """A model and the test rows that its metrics are of; `digest` is DVC's, of the rows.
+
+    `origin` is the file that they are from.
+    """
 
     scorer: Scorer
     rows: Table
     digest: str
     metrics: Mapping[str, float]
+    origin: Origin
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,7 @@ class Challenger:
     scorer: Scorer
     test: Table
     test_digest: str
+    origin: Origin
     metrics: Mapping[str, float]
     onnx_difference: float
     bounds: Gates
@@ -88,6 +96,7 @@ class Challenger:
             scorer=tested.scorer,
             test=tested.rows,
             test_digest=tested.digest,
+            origin=tested.origin,
             metrics=tested.metrics,
             onnx_difference=onnx_difference,
             bounds=params.register.gates,
@@ -194,15 +203,17 @@ class Challenger:
 
     def _inputs(self, champion: str | None) -> dict[str, str]:
         bounds = {"gates": self.bounds, "confidence": self.confidence}
-        production = ""
+        production = rows = ""
         if champion is not None:
             tags = versions.tags_of(self.tracking, self.name, champion)
             production = tags.get(DIGEST_TAG) or f"version {champion}"
+            rows = _rows_digest(self._rows_beside(champion), len(self.test.y))
         return {
             "model": self.scorer.digest,
             "test rows": self.test_digest,
             "bounds": sha256(msgspec.json.encode(bounds)).hexdigest(),
             PRODUCTION_INPUT: production,
+            ROWS_INPUT: rows,
         }
 
     def _evidence(self, production: str | None) -> Evidence:
@@ -215,15 +226,34 @@ class Challenger:
             champion=None if champion is None else self._compared_with(champion, stood),
         )
 
+    def _rows_beside(self, champion: str) -> Positions | str:
+        ours = TestedOn(self.test, self.test_digest, self.origin)
+        return compared_rows(self.tracking, self.name, champion, ours)
+
     def _compared_with(self, version: str, stood: bool) -> Champion:
         place = "that was in production" if stood else "in production"
         try:
+            rows = self._rows_beside(version)
             with versions.downloaded(self.tracking, self.name, version) as theirs:
-                difference = difference_on(self.test, self.scorer, theirs, self.confidence)
+                difference = self._difference(theirs, rows)
                 changes = breaking_changes(theirs.contract, self.scorer.contract)
         except ModelError as error:
-            return Champion(version, str(error), [], place)
-        return Champion(version, difference, changes, place)
+            return Champion(version, self._undecided(str(error)), [], place)
+        if isinstance(difference, str):
+            return Champion(version, self._undecided(difference), changes, place)
+        return Champion(version, difference, changes, place, _named(rows, len(self.test.y)))
+
+    def _difference(self, theirs: Scorer, rows: Positions | str) -> PairedDifference | str:
+        if isinstance(rows, str):
+            return rows
+        return difference_on(self.test.take(rows), self.scorer, theirs, self.confidence)
+
+    def _undecided(self, why: str) -> str:
+        """Say who decides where no figure does."""
+        return (
+            f"{why}; a person decides: `python -m pipeline promote {self.version} "
+            '--to production --force --reason "…"`'
+        )
 
 
 def difference_on(
@@ -251,5 +281,21 @@ def latency_ms(scorer: Scorer, X: FloatMatrix) -> float:
 
 def _same(inputs: dict[str, str], before: dict[str, str], *, but_for_production: bool) -> bool:
     """Compare what went in; one that stands in production was compared before it came there."""
-    ignored = {PRODUCTION_INPUT} if but_for_production else set()
-    return all(before.get(k) == v for k, v in inputs.items() if k not in ignored)
+    ignored = {PRODUCTION_INPUT, ROWS_INPUT} if but_for_production else set()
+    return all(before.get(k, "") == v for k, v in inputs.items() if k not in ignored)
+
+
+def _named(rows: Positions | str, of: int) -> str:
+    """Name the rows compared on, as a gate's sentence does."""
+    if len(rows) == of:
+        return "the same rows"
+    return f"the {len(rows)} of {of} test rows that neither was trained on"
+
+
+def _rows_digest(rows: Positions | str, of: int) -> str:
+    """Return what tells the rows compared on from others, "" for all test rows."""
+    if isinstance(rows, str):
+        return f"none: {sha256(rows.encode()).hexdigest()}"
+    if len(rows) == of:
+        return ""
+    return f"{len(rows)} of {of}: {sha256(rows.astype('<i8').tobytes()).hexdigest()}"

@@ -15,13 +15,15 @@ NORMAL_95 = 1.96  # standard errors either side that hold 95 % of a normal distr
 class Champion:
     """The version in production, or whose place ours took there, and how ours compares with it.
 
-    `difference` is ours minus theirs on the same test rows, or why there is none.
+    `difference` is ours minus theirs on the same test rows, or why there is none; `rows` names
+    these.
     """
 
     version: str
     difference: PairedDifference | str
     breaking_changes: Sequence[str]
     place: str = "in production"
+    rows: str = "the same rows"
 
     def __str__(self) -> str:
         return f"version {self.version} {self.place}"
@@ -138,7 +140,7 @@ def _not_worse(champion: Champion | None, margin: float) -> Gate:
     relation = "within" if passed else "not surely within"
     sentence = (
         f"ROC AUC {found.difference:+.4f} ({found.low:+.4f} to {found.high:+.4f}) against "
-        f"{champion}, on the same rows, is {relation} a loss of {margin:g}"
+        f"{champion}, on {champion.rows}, is {relation} a loss of {margin:g}"
     )
     return Gate(gate, passed, sentence, found.low, -margin)
 

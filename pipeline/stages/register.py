@@ -17,16 +17,20 @@ import click
 import msgspec
 import pandas as pd
 
+from pipeline.data.csv_file import read_header
+from pipeline.data.split import SplitRule
 from pipeline.data.table import read_split
 from pipeline.lineage.dvc_lock import Lock
 from pipeline.lineage.git import git_commit
 from pipeline.options import path_option
-from pipeline.params import Params, Selection, flatten
+from pipeline.params import Data, Params, Selection, flatten
 from pipeline.params_file import load
 from pipeline.promotion.automatic import Placed, place
 from pipeline.promotion.challenger import Challenger, Tested
+from pipeline.promotion.compared_rows import Origin
 from pipeline.registry import versions
 from pipeline.registry.receipts import read_key
+from pipeline.registry.split_tag import DATA_TAG, SPLIT_TAG, TEST_FILE_TAG, split_tag
 from pipeline.registry.stages import show_on_results
 from pipeline.reports import run_plots
 from pipeline.reports.card_publisher import attach_card
@@ -64,8 +68,29 @@ class Result:
             lock.check_unchanged(path)
 
 
+def origin_of(params: Params, lock: Lock) -> Origin:
+    """Return the origin of the test rows; raises PipelineError for a table that was changed."""
+    table, whole = Path(params.data.file), params.data.has_test_file
+    file = Path(params.data.test_file) if whole else table
+    for path in {table, file}:
+        lock.check_unchanged(path)
+    rule = SplitRule.of(params, read_header(table))
+    return Origin(file.resolve(), lock.md5(file), split_tag(rule), rule.columns, whole)
+
+
+def split_tags(data: Data, origin: Origin, lock: Lock) -> dict[str, str]:
+    """Return the tags by which the test rows are found again in the user's files."""
+    tags = {DATA_TAG: lock.md5(Path(data.file)), SPLIT_TAG: origin.split}
+    return {**tags, TEST_FILE_TAG: origin.digest} if origin.whole else tags
+
+
 def run_record(
-    params: Params, result: Result, lock: Lock, scorer: Scorer, metrics: Mapping[str, float]
+    params: Params,
+    result: Result,
+    lock: Lock,
+    scorer: Scorer,
+    metrics: Mapping[str, float],
+    origin: Origin,
 ) -> RunRecord:
     winner = _read_winner(result.winner)
     fingerprint = lock.fingerprint()
@@ -79,7 +104,7 @@ def run_record(
         metrics={**cv_metrics, **{f"test_{key}": value for key, value in metrics.items()}},
         tags={
             DIGEST_TAG: scorer.digest,
-            "data.digest": lock.md5(Path(params.data.file)),
+            **split_tags(params.data, origin, lock),
             "git.commit": commit,
             "git.changed": str(changed).lower(),
         },
@@ -116,7 +141,8 @@ def run(params_file: Path, result: Result, lock_file: Path) -> None:
     scorer = Scorer.load(result.model)
     metrics = _read_metrics(result.metrics)
     test = read_split(result.test, scorer.contract)
-    record = run_record(params, result, lock, scorer, metrics)
+    origin = origin_of(params, lock)
+    record = run_record(params, result, lock, scorer, metrics, origin)
     tags = {**record.tags, FINGERPRINT_TAG: record.fingerprint}
     candidate = versions.TrainedModel(
         result.model, scorer, pd.DataFrame(test.X[:1], columns=scorer.contract.names)
@@ -132,7 +158,7 @@ def run(params_file: Path, result: Result, lock_file: Path) -> None:
         version, new_version = versions.ensure_version(
             tracking, params.name, candidate, run_id, tags
         )
-        tested = Tested(scorer, test, lock.md5(result.test), metrics)
+        tested = Tested(scorer, test, lock.md5(result.test), metrics, origin)
         onnx_difference = float(_read_winner(result.winner)["onnx_difference"])
         challenger = Challenger.of(tracking, params, version, tested, onnx_difference)
         placed = place(challenger, promote=params.register.auto_promote)

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
+from pipeline.data.csv_file import read_header
+from pipeline.data.split import SplitRule
 from pipeline.params import flatten
 from pipeline.registry import stages, versions
+from pipeline.registry.split_tag import DATA_TAG, SPLIT_TAG, split_tag
 from pipeline.reports.run_plots import draw_evaluation
 from pipeline.search.units import Candidate
 from pipeline.tracking.result_runs import DatasetRecord, RunRecord, ensure_run
@@ -48,12 +51,18 @@ class Registered:
             patched.setenv("MLFLOW_TRACKING_URI", self.uri)
             yield self
 
-    def add(self, result: "Result", run_name: str, fingerprint: str = "") -> str:
-        """Log a result and register its model; give the version."""
+    def add(
+        self, result: "Result", run_name: str, fingerprint: str = "", table: Path | None = None
+    ) -> str:
+        """Log a result and register its model; give the version.
+
+        With `table` its tags say which file was split, and how.
+        """
         scorer = Scorer.load(result.model)
         row = pd.DataFrame([scorer.contract.example()], dtype="float64")
         candidate = versions.TrainedModel(result.model, scorer, row)
-        record = _record(result, run_name, scorer, fingerprint)
+        tags = {DATA_TAG: "d" * 32} if table is None else _split_tags(result, table)
+        record = _record(result, run_name, scorer, fingerprint, tags)
 
         def write(folder: Path) -> None:
             draw_evaluation(folder / "plots", result.plots)
@@ -99,7 +108,14 @@ def keep_in_cache(folder: Path, path: Path) -> Path:
     return kept
 
 
-def _record(result: "Result", run_name: str, scorer: Scorer, fingerprint: str) -> RunRecord:
+def _split_tags(result: "Result", table: Path) -> dict[str, str]:
+    rule = SplitRule.of(result.params, read_header(table))
+    return {DATA_TAG: digest(table), SPLIT_TAG: split_tag(rule)}
+
+
+def _record(
+    result: "Result", run_name: str, scorer: Scorer, fingerprint: str, tags: dict[str, str]
+) -> RunRecord:
     metrics = json.loads(result.metrics.read_text())
     winner = json.loads(result.winner.read_text())
     tables = ((result.training, "training"), (result.test, "test"))
@@ -111,7 +127,7 @@ def _record(result: "Result", run_name: str, scorer: Scorer, fingerprint: str) -
             "onnx_difference": winner["onnx_difference"],
             **{f"test_{key}": value for key, value in metrics.items()},
         },
-        tags={DIGEST_TAG: scorer.digest, "data.digest": "d" * 32, "git.commit": "c0ffee" * 6},
+        tags={DIGEST_TAG: scorer.digest, "git.commit": "c0ffee" * 6, **tags},
         datasets=[
             DatasetRecord(path, digest(path), context, len(pd.read_csv(path)), [])
             for path, context in tables

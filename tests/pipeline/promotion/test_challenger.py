@@ -12,6 +12,7 @@ from pipeline.data.table import Table, read_split
 from pipeline.errors import PipelineError
 from pipeline.params_file import load
 from pipeline.promotion.challenger import Challenger, difference_on, latency_ms
+from pipeline.promotion.compared_rows import Origin
 from pipeline.registry import receipts, versions
 from pipeline.tracking.store import open_tracking
 from serving.model.scorer import ModelError, Scorer
@@ -55,6 +56,7 @@ def challenger(
             scorer=scorer,
             test=test_table,
             test_digest="of the test rows",
+            origin=Origin(Path("data/diabetes.csv"), "of the table", "of the rule"),
             metrics=json.loads(Path("artifacts/metrics.json").read_text()),
             onnx_difference=1e-12,
             bounds=params.register.gates,

@@ -2,10 +2,12 @@
 
 import shutil
 
+import pandas as pd
 import pytest
 
 from pipeline import params_file as settings
 from pipeline.promotion.automatic import Placed
+from pipeline.registry.split_tag import SPLIT_TAG, read_split_tag
 from pipeline.stages.register import report
 from serving.receipts.receipt import Gate
 from tests.conftest import Project
@@ -61,3 +63,18 @@ def test_a_challenger_whose_gates_fail_stays_in_staging(finished: Project) -> No
     assert store.versions() == {"1": {"production"}, "2": {"staging"}}
     verdicts = [store.client.get_model_version(NAME, number).tags["gates"] for number in "12"]
     assert verdicts == ["passed", "failed"]
+
+
+def test_a_challenger_of_another_seed_is_compared_on_rows_of_both_tests(finished: Project) -> None:
+    test = finished.path / "data/test.csv"
+    before = pd.read_csv(test)
+    output = finished.run(
+        "dvc", "exp", "run", "-S", "seed=7", "-S", "grid_search.grid_size=2"
+    ).stdout
+    after = pd.read_csv(test)
+    both = len(after.merge(before))
+    assert f"on the {both} of {len(after)} test rows that neither was trained on" in output
+    client = open_store(finished.store).client
+    tags = [client.get_model_version(NAME, number).tags[SPLIT_TAG] for number in "12"]
+    rules = [read_split_tag(tag) for tag in tags]
+    assert [rule and rule.seed for rule in rules] == [42, 7]

@@ -247,8 +247,8 @@ PARITY_TOLERANCE = 1e-5
 
 
 class Gates(Settings, frozen=True, kw_only=True):
-    min_roc_auc: Finite
-    max_brier: Finite
+    min_roc_auc: Finite | None = None
+    max_brier: Finite | None = None
     max_roc_auc_drop: Annotated[float, msgspec.Meta(ge=0, le=LARGEST)]
     max_calibration_error: Positive | None = None
     max_bias: Positive | None = None

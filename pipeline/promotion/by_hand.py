@@ -36,10 +36,18 @@ def challenger_of(tracking: Tracking, params: Params, version: Version) -> Chall
             metrics, _ = evaluate(test, scorer, params.evaluate, params.seed)
     except ModelError as error:
         raise PipelineError(f"{version} of {version.name} is not whole: {error}") from error
+    metrics |= _beside(version)
     tested = Tested(scorer, test, digest, metrics, _origin(tracking, version))
     return Challenger.of(
         tracking, params, version.number, tested, version.metrics["onnx_difference"]
     )
+
+
+def _beside(version: Version) -> dict[str, float]:
+    """Return the figures that no model of the registry gives: those of the baseline."""
+    names = ("baseline_roc_auc", "base_rate_brier")
+    recorded = {name: version.metrics.get(f"test_{name}") for name in names}
+    return {name: figure for name, figure in recorded.items() if figure is not None}
 
 
 def _origin(tracking: Tracking, version: Version) -> Origin:

@@ -19,7 +19,7 @@ from pipeline.errors import PipelineError
 from pipeline.evaluation.comparison import Positions
 from pipeline.evaluation.delong import PairedDifference, paired_roc_auc_difference
 from pipeline.params import Gates, Params
-from pipeline.promotion.compared_rows import Origin, TestedOn, compared_rows
+from pipeline.promotion.compared_rows import Origin, TestedOn, compared_rows, name_rows, rows_digest
 from pipeline.promotion.compatibility import breaking_changes
 from pipeline.promotion.gates import Champion, Evidence, all_passed, judge
 from pipeline.promotion.reencode import rows_for
@@ -207,7 +207,7 @@ class Challenger:
         if champion is not None:
             tags = versions.tags_of(self.tracking, self.name, champion)
             production = tags.get(DIGEST_TAG) or f"version {champion}"
-            rows = _rows_digest(self._rows_beside(champion), len(self.test.y))
+            rows = rows_digest(self._rows_beside(champion), len(self.test.y))
         return {
             "model": self.scorer.digest,
             "test rows": self.test_digest,
@@ -241,7 +241,7 @@ class Challenger:
             return Champion(version, self._undecided(str(error)), [], place)
         if isinstance(difference, str):
             return Champion(version, self._undecided(difference), changes, place)
-        return Champion(version, difference, changes, place, _named(rows, len(self.test.y)))
+        return Champion(version, difference, changes, place, name_rows(rows, len(self.test.y)))
 
     def _difference(self, theirs: Scorer, rows: Positions | str) -> PairedDifference | str:
         if isinstance(rows, str):
@@ -283,19 +283,3 @@ def _same(inputs: dict[str, str], before: dict[str, str], *, but_for_production:
     """Compare what went in; one that stands in production was compared before it came there."""
     ignored = {PRODUCTION_INPUT, ROWS_INPUT} if but_for_production else set()
     return all(before.get(k, "") == v for k, v in inputs.items() if k not in ignored)
-
-
-def _named(rows: Positions | str, of: int) -> str:
-    """Name the rows compared on, as a gate's sentence does."""
-    if len(rows) == of:
-        return "the same rows"
-    return f"the {len(rows)} of {of} test rows that neither was trained on"
-
-
-def _rows_digest(rows: Positions | str, of: int) -> str:
-    """Return what tells the rows compared on from others, "" for all test rows."""
-    if isinstance(rows, str):
-        return f"none: {sha256(rows.encode()).hexdigest()}"
-    if len(rows) == of:
-        return ""
-    return f"{len(rows)} of {of}: {sha256(rows.astype('<i8').tobytes()).hexdigest()}"

@@ -1,6 +1,7 @@
 """The rows to compare two versions on: the challenger's test rows that neither was trained on."""
 
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,6 +74,22 @@ def too_few(test: Table, rows: Positions) -> str | None:
         f"of the {len(test.y)} test rows only {found} are surely new to it, "
         f"and {FEWEST_TEST_ROWS} of each are needed"
     )
+
+
+def name_rows(rows: Positions | str, of: int) -> str:
+    """Name the rows compared on, as a gate's sentence does."""
+    if len(rows) == of:
+        return "the same rows"
+    return f"the {len(rows)} of {of} test rows that neither was trained on"
+
+
+def rows_digest(rows: Positions | str, of: int) -> str:
+    """Return what tells the rows compared on from others, "" for all test rows."""
+    if isinstance(rows, str):
+        return f"none: {sha256(rows.encode()).hexdigest()}"
+    if len(rows) == of:
+        return ""
+    return f"{len(rows)} of {of}: {sha256(rows.astype('<i8').tobytes()).hexdigest()}"
 
 
 def sides(cells: pd.DataFrame, ours: SplitRule | None, theirs: SplitRule) -> tuple[Sides, Sides]:

@@ -8,6 +8,10 @@ from pipeline.evaluation.metrics import format_metric
 from pipeline.params import PARITY_TOLERANCE, Gates
 from serving.receipts.receipt import Gate
 
+CHANCE = 0.5  # the ROC AUC of a model that knows nothing
+BEHIND_BASELINE = 0.05  # of ROC AUC, that the SVM may be below logistic regression
+UNKNOWN = "is not known: run `dvc repro`, which measures it"
+
 NORMAL_95 = 1.96  # standard errors either side that hold 95 % of a normal distribution
 
 
@@ -46,7 +50,6 @@ class Evidence:
 def judge(gates: Gates, evidence: Evidence) -> tuple[Gate, ...]:
     """Hold a candidate to each gate that has a bound, in the order of `params.yaml`."""
     metrics = evidence.metrics
-    low = metrics.get("roc_auc_low", float("nan"))
     most = [
         ("max_brier", "Brier score", metrics.get("brier"), gates.max_brier, ""),
         (
@@ -74,7 +77,8 @@ def judge(gates: Gates, evidence: Evidence) -> tuple[Gate, ...]:
         ),
     ]
     return (
-        _at_least("min_roc_auc", "lower end of the ROC AUC", low, gates.min_roc_auc),
+        *_ranks(metrics, gates.min_roc_auc),
+        *(() if gates.max_brier is not None else (_better_than_base_rate(metrics),)),
         *(
             _at_most(gate, what, figure, bound, unit)
             for gate, what, figure, bound, unit in most
@@ -84,6 +88,53 @@ def judge(gates: Gates, evidence: Evidence) -> tuple[Gate, ...]:
         _not_worse(evidence.champion, gates.max_roc_auc_drop),
         _compatible(evidence.champion),
     )
+
+
+def _ranks(metrics: Mapping[str, float], bound: float | None) -> tuple[Gate, ...]:
+    """Judge the ROC AUC by its bound; without one by chance and by the baseline."""
+    what, low = "lower end of the ROC AUC", metrics.get("roc_auc_low", float("nan"))
+    if bound is not None:
+        return (_at_least("min_roc_auc", what, low, bound),)
+    passed = low > CHANCE
+    relation = "above" if passed else "not above"
+    sentence = f"{what}, {format_metric(low)}, is {relation} {CHANCE:g}, which is chance"
+    if not passed:
+        sentence += "; more rows or other features may help, or set register.gates.min_roc_auc"
+    above_chance = Gate("min_roc_auc", passed, sentence, low, CHANCE)
+    return (above_chance, _near_baseline(metrics))
+
+
+def _near_baseline(metrics: Mapping[str, float]) -> Gate:
+    gate = "baseline"
+    if not {"roc_auc", "baseline_roc_auc"} <= metrics.keys():
+        return Gate(gate, False, f"ROC AUC of logistic regression {UNKNOWN}")
+    figure, baseline = metrics["roc_auc"], metrics["baseline_roc_auc"]
+    bound = baseline - BEHIND_BASELINE
+    passed = figure >= bound
+    relation = "at most" if passed else "more than"
+    sentence = (
+        f"ROC AUC, {format_metric(figure)}, is {relation} {BEHIND_BASELINE:g} below that of "
+        f"logistic regression, {format_metric(baseline)}"
+    )
+    if not passed:
+        sentence += "; widen C and gamma of grid_search, or set register.gates.min_roc_auc"
+    return Gate(gate, passed, sentence, figure, bound)
+
+
+def _better_than_base_rate(metrics: Mapping[str, float]) -> Gate:
+    gate = "max_brier"
+    if not {"brier", "base_rate_brier"} <= metrics.keys():
+        return Gate(gate, False, f"Brier score of the base rate {UNKNOWN}")
+    figure, bound = metrics["brier"], metrics["base_rate_brier"]
+    passed = figure < bound
+    relation = "below" if passed else "not below"
+    sentence = (
+        f"Brier score, {format_metric(figure)}, is {relation} {format_metric(bound)}, that of "
+        "always predicting the share of positives"
+    )
+    if not passed:
+        sentence += "; more rows or other features may help, or set register.gates.max_brier"
+    return Gate(gate, passed, sentence, figure, bound)
 
 
 def _unbiased(metrics: Mapping[str, float], bound: float | None) -> tuple[Gate, ...]:

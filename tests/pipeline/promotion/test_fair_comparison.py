@@ -1,5 +1,6 @@
 """Real versions of a table that grows, or is split by another seed, beside the first of them."""
 
+import json
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from pipeline.data.table import read_split
 from pipeline.evaluation.delong import paired_roc_auc_difference
+from pipeline.params import Gates
 from pipeline.params_file import load
 from pipeline.promotion.by_hand import challenger_of
 from pipeline.promotion.challenger import Challenger
@@ -126,6 +128,15 @@ def test_a_receipt_for_other_rows_is_no_answer(challenger):
     assert found.judged(FIRST).receipt == before
     found.tracking.client.delete_model_version_tag(NAME, FIRST, SPLIT_TAG)
     assert found.judged(FIRST).receipt != before
+
+
+def test_bounds_that_follow_from_the_table_are_known_by_hand_too(grown, challenger):
+    bounds = Gates(max_roc_auc_drop=0.05)
+    gates = replace(challenger(GROWN), bounds=bounds).gates_against(None)
+    found = {gate.gate: gate.bound for gate in gates}
+    metrics = json.loads(grown.results[GROWN].metrics.read_text())
+    assert found["max_brier"] == metrics["base_rate_brier"]
+    assert found["baseline"] == metrics["baseline_roc_auc"] - 0.05
 
 
 @pytest.mark.parametrize("lost", ["rule", "table"])

@@ -140,6 +140,83 @@ def test_a_gate_without_a_bound_is_not_judged():
     assert names == ["min_roc_auc", "max_brier", "parity", "max_roc_auc_drop", "contract"]
 
 
+RELATIVE = Gates(max_roc_auc_drop=0.05)
+BESIDE = {"roc_auc": 0.7, "roc_auc_low": 0.6, "baseline_roc_auc": 0.74, "base_rate_brier": 0.2}
+
+
+def relative(gate, **changes):
+    verdicts = judged(RELATIVE, **{**BESIDE, **changes})
+    (found,) = [verdict for verdict in verdicts if verdict.gate == gate]
+    assert all_passed(verdicts) == found.passed
+    return str(found)
+
+
+@pytest.mark.parametrize(
+    ("gate", "figures", "line"),
+    [
+        (
+            "min_roc_auc",
+            {"roc_auc_low": 0.5001},
+            "✓ min_roc_auc: lower end of the ROC AUC, 0.5001, is above 0.5, which is chance",
+        ),
+        (
+            "min_roc_auc",
+            {"roc_auc_low": 0.5},
+            "✗ min_roc_auc: lower end of the ROC AUC, 0.5000, is not above 0.5, which is chance; "
+            "more rows or other features may help, or set register.gates.min_roc_auc",
+        ),
+        (
+            "baseline",
+            {"baseline_roc_auc": 0.7499},
+            "✓ baseline: ROC AUC, 0.7000, is at most 0.05 below that of logistic regression, "
+            "0.7499",
+        ),
+        (
+            "baseline",
+            {"baseline_roc_auc": 0.7501},
+            "✗ baseline: ROC AUC, 0.7000, is more than 0.05 below that of logistic regression, "
+            "0.7501; widen C and gamma of grid_search, or set register.gates.min_roc_auc",
+        ),
+        (
+            "max_brier",
+            {"brier": 0.1999},
+            "✓ max_brier: Brier score, 0.1999, is below 0.2000, that of always predicting the "
+            "share of positives",
+        ),
+        (
+            "max_brier",
+            {"brier": 0.2},
+            "✗ max_brier: Brier score, 0.2000, is not below 0.2000, that of always predicting the "
+            "share of positives; more rows or other features may help, or set "
+            "register.gates.max_brier",
+        ),
+    ],
+)
+def test_a_bound_that_is_left_out_follows_from_the_table(gate, figures, line):
+    assert relative(gate, **figures) == line
+
+
+def test_a_bound_that_is_given_stays_absolute():
+    """The baseline and the base rate do not matter then."""
+    assert all_passed(judged(baseline_roc_auc=0.99, roc_auc=0.8, base_rate_brier=0.01))
+
+
+def test_without_the_baseline_s_figures_nothing_follows_from_the_table():
+    unknown = [v for v in judged(RELATIVE) if v.sentence.endswith("which measures it")]
+    assert [(verdict.gate, verdict.passed) for verdict in unknown] == [
+        ("baseline", False),
+        ("max_brier", False),
+    ]
+
+
+def test_a_figure_that_is_no_number_passes_no_relative_gate():
+    nan = float("nan")
+    names = [*METRICS, *BESIDE]
+    verdicts = judged(RELATIVE, **dict.fromkeys(names, nan))
+    failed = [verdict.gate for verdict in verdicts if not verdict.passed]
+    assert failed == ["min_roc_auc", "baseline", "max_brier"]
+
+
 def test_a_figure_that_is_no_number_passes_no_gate():
     nan = float("nan")
     verdicts = judged(

@@ -23,7 +23,7 @@ def test_queued_experiment_lands_in_the_store_and_compares(
     store = open_store(finished.store)
     (queued,) = [run for run in store.results() if run.info.run_name == "queued"]
     assert queued.data.params["grid_search.grid_size"] == "3"
-    assert len(store.candidates(queued)) == 9
+    assert len(store.candidates(queued)) == 18
     check_that_metrics_and_plots_compare(finished, "queued")
 
 
@@ -60,7 +60,7 @@ def test_second_machine_pulls_and_only_registers(project: Project, tmp_path: Pat
     assert ran == ["Running stage 'register':"]
     store = open_store(second.store)
     (run,) = store.results()
-    assert len(store.candidates(run)) == 100
+    assert len(store.candidates(run)) == 200
     assert store.versions() == {"1": {"staging", "production"}}
 
 
@@ -77,5 +77,5 @@ def test_mlflow_runs_the_project_with_and_without_a_grid(finished: Project) -> N
     finished.run(*run, "-P", "grid_size=3")
     (second,) = [run for run in store.results() if run.info.run_id != first.info.run_id]
     assert second.data.params["grid_search.grid_size"] == "3"
-    assert len(store.candidates(second)) == 9
+    assert len(store.candidates(second)) == 18
     assert second.data.tags.get("mlflow.project.entryPoint") is None  # not MLflow's own run

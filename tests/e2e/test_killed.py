@@ -79,7 +79,7 @@ def test_killed_search_ends_with_the_same_scores(project: Project, trained: Proj
         again = (project.path / "artifacts" / name).read_bytes()
         assert again == (trained.path / "artifacts" / name).read_bytes()
     (run,) = store.results()
-    assert len(store.candidates(run)) == 100
+    assert len(store.candidates(run)) == 200
     assert {candidate.info.status for candidate in store.candidates(run)} == {"FINISHED"}
     assert store.other_runs("RUNNING") == store.other_runs("KILLED") == []
 
@@ -96,6 +96,6 @@ def test_registration_killed_twice_is_made_good(project: Project) -> None:
     project.run("dvc", "repro")
     store = open_store(project.store)
     (run,) = store.results()
-    assert len(store.candidates(run)) == 100
+    assert len(store.candidates(run)) == 200
     assert store.versions() == {"1": {"staging", "production"}}
     assert store.other_runs("RUNNING") == []

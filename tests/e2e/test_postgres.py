@@ -18,7 +18,7 @@ def test_from_scratch_on_a_server_with_postgresql_the_bytes_are_the_same(
     store = open_store(tracking_server)
     (run,) = store.results()
     candidates = store.candidates(run)
-    assert len(candidates) == 100
+    assert len(candidates) == 200
     # Only what was tracked beside the search knows times.
     assert all(candidate.data.metrics["fit_time"] > 0 for candidate in candidates)
     assert {candidate.info.status for candidate in candidates} == {"FINISHED"}

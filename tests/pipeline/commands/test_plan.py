@@ -24,10 +24,9 @@ def planned(capsys, *arguments):
 def test_a_plan_says_units_time_and_memory(capsys):
     plan = planned(capsys)
     assert (plan["rows"], plan["features"]) == (631, 8)
-    assert (plan["candidates"], plan["evaluations"], plan["folds"], plan["units"]) == (
-        *(100, 100),
-        *(5, 50),
-    )
+    assert (plan["candidates"], plan["finalists"], plan["folds"], plan["repeats"]) == (200, 40, 5, 5)
+    assert plan["fits"] == 200 * 5 + 40 * 25
+    assert plan["units"] == 10 * 5 + 10 * 25
     assert plan["layout"].startswith("distances once for each fold")
     assert 10**7 < plan["memory_bytes"] < 10**8 < plan["memory_limit_bytes"]
     assert 0.1 < plan["search_seconds"] < 20
@@ -40,7 +39,7 @@ def test_a_plan_for_people_reads_as_a_table(capsys):
     told = capsys.readouterr()
     lines = dict(line.split(None, 1) for line in told.out.splitlines())
     assert lines["table"] == "631 training rows, 8 features"
-    assert lines["units"].startswith("50 (fold, gamma), ")
+    assert lines["units"].startswith("300 (fold, gamma), ")
     assert lines["search"].startswith("about ")
     assert "timing" in told.err
 
@@ -64,7 +63,8 @@ def test_a_table_for_which_no_kernel_fits_is_planned_without_one(capsys):
 def test_halving_is_planned_by_its_iterations(capsys):
     halving = ["-S", "grid_search.strategy=halving", "-S", "grid_search.halving_min_rows=null"]
     plan = planned(capsys, *halving)
-    assert plan["evaluations"] == 100 + 34 + 12 + 4
+    assert plan["finalists"] == 8
+    assert plan["fits"] == (200 + 67 + 23 + 8) * 5 + 8 * 25
     assert plan["search_seconds"] < planned(capsys)["search_seconds"]
 
 

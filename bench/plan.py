@@ -16,30 +16,37 @@ from tqdm import tqdm
 from bench.tables import ROOT, SEED, SearchTable, made_up, pima
 from pipeline.params import GridSearch
 from pipeline.params_file import load
-from pipeline.search.grid import grid, grid_candidates
 from pipeline.search.strategy import Callbacks
+from pipeline.training.choice import candidates_of, encoded_columns, resolve
 from pipeline.training.folds import repeated_folds
 from pipeline.training.plan import figures
 from pipeline.training.tuning import Search, approximation, runner
 
 SECONDS = 20
+EXACT = {"strategy": "grid", "approximation": "none"}
+HALVING = {"strategy": "halving", "approximation": "none"}
+NYSTROEM = {"strategy": "grid", "approximation": "nystroem", "components": 300}
 CASES: list[tuple[str, Any, dict[str, Any]]] = [
     ("614 rows", pima, {}),
-    ("2,000 rows", lambda: made_up(2000), {}),
-    ("5,000 rows", lambda: made_up(5000), {}),
-    ("10,000 rows", lambda: made_up(10_000, folds=3), {"folds": 3}),
-    ("10,000 rows, halving", lambda: made_up(10_000), {"strategy": "halving"}),
-    ("100,000 rows, nystroem", lambda: made_up(100_000), {"approximation": "nystroem"}),
+    ("2,000 rows", lambda: made_up(2000), EXACT),
+    ("5,000 rows", lambda: made_up(5000), EXACT),
+    ("10,000 rows", lambda: made_up(10_000, folds=3), {"folds": 3, **EXACT}),
+    (
+        "10,000 rows, halving",
+        lambda: made_up(10_000),
+        HALVING,
+    ),
+    ("100,000 rows, nystroem", lambda: made_up(100_000), NYSTROEM),
 ]
 
 
 def define(table: SearchTable, settings: GridSearch) -> Search:
-    C, gamma = (grid(*bounds, settings.grid_size) for bounds in (settings.C, settings.gamma))
+    settings = resolve(settings, len(table.y), encoded_columns(table.contract))
     problem = table.problem(approximation(settings, SEED))
     repeats = settings.repeats_for(len(table.y))
     folds = repeated_folds(table.y, settings.folds, repeats, SEED)
-    candidates = grid_candidates(C, gamma, settings.selection.class_weights)
-    return Search(problem, replace(problem, folds=folds), candidates, settings, SEED, [])
+    repeated = replace(problem, folds=folds)
+    return Search(problem, repeated, candidates_of(settings), settings, SEED, [])
 
 
 def main() -> None:

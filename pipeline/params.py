@@ -168,11 +168,11 @@ class GridSearch(Settings, frozen=True, kw_only=True):
     widen: bool | Literal["auto"] = "auto"
     threshold: ThresholdRule
     cost: MistakeCost | None = None
-    strategy: Literal["grid", "halving"] = "grid"
+    strategy: Literal["auto", "grid", "halving"] = "auto"
     halving_factor: Annotated[int, msgspec.Meta(ge=2, le=100)] = 3
     halving_min_rows: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    approximation: Literal["none", "nystroem"] = "none"
-    components: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 300
+    approximation: Literal["auto", "none", "nystroem"] = "auto"
+    components: Annotated[int, msgspec.Meta(ge=1, le=10_000)] | Literal["auto"] = "auto"
     backend: Literal["local", "dask"] = "local"
     scheduler: str = ""
     memory_limit: Positive | None = None

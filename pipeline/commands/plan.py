@@ -12,6 +12,7 @@ from tqdm import tqdm
 from pipeline.files import json_text
 from pipeline.options import path_option
 from pipeline.params_file import load
+from pipeline.training.choice import name_way
 from pipeline.training.plan import Figures, figures, training_search
 
 EXAMPLES = """\b
@@ -31,6 +32,7 @@ def format_plan(plan: Figures) -> str:
         "table": f"{plan.rows} training rows, {plan.features} features",
         "candidates": f"{plan.candidates} on {plan.folds} folds; the best {plan.finalists} on "
         f"{plan.repeats} x {plan.folds}; {plan.fits} fits in all",
+        "way": name_way(plan.strategy, plan.components),
         "units": f"{plan.units} (fold, gamma), {plan.jobs} at once",
         "kernels": plan.layout,
         "memory": f"at most {tqdm.format_sizeof(plan.memory_bytes, 'B')} of {limit} allowed",
@@ -67,7 +69,7 @@ def format_plan(plan: Figures) -> str:
 def command(
     params: Path, settings: tuple[str, ...], rows: int | None, seconds: float, as_json: bool
 ) -> None:
-    search = training_search(load(params, settings))
+    search = training_search(load(params, settings), rows)
     print("timing some units …", file=sys.stderr)
     found = figures(search, rows or len(search.problem.y), seconds)
     if as_json:

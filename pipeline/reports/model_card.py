@@ -66,7 +66,9 @@ class CardFacts:
 def body(facts: CardFacts) -> str:
     """Write the card as Markdown, without its front matter."""
     version, contract = facts.version, facts.contract
-    kernel = version.params.get("grid_search.approximation", "none")
+    # Older versions have what the settings say alone.
+    asked = version.params.get("grid_search.approximation", "none")
+    kernel = version.params.get("search.approximation", asked)
     return render(
         "model_card.md",
         title=facts.title,

@@ -103,20 +103,25 @@ def schedule(problem: Problem, n_candidates: int, how: Halving) -> list[Iteratio
     Each iteration scores one in `factor` of the candidates on `factor` times the rows. An iteration
     so small that a fold would lack a class is left out.
     """
-    rows, factor, n_classes = len(problem.y), how.factor, 2
-    smallest = len(problem.folds) * FEWEST_PER_SPLIT * n_classes
+    rows = len(problem.y)
+    iterations: list[Iteration] = []
+    for number, drawn in enumerate(resources(rows, n_candidates, len(problem.folds), how)):
+        smaller = problem.subsampled(drawn, how.seed)
+        if smaller.has_both_classes():
+            iterations.append(Iteration(number, drawn, n_candidates, smaller))
+            n_candidates = ceil(n_candidates / how.factor)
+    return iterations or [Iteration(0, rows, n_candidates, problem)]
+
+
+def resources(rows: int, n_candidates: int, n_folds: int, how: Halving) -> list[int]:
+    """Return the rows of each iteration of halving, of so many rows in all."""
+    factor, n_classes = how.factor, 2
+    smallest = n_folds * FEWEST_PER_SPLIT * n_classes
     required = 1 + _whole_log(n_candidates, factor)
     exhausting = max(smallest, rows // factor ** (required - 1))
     first = min(rows, how.min_rows or exhausting)
     possible = 1 + _whole_log(rows // first, factor)
-    iterations: list[Iteration] = []
-    for number in range(min(required, possible)):
-        drawn = min(first * factor**number, rows)
-        smaller = problem.subsampled(drawn, how.seed)
-        if smaller.has_both_classes():
-            iterations.append(Iteration(number, drawn, n_candidates, smaller))
-            n_candidates = ceil(n_candidates / factor)
-    return iterations or [Iteration(0, rows, n_candidates, problem)]
+    return [min(first * factor**number, rows) for number in range(min(required, possible))]
 
 
 def halving(

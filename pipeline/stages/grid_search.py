@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count as count_from
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,18 +40,22 @@ if TYPE_CHECKING:
     from pipeline.search.checkpoint import Checkpoint
     from pipeline.search.strategy import Result
     from pipeline.search.units import Candidate
+    from pipeline.training.cost import Workload
     from pipeline.training.tuning import Outcome, Search
 
 CHECKPOINTS = Path(".dvc/tmp/search")
 LOG_LINES: dict[str, Any] = {  # of tqdm, without a terminal
     "mininterval": 10,
     "delay": 10,
-    "bar_format": "{desc}: {n_fmt} of {total_fmt} fits{postfix}, {remaining} left\n",
+    "bar_format": "{desc}: {percentage:.0f}%{postfix}, {remaining} left\n",
+}
+BAR: dict[str, Any] = {  # of tqdm, on a terminal
+    "bar_format": "{desc}: {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left{postfix}"
 }
 
 
 def summary(
-    winner: "Candidate", row: "pd.Series[Any]", score: str, **more: float
+    winner: "Candidate", row: "pd.Series[Any]", score: str, **more: float | str
 ) -> dict[str, float | str]:
     """Return the winner's parameters and cross-validated scores, as `dvc metrics` shows them."""
     scores = {
@@ -78,7 +83,7 @@ def run(
 ) -> None:
     # Here, since scikit-learn takes a second in which the report's process imports MLflow.
     from pipeline.search.checkpoint import Checkpoint
-    from pipeline.training import tuning
+    from pipeline.training import choice, tuning
     from pipeline.training.learning_curve import winners_learning_curve
     from pipeline.training.refit import refit as fit_again
     from pipeline.training.summary import edge_sentences, outcome_sentence
@@ -86,11 +91,13 @@ def run(
     settings = params.grid_search
     table = _training_table(training, contract, params)
     search = tuning.Search.of(table, settings, params.seed)
+    if why := choice.explain(settings, len(table.y), choice.encoded_columns(table.contract)):
+        print(f"grid search: {why}", file=sys.stderr)
     checkpoint = Checkpoint(project_root() / CHECKPOINTS, search.key)
     report.begin(
         params.name,
         search.key,
-        _tracked(params),
+        {**_tracked(params), **search.resolved},
         len(search.candidates),
         search.selection,
     )
@@ -108,6 +115,7 @@ def run(
         threshold=refit.threshold,
         out_of_fold_roc_auc=roc_auc(refit.y, refit.out_of_fold),
         onnx_difference=_write_model(table, refit.estimator, refit.threshold, written.model),
+        **search.resolved,
     )
     write_whole(written.winner, json_text(figures).encode())
     _write_baseline(search, table, written.baseline)
@@ -159,7 +167,8 @@ def _search(search: "Search", checkpoint: "Checkpoint", report: SearchReport) ->
     from pipeline.training.tuning import run_search
 
     how = search.selection
-    with progress_bar(search.fits, f"{how.rank_by} {SCORE_NAMES[how.score]}") as count:
+    score = f"{how.rank_by} {SCORE_NAMES[how.score]}"
+    with progress_bar(search.workload, score, resumed=checkpoint.finished() > 0) as count:
 
         def scored(result: "Result") -> None:
             count(result, result.score(how.rank_by))
@@ -173,15 +182,20 @@ def _search(search: "Search", checkpoint: "Checkpoint", report: SearchReport) ->
 
 
 @contextmanager
-def progress_bar(total: int, score: str) -> "Iterator[Callable[[Result, float], None]]":
-    """Count fits on stderr, with the best so far: a bar, or a line now and then in a log.
+def progress_bar(
+    workload: "Workload", score: str, *, resumed: bool = False
+) -> "Iterator[Callable[[Result, float], None]]":
+    """Show on stderr how much is done, and the best so far: a bar, or a line now and then in a log.
 
     Gives what is called with a result and its score. A score on more rows or folds replaces one on
     fewer, however good.
     """
     best = (0, 0, -np.inf)  # rows, folds and score
-    in_log = {} if sys.stderr.isatty() else LOG_LINES
-    with tqdm(total=total, desc="grid search", unit="fit", **in_log) as bar:
+    results = count_from(0)
+    how: dict[str, Any] = BAR if sys.stderr.isatty() else LOG_LINES
+    # The mean speed so far foretells best, but not where finished units come at once.
+    smoothing = 0.3 if resumed else 0.0
+    with tqdm(total=workload.total, desc="grid search", smoothing=smoothing, **how) as bar:
 
         def count(result: "Result", value: float) -> None:
             nonlocal best
@@ -191,9 +205,10 @@ def progress_bar(total: int, score: str) -> "Iterator[Callable[[Result, float], 
                 C, gamma, _ = result.candidate
                 text = f"best {score} {value:.4f} (C {C:.4g}, gamma {gamma:.4g})"
                 bar.set_postfix_str(text, refresh=False)
+            took = workload.result_s(next(results), result.candidate.gamma)
             # Values that are added to the grid come on top of the total.
-            bar.total = max(bar.total or 0, bar.n + len(result.scores))
-            bar.update(len(result.scores))
+            bar.total = max(bar.total or 0, bar.n + took)
+            bar.update(took)
 
         yield count
 

@@ -95,12 +95,14 @@ def run_record(
     winner = _read_winner(result.winner)
     fingerprint = lock.fingerprint()
     commit, changed = git_commit()
-    cv_metrics = {k: float(v) for k, v in winner.items() if k not in Candidate._fields}
+    # What was chosen, and by which search, is a parameter; the rest of the summary is figures.
+    chosen = {k: str(v) for k, v in winner.items() if k in Candidate._fields or "." in k}
+    cv_metrics = {k: float(v) for k, v in winner.items() if k not in chosen}
     names = [*scorer.contract.names, scorer.contract.target]
     return RunRecord(
         fingerprint=fingerprint,
         name=run_name() or f"repro {fingerprint[:8]}",
-        params={**flatten(params), **{name: str(winner[name]) for name in Candidate._fields}},
+        params={**flatten(params), **chosen},
         metrics={**cv_metrics, **{f"test_{key}": value for key, value in metrics.items()}},
         tags={
             DIGEST_TAG: scorer.digest,

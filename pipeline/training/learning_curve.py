@@ -10,20 +10,17 @@ from sklearn.model_selection import learning_curve
 from sklearn.pipeline import Pipeline
 
 from pipeline.data.table import Table
-from pipeline.params import GridSearch
-from pipeline.search.problem import Fold
+from pipeline.search.problem import Fold, Problem
 from pipeline.search.units import Candidate
+from pipeline.training.choice import LEARNING_CURVE_SHARES
 from pipeline.training.estimator import build_svm, build_transformer
-from pipeline.training.tuning import Search, approximation, job_count
-
-LEARNING_CURVE_SHARES = (0.1, 0.325, 0.55, 0.775, 1.0)  # of the training rows
+from pipeline.training.tuning import Search, job_count
 
 
 def winners_learning_curve(search: Search, table: Table, winner: Candidate) -> pd.DataFrame:
     """Return the winner's ROC AUC on training and on unseen rows, as the training rows grow."""
-    settings, seed = search.settings, search.seed
-    svm = build_svm(winner, approximation(settings, seed))
-    rng = np.random.default_rng(seed)
+    svm = build_svm(winner, search.problem.approximation)
+    rng = np.random.default_rng(search.seed)
     folds = [(training[_mixed(table.y[training], rng)], test) for training, test in _folds(search)]
     with joblib.parallel_config(backend="threading", n_jobs=job_count(search)):
         rows, training, unseen = learning_curve(
@@ -31,7 +28,7 @@ def winners_learning_curve(search: Search, table: Table, winner: Candidate) -> p
             table.X,
             table.y,
             cv=folds,
-            train_sizes=_sizes(min(len(fold[0]) for fold in folds), settings),
+            train_sizes=_sizes(min(len(fold[0]) for fold in folds), search.problem),
             scoring="roc_auc",
         )
     return pd.DataFrame(
@@ -61,8 +58,8 @@ def _mixed(y: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArray[np
     return np.argsort(place, kind="stable")
 
 
-def _sizes(rows: int, settings: GridSearch) -> npt.NDArray[np.int64]:
+def _sizes(rows: int, problem: Problem) -> npt.NDArray[np.int64]:
     """Return the numbers of rows of a learning curve: enough for both classes, and for the map."""
-    fewest = 2 if settings.approximation == "none" else settings.components
+    fewest = problem.approximation.components if problem.approximation else 2
     sizes = np.unique([max(fewest, int(share * rows)) for share in LEARNING_CURVE_SHARES])
     return sizes.astype(np.int64)

@@ -7,8 +7,7 @@ import msgspec
 from pipeline.data.source_split import split_source
 from pipeline.params import Params
 from pipeline.search.memory import Plan, Shape, make_plan
-from pipeline.search.strategy import schedule
-from pipeline.training.learning_curve import LEARNING_CURVE_SHARES
+from pipeline.training.choice import LEARNING_CURVE_SHARES, components_of, parts_on
 from pipeline.training.time_estimate import Estimate, estimate
 from pipeline.training.tuning import Search, memory_limit, runner
 
@@ -26,6 +25,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     folds: int
     repeats: int
     units: int
+    strategy: str
+    components: int | None
     jobs: int
     layout: str
     memory_bytes: int
@@ -51,21 +52,22 @@ def figures(search: Search, rows: int, seconds: float) -> Figures:
             seed=search.seed,
             wanted_rows=round(training_rows),
         )
-    parts = _parts(search, share)
+    parts = search.parts if rows == len(problem.y) else parts_on(search.settings, rows)
     work = sum(
-        folds * evaluated / len(search.candidates) * _grid_s(search, found, on)
-        for folds, evaluated, on in parts
+        part.fits / len(search.candidates) * _grid_s(search, found, part.rows) for part in parts
     )
     gammas = {candidate.gamma for candidate in search.candidates}
     return Figures(
         rows=rows,
         features=problem.X.shape[1],
         candidates=len(search.candidates),
-        fits=sum(folds * evaluated for folds, evaluated, _ in parts),
-        finalists=search.finalists,
+        fits=sum(part.fits for part in parts),
+        finalists=parts[-1].candidates,
         folds=len(problem.folds),
-        repeats=search.repeats,
-        units=sum(folds * min(len(gammas), evaluated) for folds, evaluated, _ in parts),
+        repeats=parts[-1].folds // len(problem.folds),
+        units=sum(part.folds * min(len(gammas), part.candidates) for part in parts),
+        strategy=search.settings.strategy,
+        components=components_of(search.settings),
         jobs=plan.jobs,
         layout=plan.layout.value,
         memory_bytes=plan.bytes,
@@ -91,17 +93,6 @@ def _plan_for(search: Search, here: Plan, share: float) -> Plan:
     return make_plan(larger, here.jobs, memory_limit(search.settings), share=local)
 
 
-def _parts(search: Search, share: float) -> list[tuple[int, int, float]]:
-    """Return on how many folds how many candidates are scored, each on how many training rows."""
-    training = search.problem.shape.training * share
-    n_folds, rows = len(search.problem.folds), len(search.problem.y)
-    finals = (len(search.repeated.folds), search.finalists, training)
-    if search.settings.strategy == "grid":
-        return [(n_folds, len(search.candidates), training), finals]
-    iterations = schedule(search.problem, len(search.candidates), search.halving)
-    return [*((n_folds, i.candidates, training * i.rows / rows) for i in iterations), finals]
-
-
 def _grid_s(search: Search, found: Estimate, rows: float) -> float:
     """Return the seconds of all candidates on one fold, one after the other."""
     gammas = {candidate.gamma for candidate in search.candidates}
@@ -116,7 +107,10 @@ def _refit_s(search: Search, found: Estimate, rows: float) -> float:
     return float(fits * _grid_s(search, found, rows) / len(search.candidates))
 
 
-def training_search(params: Params) -> Search:
-    """Define the search of the training split, which is made here and not written."""
+def training_search(params: Params, size: int | None = None) -> Search:
+    """Define the search of the training split, which is made here and not written.
+
+    Auto chooses as if it had `size` rows.
+    """
     training = split_source(Path(params.data.file), params).training
-    return Search.of(training, params.grid_search, params.seed)
+    return Search.of(training, params.grid_search, params.seed, size=size)

@@ -10,7 +10,7 @@ from pipeline.data.table import Table
 from pipeline.evaluation.threshold import best_threshold
 from pipeline.search.calibration import cross_fitted, fit_sigmoid
 from pipeline.training.estimator import build_estimator
-from pipeline.training.tuning import Outcome, Search, approximation
+from pipeline.training.tuning import Outcome, Search
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def refit(search: Search, table: Table, outcome: Outcome) -> Refit:
         table.contract,
         outcome.winner,
         fit_sigmoid(outcome.folds),
-        approximation(search.settings, search.seed),
+        search.problem.approximation,
     )
     y, out_of_fold = cross_fitted(outcome.folds, in_time=search.problem.in_time)
     settings = search.settings

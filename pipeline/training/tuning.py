@@ -1,6 +1,7 @@
 """From a training table to a fitted model: the search as the settings ask for it, and the refit."""
 
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from pipeline.params import PLACE, GridSearch, Selection
 from pipeline.search import calibration, local
 from pipeline.search.checkpoint import Checkpoint
 from pipeline.search.cluster import Cluster, ClusterError
-from pipeline.search.grid import candidate_of, grid, grid_candidates
+from pipeline.search.grid import candidate_of
 from pipeline.search.memory import Plan, TooLargeError, make_plan
 from pipeline.search.problem import Nystroem, Problem
 from pipeline.search.selection import (
@@ -46,7 +47,9 @@ from pipeline.search.strategy import (
 )
 from pipeline.search.units import Candidate, Done, Unit
 from pipeline.search.widening import MOST_STEPS, Edge, next_step
-from pipeline.training import estimator, folds
+from pipeline.training import choice, estimator, folds
+from pipeline.training.choice import candidates_of, components_of, encoded_columns
+from pipeline.training.cost import Part, Workload
 from pipeline.training.estimator import build_transformer
 from pipeline.training.folds import check_folds, repeated_folds
 
@@ -68,7 +71,10 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True)
 class Search:
-    """A search: its data, candidates and settings; the finalists are scored on all repeats."""
+    """A search: its data, candidates and settings; the finalists are scored on all repeats.
+
+    Of the settings no strategy, approximation or number of components is left to auto.
+    """
 
     problem: Problem
     repeated: Problem
@@ -78,9 +84,14 @@ class Search:
     features: Sequence[tuple[tuple[float, ...], int]]  # their values that mean missing, categories
 
     @classmethod
-    def of(cls, table: Table, settings: GridSearch, seed: int) -> "Search":
-        """Define the search of a table; raises PipelineError where it cannot be done on it."""
-        _check_components(settings, len(table.y))
+    def of(cls, table: Table, asked: GridSearch, seed: int, *, size: int | None = None) -> "Search":
+        """Define the search of a table; raises PipelineError where it cannot be done on it.
+
+        Auto chooses for so many rows as the table has, or for `size`.
+        """
+        rows = size or len(table.y)
+        settings = choice.resolve(asked, rows, encoded_columns(table.contract))
+        _check_components(settings, rows)
         how, repeats = settings.selection, settings.repeats_for(len(table.y))
         every_fold = repeated_folds(
             table.y, settings.folds, repeats, seed, table.groups, table.times
@@ -96,8 +107,7 @@ class Search:
             in_time=table.times is not None,
         )
         problem = replace(repeated, folds=repeated.folds[: settings.folds])
-        C, gamma = (grid(*bounds, settings.grid_size) for bounds in (settings.C, settings.gamma))
-        candidates = grid_candidates(C, gamma, how.class_weights)
+        candidates = candidates_of(settings)
         features = [(f.missing_numbers, len(f.categories)) for f in table.contract.features]
         return cls(problem, repeated, candidates, settings, seed, features)
 
@@ -146,10 +156,35 @@ class Search:
         return min(final_count(len(self.candidates)), self.evaluations[-1])
 
     @property
+    def parts(self) -> list[Part]:
+        """Return what is scored one after the other: the iterations, then the finalists."""
+        rows, n_folds = self.problem.shape.training, len(self.problem.folds)
+        finals = Part(len(self.repeated.folds), self.finalists, rows)
+        if self.settings.strategy == "grid":
+            return [Part(n_folds, len(self.candidates), rows), finals]
+        iterations = schedule(self.problem, len(self.candidates), self.halving)
+        share = rows / len(self.problem.y)
+        return [*(Part(n_folds, i.candidates, share * i.rows) for i in iterations), finals]
+
+    @property
     def fits(self) -> int:
         """Count the SVMs to be fitted: each candidate once for every fold that it is scored on."""
-        evaluated = sum(self.evaluations) * len(self.problem.folds)
-        return evaluated + self.finalists * len(self.repeated.folds)
+        return sum(part.fits for part in self.parts)
+
+    @property
+    def workload(self) -> Workload:
+        gammas = Counter(candidate.gamma for candidate in self.candidates)
+        hardest = self.problem.hardest_gamma()
+        return Workload(self.parts, gammas, hardest, components_of(self.settings))
+
+    @property
+    def resolved(self) -> dict[str, str]:
+        """Return what the search does where the settings may say auto, as parameters of a run."""
+        return {
+            "search.strategy": self.settings.strategy,
+            "search.approximation": self.settings.approximation,
+            "search.components": str(components_of(self.settings) or "none"),
+        }
 
     @property
     def halving(self) -> Halving:
@@ -246,9 +281,9 @@ def _given_limit(settings: GridSearch) -> int | None:
 
 
 def approximation(settings: GridSearch, seed: int) -> Nystroem | None:
-    if settings.approximation == "none":
-        return None
-    return Nystroem(settings.components, seed)
+    """Return the approximation of resolved settings; the exact SVM has none."""
+    components = components_of(settings)
+    return None if components is None else Nystroem(components, seed)
 
 
 def job_count(search: Search) -> int:
@@ -259,9 +294,10 @@ def job_count(search: Search) -> int:
 
 def _check_components(settings: GridSearch, rows: int) -> None:
     fewest = int(rows * (1 - 1 / settings.folds))
-    if settings.approximation == "nystroem" and settings.components > fewest:
+    components = components_of(settings)
+    if components is not None and components > fewest:
         raise PipelineError(
-            f"grid_search.components is {settings.components}, but of {rows} training rows only "
+            f"grid_search.components is {components}, but of {rows} training rows only "
             f"{fewest} are left in the smallest fold: lower it, or set grid_search.approximation "
             "to none in params.yaml"
         )

@@ -122,7 +122,10 @@ def _record(
     return RunRecord(
         fingerprint=fingerprint or scorer.digest,
         name=run_name,
-        params={**flatten(result.params), **{key: str(winner[key]) for key in Candidate._fields}},
+        params={
+            **flatten(result.params),
+            **{key: str(winner[key]) for key in winner if key in Candidate._fields or "." in key},
+        },
         metrics={
             "onnx_difference": winner["onnx_difference"],
             **{f"test_{key}": value for key, value in metrics.items()},

@@ -54,9 +54,9 @@ def changed(tmp_path):
             "the top level",
             "evaluate.subgroups.Agee is no feature under data.features",
         ),
-        ("strategy: grid", "strategy: random", "grid_search.strategy", "'random'"),
+        ("strategy: auto", "strategy: random", "grid_search.strategy", "'random'"),
         ("halving_factor: 3", "halving_factor: 1", "grid_search.halving_factor", "`int` >= 2"),
-        ("components: 300", "components: 0", "grid_search.components", "`int` >= 1"),
+        ("components: auto", "components: 0", "grid_search.components", "`int` >= 1"),
         (
             "cost: {false_positive: 1, false_negative: 1}",
             "cost: {false_positive: 0, false_negative: 1}",
@@ -70,7 +70,7 @@ def changed(tmp_path):
             "missing required field `false_positive`",
         ),
         (
-            TEXT[TEXT.index("threshold: youden") : TEXT.index("  strategy: grid")],
+            TEXT[TEXT.index("threshold: youden") : TEXT.index("  # auto chooses")],
             "threshold: cost\n",
             "grid_search",
             "so cost must give that of each mistake",

@@ -24,12 +24,12 @@ def planned(capsys, *arguments):
 def test_a_plan_says_units_time_and_memory(capsys):
     plan = planned(capsys)
     assert (plan["rows"], plan["features"]) == (631, 8)
-    assert (plan["candidates"], plan["finalists"], plan["folds"], plan["repeats"]) == (200, 40, 5, 5)
-    assert plan["fits"] == 200 * 5 + 40 * 25
-    assert plan["units"] == 10 * 5 + 10 * 25
+    assert (plan["candidates"], plan["fits"], plan["finalists"]) == (200, 2000, 40)
+    assert (plan["folds"], plan["repeats"], plan["units"]) == (5, 5, 300)
+    assert (plan["strategy"], plan["components"]) == ("grid", None)
     assert plan["layout"].startswith("distances once for each fold")
     assert 10**7 < plan["memory_bytes"] < 10**8 < plan["memory_limit_bytes"]
-    assert 0.1 < plan["search_seconds"] < 20
+    assert 0.1 < plan["search_seconds"] < 100
     assert 0 < plan["refit_seconds"] < 20
     assert plan["timed_rows"] == 505
 
@@ -39,15 +39,17 @@ def test_a_plan_for_people_reads_as_a_table(capsys):
     told = capsys.readouterr()
     lines = dict(line.split(None, 1) for line in told.out.splitlines())
     assert lines["table"] == "631 training rows, 8 features"
+    assert lines["way"] == "the exact grid"
     assert lines["units"].startswith("300 (fold, gamma), ")
     assert lines["search"].startswith("about ")
     assert "timing" in told.err
 
 
 def test_a_million_rows_are_planned_from_a_few_hundred(capsys):
-    setting = "grid_search.approximation=nystroem"
-    small = planned(capsys, "-S", setting)
-    large = planned(capsys, "-S", setting, "--rows", "1000000")
+    nystroem = ["-S", "grid_search.approximation=nystroem", "-S", "grid_search.components=300"]
+    settings = [*nystroem, "-S", "grid_search.strategy=grid"]
+    small = planned(capsys, *settings)
+    large = planned(capsys, *settings, "--rows", "1000000")
     assert large["rows"] == 1_000_000
     assert large["search_seconds"] > 500 * small["search_seconds"]
     assert large["memory_bytes"] > 3 * 10**9
@@ -55,7 +57,8 @@ def test_a_million_rows_are_planned_from_a_few_hundred(capsys):
 
 
 def test_a_table_for_which_no_kernel_fits_is_planned_without_one(capsys):
-    plan = planned(capsys, "--rows", "100000", "-S", "grid_search.memory_limit=1")
+    exact = ["-S", "grid_search.approximation=none", "-S", "grid_search.strategy=grid"]
+    plan = planned(capsys, "--rows", "100000", "-S", "grid_search.memory_limit=1", *exact)
     assert plan["layout"].startswith("no kernel")
     assert plan["memory_bytes"] == 10**9
 
@@ -63,9 +66,15 @@ def test_a_table_for_which_no_kernel_fits_is_planned_without_one(capsys):
 def test_halving_is_planned_by_its_iterations(capsys):
     halving = ["-S", "grid_search.strategy=halving", "-S", "grid_search.halving_min_rows=null"]
     plan = planned(capsys, *halving)
-    assert plan["finalists"] == 8
-    assert plan["fits"] == (200 + 67 + 23 + 8) * 5 + 8 * 25
+    assert plan["fits"] == 5 * (200 + 67 + 23 + 8) + 25 * 8
+    assert plan["strategy"] == "halving"
     assert plan["search_seconds"] < planned(capsys)["search_seconds"]
+
+
+def test_auto_is_planned_for_the_rows_that_are_asked_for(capsys):
+    plan = planned(capsys, "--rows", "48000", "-S", "grid_search.grid_size=4")
+    assert (plan["strategy"], plan["components"]) == ("halving", 1600)
+    assert plan["repeats"] == 1
 
 
 def test_settings_that_do_not_fit_are_a_sentence(capsys):

@@ -22,6 +22,7 @@ from pipeline.search.grid import grid
 from pipeline.search.strategy import Result
 from pipeline.search.units import Candidate
 from pipeline.stages import grid_search
+from pipeline.training.cost import Part, Workload
 from pipeline.training.estimator import build_estimator, build_transformer
 from serving.model.contract import Contract
 from serving.model.scorer import Scorer
@@ -375,11 +376,32 @@ def test_halving_says_on_how_many_rows_each_candidate_was_scored(run, training_f
     assert candidates["rank_test_score"].is_monotonic_increasing
 
 
+def test_what_auto_chose_is_told_tracked_and_in_the_summary(run, training_files, capsys):
+    training_files()
+    report = Untracked()
+    winner = json.loads((run(report=report) / "winner.json").read_text())
+    found = {key: value for key, value in winner.items() if key.startswith("search.")}
+    assert found == {
+        "search.strategy": "grid",
+        "search.approximation": "none",
+        "search.components": "none",
+    }
+    assert found.items() <= report.begun[0][2].items()
+    assert "grid search: 60 rows: the exact grid, which should take some" in capsys.readouterr().err
+
+
+def test_what_is_set_is_not_explained(run, training_files, capsys):
+    training_files()
+    run(strategy="grid", approximation="none")
+    assert "to force another way" not in capsys.readouterr().err
+
+
 def test_the_approximation_is_exported_through_the_same_parity_gate(run, training_files):
     training_files(rarer=90, rows=200)
     out = run(grid_size=2, approximation="nystroem", components=30)
     winner = json.loads((out / "winner.json").read_text())
     assert 0 < winner["onnx_difference"] < 1e-5
+    assert (winner["search.approximation"], winner["search.components"]) == ("nystroem", "30")
     scorer = Scorer.load(out / "model")
     low, high = scorer.score(np.array([[3.0, 98, 0, 0], [7.0, 102, 1, 1]]))[1]
     assert low < high
@@ -388,7 +410,7 @@ def test_the_approximation_is_exported_through_the_same_parity_gate(run, trainin
 def test_more_components_than_rows_are_told_in_a_sentence(run, training_files):
     training_files()
     with pytest.raises(PipelineError, match=r"components is 300, but of 60 training rows only 40"):
-        run(approximation="nystroem")
+        run(approximation="nystroem", components=300)
 
 
 def patients():
@@ -488,7 +510,9 @@ class Terminal(io.StringIO):
 def count_three(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> str:
     """Return what is printed of three candidates, the best of which had few rows or folds."""
     monkeypatch.setattr(sys, "stderr", stream)
-    with grid_search.progress_bar(20, "mean ROC AUC") as count:
+    parts = [Part(5, 1, 100), Part(5, 1, 300), Part(10, 1, 300)]
+    workload = Workload(parts, {0.5: 1}, 0.5, 100)
+    with grid_search.progress_bar(workload, "mean ROC AUC") as count:
         for C, score, n_folds, rows in (
             (1.0, 0.99, 5, 100),
             (5.0, 0.9, 5, 300),
@@ -501,7 +525,7 @@ def count_three(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_a_terminal_shows_a_bar_with_the_best_on_most_rows(monkeypatch):
     last = count_three(Terminal(), monkeypatch).split("\r")[-1]
-    assert "20/20" in last
+    assert "100%" in last
     assert "best mean ROC AUC 0.8000 (C 2, gamma 0.5)" in last
 
 
@@ -510,7 +534,7 @@ def test_a_log_has_whole_lines_of_progress(monkeypatch):
     monkeypatch.setitem(grid_search.LOG_LINES, "mininterval", 0)
     last = count_three(io.StringIO(), monkeypatch).splitlines()[-2]
     assert last.strip() == (
-        "grid search: 20 of 20 fits, best mean ROC AUC 0.8000 (C 2, gamma 0.5), 00:00 left"
+        "grid search: 100%, best mean ROC AUC 0.8000 (C 2, gamma 0.5), 00:00 left"
     )
 
 

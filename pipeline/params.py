@@ -198,7 +198,7 @@ class GridSearch(Settings, frozen=True, kw_only=True):
             if (value := getattr(self, name)) != "auto":
                 raise ValueError(
                     f"rule is tutorial, which is the median ROC AUC over the folds and nothing "
-                    f"else: set {name} to auto, here it is {value}"
+                    f"else: set {name} to auto, here it is {str(value).lower()}"
                 )
 
     @property

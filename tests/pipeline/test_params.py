@@ -349,7 +349,6 @@ def test_the_tutorials_rule_is_the_median_and_nothing_else(pima_params):
         ("score", "roc_auc"),
         ("rank_by", "median"),
         ("widen", "true"),
-        ("widen", True),
     ],
 )
 def test_the_tutorials_rule_with_another_setting_is_refused(name, value):

@@ -8,7 +8,7 @@ fill in; they are kept where the same file is looked at again.
 import re
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
@@ -28,6 +28,9 @@ Examples:
 
 
 DEFAULT_TEST_SIZE = 0.2
+
+# Bounds that depend on the table: a Brier score of 0.20 is good for one, and bad for another.
+RELATIVE_BOUNDS = ("min_roc_auc", "max_brier")
 
 # What the model card says is of the table before; its own defaults admit that nothing is known.
 NO_WORDS = "card: {} # what the model card is to say: intended_use, limits, license, contact"
@@ -98,7 +101,21 @@ def settings_for(found: Found, params: Path, name: str | None) -> Settings:
         new["evaluate.subgroups"] = "  subgroups: {}"
     if "card" in document and not again:
         new["card"] = NO_WORDS
+    if not again:
+        text = _without_bounds(text, document)
     return Settings(replaced(text, places, new), section)
+
+
+def _without_bounds(text: str, document: Any) -> str:
+    """Set the bounds that were another table's to null: they then follow from this one."""
+    lines = text.split("\n")
+    gates: Any = (document.get("register") or {}).get("gates") or {}
+    for name in RELATIVE_BOUNDS:
+        if gates.get(name) is not None and (line := gates.lc.key(name)[0]) < len(lines):
+            indent = lines[line][: gates.lc.key(name)[1]]
+            if lines[line].startswith(f"{indent}{name}:"):
+                lines[line] = f"{indent}{name}: null # follows from the table"
+    return "\n".join(lines)
 
 
 def _test_size(params: Path) -> float:

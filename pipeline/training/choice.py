@@ -75,16 +75,17 @@ def seconds(settings: GridSearch, rows: int, columns: int) -> float:
 
 
 def explain(asked: GridSearch, rows: int, columns: int) -> str:
-    """Describe what auto chose, and why; empty if nothing was left to it."""
+    """Describe what auto chose, and why; empty for the exact grid, or if nothing was left to it."""
     if "auto" not in (asked.strategy, asked.approximation):
         return ""
     chosen = resolve(asked, rows, columns)
     way = name_way(chosen.strategy, components_of(chosen))
     exact = msgspec.structs.replace(chosen, strategy="grid", approximation="none")
+    if chosen == exact:
+        return ""
     takes = f"take some {_duration(seconds(exact, rows, columns))} on {CORES} cores"
-    why = f"which should {takes}" if chosen == exact else f"since the exact grid would {takes}"
     return (
-        f"{rows:,} rows: {way}, {why}; "
+        f"{rows:,} rows: {way}, since the exact grid would {takes}; "
         "set grid_search.strategy and grid_search.approximation to force another way"
     )
 

@@ -96,9 +96,21 @@ def test_the_rest_of_params_yaml_stays_to_the_byte(init, write, folder):
     of_the_table_before = "  subgroups: {Age: [30, 45]}"
     assert of_the_table_before in before
     rest = before[before.index("\npreprocess:") : before.index("\ncard:")]
-    assert rest.replace(of_the_table_before, "  subgroups: {}") + "\ncard: {} #" in after
+    rest = rest.replace(of_the_table_before, "  subgroups: {}")
+    rest = re.sub(r"( (?:min_roc_auc|max_brier)): .*", r"\1: null # follows from the table", rest)
+    assert rest + "\ncard: {} #" in after
     seed = before[before.index(" # the experiment") : before.index("\ndata:")]
     assert f"name: table{seed}\ndata:\n" in after
+
+
+def test_bounds_of_another_table_are_taken_out_and_a_persons_stay(init, write, folder):
+    params, table = folder / "params.yaml", write()
+    assert init(table)[0] == 0
+    gates = load(params).register.gates
+    assert (gates.min_roc_auc, gates.max_brier, gates.max_bias) == (None, None, 0.03)
+    params.write_text(params.read_text().replace("max_brier: null", "max_brier: 0.1"))
+    assert init(table)[0] == 0
+    assert load(params).register.gates.max_brier == 0.1
 
 
 def test_subgroups_of_columns_that_the_table_has_stay(init, write, folder):

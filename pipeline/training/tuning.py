@@ -46,7 +46,7 @@ from pipeline.search.strategy import (
     schedule,
 )
 from pipeline.search.units import Candidate, Done, Unit
-from pipeline.search.widening import MOST_STEPS, Edge, next_step
+from pipeline.search.widening import MOST_STEPS, Edge, Step, next_step
 from pipeline.training import choice, estimator, folds
 from pipeline.training.choice import candidates_of, components_of, encoded_columns
 from pipeline.training.cost import Part, Workload
@@ -210,13 +210,14 @@ class Search:
 
     def _widened(self, results: list[Result], run: Runner, watch: Callbacks) -> list[Result]:
         """Add values to the grid where its best candidate stands on the edge."""
+        step = Step([], [])
         for _ in range(MOST_STEPS if self.settings.widens else 0):
             step = next_step(results, self.selection.rank_by)
-            for edge in step.too_long:
-                _tell_too_long(edge)
             if not step.candidates:
                 break
             results += exhaustive(self.problem, step.candidates, run, watch)
+        for edge in step.too_long:
+            _tell_too_long(edge)
         return results
 
     def _finals(self, results: Sequence[Result], run: Runner, watch: Callbacks) -> list[Result]:

@@ -3,9 +3,11 @@ import numpy as np
 import pytest
 
 from pipeline.data.table import read_split
+from pipeline.search.checkpoint import Checkpoint
+from pipeline.search.strategy import Callbacks
 from pipeline.search.units import Candidate
 from pipeline.training import learning_curve, tuning
-from pipeline.training.tuning import Search, memory_limit
+from pipeline.training.tuning import Search, memory_limit, run_search
 from serving.model.contract import Contract
 
 
@@ -110,3 +112,20 @@ def test_the_key_names_how_many_categories_there_are(mixed_model, pima):
         of = tuning.Table(None, table.X, table.y, contract)
         keys[name] = Search.of(of, pima.params.grid_search, 42).key
     assert keys["first"] == keys["renamed"] != keys["more"]
+
+
+def outcome_of(search, tmp_path):
+    return run_search(search, Checkpoint(tmp_path, search.key), Callbacks())
+
+
+def test_a_grid_that_ends_too_early_is_widened(pima_search, tmp_path, capsys):
+    narrow = {"grid_size": 2, "C": (10.0, 100.0), "gamma": (0.5, 5.0), "class_weight": "none"}
+    wider, as_given = (
+        outcome_of(pima_search(**narrow, widen=widen), tmp_path).table for widen in (True, False)
+    )
+    assert sorted(set(as_given["param_gamma"])) == [0.5, 5]
+    assert sorted(set(wider["param_gamma"])) == [0.05, 0.5, 5]
+    assert len(wider) == wider["param_C"].nunique() * wider["param_gamma"].nunique()
+    assert wider["mean_test_score"].max() > as_given["mean_test_score"].max() + 0.05
+    told = "the best has the lowest gamma, 0.05; 0.005 may be better, but would double the time"
+    assert capsys.readouterr().err.count(told) == 1

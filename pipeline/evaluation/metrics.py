@@ -8,6 +8,7 @@ import pandas as pd
 
 Labels = npt.NDArray[np.int64]
 Array = npt.NDArray[np.floating[Any]]
+SCORE_NAMES = {"roc_auc": "ROC AUC", "average_precision": "average precision"}  # of a search
 CHUNK = 2_000_000  # cells of a block of bootstrap weights: 16 MB
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pipeline.evaluation.metrics import SCORE_NAMES
 from pipeline.reports.curves import draw_calibration, draw_precision_recall, draw_roc
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def _search(axes: "Axes", candidates: pd.DataFrame, score: str, column: str) -> 
     axes.tick_params(axis="x", rotation=90)
     _frame(axes, scores, best)
     weight = f", class weight {best['param_class_weight']}" * (len(alike) < len(candidates))
-    title = f"{column.split('_')[0].capitalize()} {score.replace('_', ' ')}{weight}"
+    title = f"{column.split('_')[0].capitalize()} {SCORE_NAMES[score]}{weight}"
     axes.set(title=title, xlabel="gamma", ylabel="C")
 
 

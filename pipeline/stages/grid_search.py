@@ -22,7 +22,7 @@ from tqdm import tqdm
 from pipeline.data.table import Table, read_split
 from pipeline.errors import PipelineError
 from pipeline.evaluation.baseline_facts import FACTS_FILE, BaselineFacts
-from pipeline.evaluation.metrics import roc_auc
+from pipeline.evaluation.metrics import SCORE_NAMES, roc_auc
 from pipeline.evaluation.threshold import describe_threshold
 from pipeline.export.golden import golden_predictions
 from pipeline.files import json_text, project_root, write_whole
@@ -163,7 +163,6 @@ def _write_model(table: Table, estimator: "Pipeline", threshold: float, folder: 
 def _search(search: "Search", checkpoint: "Checkpoint", report: SearchReport) -> "Outcome":
     """Run the search; each candidate goes to the progress bar and to the tracking."""
     from pipeline.search.strategy import Callbacks
-    from pipeline.training.summary import SCORE_NAMES
     from pipeline.training.tuning import run_search
 
     how = search.selection

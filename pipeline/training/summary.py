@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
+from pipeline.evaluation.metrics import SCORE_NAMES
 from pipeline.search.grid import candidate_of
 from pipeline.search.widening import LARGEST_C, Edge, edges_of
 from pipeline.training.tuning import Outcome, Search
-
-SCORE_NAMES = {"roc_auc": "ROC AUC", "average_precision": "average precision"}
 
 
 def outcome_sentence(search: Search, outcome: Outcome) -> str:

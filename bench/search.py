@@ -11,7 +11,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,12 @@ from pipeline.search import local
 from pipeline.search.grid import grid, grid_candidates
 from pipeline.search.memory import make_plan
 from pipeline.search.strategy import Callbacks, exhaustive, scores_of
+from pipeline.search.units import ClassWeight
 from pipeline.training.estimator import build_transformer
 
 ROUNDS = 5
 Way = Callable[[], Any]
+WEIGHTS: tuple[ClassWeight, ...] = ("none", "balanced")
 C, GAMMA, FEW_GAMMA = grid(0.01, 1000, 10), grid(0.0001, 10, 10), grid(0.0001, 10, 4)
 SIZES = (600, 2000, 5000, 10_000)
 PICTURE = ROOT / "docs" / "img" / "search.png"
@@ -49,26 +51,34 @@ def in_turn(ways: Mapping[str, Way], rounds: int) -> dict[str, float]:
     return {name: statistics.median(times) for name, times in seconds.items()}
 
 
-def ours(table: SearchTable, C: Any, gamma: Any, jobs: int) -> Any:
+def ours(
+    table: SearchTable, C: Any, gamma: Any, jobs: int, weights: Sequence[ClassWeight] = WEIGHTS[:1]
+) -> Any:
     """Search as the pipeline does; return the scores `[candidates, folds]`."""
     problem = table.problem()
     plan = make_plan(problem.shape, jobs, table.memory_limit)
     return scores_of(
         exhaustive(
             problem,
-            grid_candidates(C, gamma),
+            grid_candidates(C, gamma, weights),
             lambda on, units: local.run(on, plan, units),
             Callbacks(),
         )
     )
 
 
-def theirs(table: SearchTable, C: Any, gamma: Any, jobs: int) -> Any:
+def theirs(
+    table: SearchTable, C: Any, gamma: Any, jobs: int, weights: Sequence[ClassWeight] = WEIGHTS[:1]
+) -> Any:
     """Search with `GridSearchCV`; return the scores `[candidates, folds]`."""
     steps = [("transform", build_transformer(table.contract)), ("svm", SVC())]
     search = GridSearchCV(
         Pipeline(steps),
-        {"svm__C": C, "svm__gamma": gamma},
+        {
+            "svm__C": C,
+            "svm__class_weight": [None if weight == "none" else weight for weight in weights],
+            "svm__gamma": gamma,
+        },
         scoring="roc_auc",
         cv=table.folds,
         n_jobs=jobs,
@@ -89,6 +99,8 @@ def main(rounds: int = ROUNDS) -> None:
     for jobs in range(1, min(cores, 2) + 1):
         found = _beside(table, C, GAMMA, jobs, rounds)
         _print(f"{jobs} core{'s' * (jobs > 1)}", found)
+    weighted = {way.__name__: partial(way, table, C, GAMMA, 2, WEIGHTS) for way in (theirs, ours)}
+    _print("2 cores, with both class weights", in_turn(weighted, rounds))
     print("\n| rows (10 × 4 candidates, 3 folds, 20 columns) | GridSearchCV, s | ours, s | ratio |")
     print("|---|---|---|---|")
     curve = {}

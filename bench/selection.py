@@ -117,7 +117,7 @@ def measure(found: Mapping[str, Table], split: Callable[[Table], list[Any]]) -> 
     """Return the outcome of each way on each split of the tables; two fits run at once."""
     path = FOLDER / f"selection-{_digest()}-{split.__name__}.jsonl"
     known = _read(path)
-    todo = [
+    pending = [
         delayed(outcome)(fit, *(table.take(rows) for rows in parts))
         for name, table in found.items()
         for number, parts in enumerate(split(table))
@@ -125,8 +125,8 @@ def measure(found: Mapping[str, Table], split: Callable[[Table], list[Any]]) -> 
         if (fit := Fit(name, number, way)) not in known
     ]
     with path.open("a", buffering=1) as file:
-        finished = Parallel(n_jobs=2, return_as="generator_unordered")(todo)
-        for line in tqdm(finished, desc=split.__name__, total=len(todo)):
+        finished = Parallel(n_jobs=2, return_as="generator_unordered")(pending)
+        for line in tqdm(finished, desc=split.__name__, total=len(pending)):
             # The first newline ends a line that an interruption cut short.
             file.write(f"\n{json.dumps(line)}\n")
     return pd.DataFrame(_read(path).values())

@@ -217,6 +217,11 @@ class GridSearch(Settings, frozen=True, kw_only=True):
         """True if values are added to a grid whose best candidate stands on its edge."""
         return self.rule == "one_se" and self.widen is not False
 
+    @property
+    def fewest_rows(self) -> int:
+        """The fewest training rows of a class: with fewer, a fold's score hangs on a single one."""
+        return self.folds + 2
+
     def repeats_for(self, rows: int) -> int:
         """Return how often the folds are drawn from so many training rows."""
         if self.rule == "tutorial":

@@ -15,7 +15,6 @@ from pipeline.errors import PipelineError
 from pipeline.params import Data, Params
 
 FEWEST_TEST_ROWS = 5  # of the rarer class
-SPARE_ROWS = 2  # more than folds: what a fold leaves for training is split again, to calibrate
 
 
 class Split(NamedTuple):
@@ -72,15 +71,15 @@ def _shared(a: Codes, b: Codes) -> list[tuple[int, int]]:
 
 def check_counts(split: Split, params: Params) -> None:
     """Raise PipelineError where a class has too few rows to train and test a model on."""
-    folds = params.grid_search.folds
-    needed = (folds + SPARE_ROWS, FEWEST_TEST_ROWS)
+    needed = (params.grid_search.fewest_rows, FEWEST_TEST_ROWS)
+    spare = needed[0] - params.grid_search.folds
     for label, value in enumerate(split.training.contract.classes):
         rows = tuple(int((table.y == label).sum()) for table in split[:2])
         short = [have < need for have, need in zip(rows, needed, strict=True)]
         if any(short):
             raise PipelineError(
                 f"class {value} has {rows[0]} rows for training and {rows[1]} for the test: "
-                f"{needed[0]} (grid_search.folds + {SPARE_ROWS}) and {needed[1]} are needed; "
+                f"{needed[0]} (grid_search.folds + {spare}) and {needed[1]} are needed; "
                 f"give more rows{_remedy(params, *short)}"
             )
 

@@ -249,7 +249,7 @@ class Challenger:
         return difference_on(self.test.take(rows), self.scorer, theirs, self.confidence)
 
     def _undecided(self, why: str) -> str:
-        """Say who decides where no figure does."""
+        """Return why the rows do not decide, and how a person can."""
         return (
             f"{why}; a person decides: `python -m pipeline promote {self.version} "
             '--to production --force --reason "…"`'

@@ -25,7 +25,7 @@ SCORES: Mapping[Scoring, Callable[[npt.NDArray[np.int64], Array], float]] = {
 
 
 class Method(NamedTuple):
-    """What is fitted, and how it is scored; without an approximation the exact SVM."""
+    """A way to fit and score a candidate; without an approximation the exact SVM."""
 
     approximation: Nystroem | None = None
     scoring: Scoring = "roc_auc"

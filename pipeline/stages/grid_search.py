@@ -223,8 +223,7 @@ def _training_table(training: Path, contract: Path, params: Params) -> Table:
     names = msgspec.json.decode(contract.read_bytes(), type=Contract)
     table = read_split(training, names, params.data)
     fewest = int(np.bincount(table.y, minlength=2).min())
-    # With fewer, the score of a fold hangs on a single row of the class.
-    needed = n_folds + 2
+    needed = params.grid_search.fewest_rows
     if fewest < needed:
         raise PipelineError(
             f"{training}: the rarer class has {fewest} rows, {n_folds} folds need {needed}; "

@@ -9,7 +9,7 @@ from pipeline.training.tuning import Outcome, Search
 
 
 def outcome_sentence(search: Search, outcome: Outcome) -> str:
-    """Say which candidate won, by what, and among how many that score alike."""
+    """Return which candidate won, by what, and among how many that score alike."""
     how, winner, first = search.selection, outcome.winner, outcome.table.iloc[0]
     score = f"{how.rank_by} {SCORE_NAMES[how.score]} {first[f'{how.rank_by}_test_score']:.4f}"
     weighted = ", balanced class weights" * (winner.class_weight == "balanced")
@@ -27,7 +27,7 @@ def outcome_sentence(search: Search, outcome: Outcome) -> str:
 
 
 def edge_sentences(outcome: Outcome) -> list[str]:
-    """Say on which edges of the grid the winner stands, and what to set to look further."""
+    """Return on which edges of the grid the winner stands, and what to set to look further."""
     candidates = [candidate_of(row) for row in outcome.table.to_dict("records")]
     return [
         f"the winner has the {edge.end} {edge.axis} of the grid, {edge.value:g}: to look further, "

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -138,15 +139,20 @@ class Search:
     def repeats(self) -> int:
         return len(self.repeated.folds) // len(self.problem.folds)
 
+    @cached_property
+    def iterations(self) -> list[Part]:
+        """What is scored before the finalists; the grid has one iteration."""
+        rows, n_folds = self.problem.shape.training, len(self.problem.folds)
+        if self.settings.strategy == "grid":
+            return [Part(n_folds, len(self.candidates), rows)]
+        share = rows / len(self.problem.y)
+        planned = schedule(self.problem, len(self.candidates), self.halving)
+        return [Part(n_folds, one.candidates, share * one.rows) for one in planned]
+
     @property
     def evaluations(self) -> list[int]:
-        """Return the number of candidates that each iteration scores; the grid has one."""
-        if self.settings.strategy == "grid":
-            return [len(self.candidates)]
-        return [
-            iteration.candidates
-            for iteration in schedule(self.problem, len(self.candidates), self.halving)
-        ]
+        """Return the number of candidates that each iteration scores."""
+        return [part.candidates for part in self.iterations]
 
     @property
     def finalists(self) -> int:
@@ -158,13 +164,8 @@ class Search:
     @property
     def parts(self) -> list[Part]:
         """Return what is scored one after the other: the iterations, then the finalists."""
-        rows, n_folds = self.problem.shape.training, len(self.problem.folds)
-        finals = Part(len(self.repeated.folds), self.finalists, rows)
-        if self.settings.strategy == "grid":
-            return [Part(n_folds, len(self.candidates), rows), finals]
-        iterations = schedule(self.problem, len(self.candidates), self.halving)
-        share = rows / len(self.problem.y)
-        return [*(Part(n_folds, i.candidates, share * i.rows) for i in iterations), finals]
+        rows = self.problem.shape.training
+        return [*self.iterations, Part(len(self.repeated.folds), self.finalists, rows)]
 
     @property
     def fits(self) -> int:

@@ -30,7 +30,7 @@ Examples:
 DEFAULT_TEST_SIZE = 0.2
 
 # Bounds that depend on the table: a Brier score of 0.20 is good for one, and bad for another.
-RELATIVE_BOUNDS = ("min_roc_auc", "max_brier")
+RELATIVE_BOUNDS = ("min_roc_auc", "max_brier", "max_calibration_error")
 
 # What the model card says is of the table before; its own defaults admit that nothing is known.
 NO_WORDS = "card: {} # what the model card is to say: intended_use, limits, license, contact"

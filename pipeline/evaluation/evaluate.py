@@ -32,6 +32,7 @@ def evaluate(
         "brier": measures.brier(y, p),
         "log_loss": measures.log_loss(y, p),
         "expected_calibration_error": measures.expected_calibration_error(calibration),
+        "chance_calibration_error": measures.chance_calibration_error(p, settings.bins),
         "bias": bias,
         "bias_standard_error": bias_error,
         "threshold": scorer.contract.threshold or 0.0,

@@ -9,6 +9,7 @@ import pandas as pd
 Labels = npt.NDArray[np.int64]
 Array = npt.NDArray[np.floating[Any]]
 SCORE_NAMES = {"roc_auc": "ROC AUC", "average_precision": "average precision"}  # of a search
+ONE_SIDED_95 = 1.645  # standard deviations that 95 % of a normal distribution stay below
 CHUNK = 2_000_000  # cells of a block of bootstrap weights: 16 MB
 
 
@@ -93,6 +94,19 @@ def expected_calibration_error(curve: pd.DataFrame) -> float:
     """
     gaps = (curve["predicted"] - curve["observed"]).abs()
     return float(np.average(gaps, weights=curve["rows"]))
+
+
+def chance_calibration_error(probability: Array, bins: int) -> float:
+    """Return what the calibration error of honest probabilities stays below, 95 times of 100.
+
+    Each bin's gap is about a half-normal variable, by the central limit theorem: mean √(2/π) and
+    variance 1 − 2/π of its standard error, which the probabilities give as Σ p (1 − p).
+    """
+    index = np.minimum((probability * bins).astype(int), bins - 1)
+    variance = np.bincount(index, weights=probability * (1 - probability)) / len(probability) ** 2
+    mean = np.sqrt(2 / np.pi) * np.sqrt(variance).sum()
+    deviation = np.sqrt((1 - 2 / np.pi) * variance.sum())
+    return float(mean + ONE_SIDED_95 * deviation)
 
 
 def confusion(y: Labels, label: Labels) -> dict[str, int]:

@@ -1,7 +1,9 @@
 """The gates before production: figures and bounds in, verdicts out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+import msgspec
 
 from pipeline.evaluation.delong import PairedDifference
 from pipeline.evaluation.metrics import format_metric
@@ -10,9 +12,31 @@ from serving.receipts.receipt import Gate
 
 CHANCE = 0.5  # the ROC AUC of a model that knows nothing
 BEHIND_BASELINE = 0.05  # of ROC AUC, that the SVM may be below logistic regression
+BEYOND_CHANCE = 0.05  # of calibration error, that may be left after what chance explains
 UNKNOWN = "is not known: run `dvc repro`, which measures it"
 
 NORMAL_95 = 1.96  # standard errors either side that hold 95 % of a normal distribution
+
+# By gate, what can be done about a figure that is not good enough.
+REMEDIES = {
+    "min_roc_auc": "more rows or other features may help, or set register.gates.min_roc_auc",
+    "baseline": "widen C and gamma of grid_search, or set register.gates.min_roc_auc",
+    "max_brier": "more rows or other features may help, or set register.gates.max_brier",
+    "max_calibration_error": (
+        "more rows make it smaller, or set register.gates.max_calibration_error"
+    ),
+    "max_bias": "see whether the test rows are of another time or place, or set "
+    "register.gates.max_bias",
+    "max_subgroup_gap": "the card shows each group; more rows of the worst one may help, or set "
+    "register.gates.max_subgroup_gap",
+    "max_size_mb": "grid_search.approximation=nystroem makes it smaller, or set "
+    "register.gates.max_size_mb",
+    "max_latency_ms": "grid_search.approximation=nystroem makes it quicker, or set "
+    "register.gates.max_latency_ms",
+    "parity": "train it anew with the packages of requirements.lock",
+    "max_roc_auc_drop": "`python -m pipeline compare` shows where; more test rows make it surer",
+    "contract": "once callers know, `python -m pipeline promote --force --reason …` lets it pass",
+}
 
 
 @dataclass(frozen=True)
@@ -49,6 +73,22 @@ class Evidence:
 
 def judge(gates: Gates, evidence: Evidence) -> tuple[Gate, ...]:
     """Hold a candidate to each gate that has a bound, in the order of `params.yaml`."""
+    return tuple(_with_remedy(gate) for gate in _verdicts(gates, evidence))
+
+
+def all_passed(verdicts: Iterable[Gate]) -> bool:
+    return all(verdict.passed for verdict in verdicts)
+
+
+def _with_remedy(gate: Gate) -> Gate:
+    """Say what to do about a figure that failed; one that is not known says so itself."""
+    if gate.passed or gate.figure is None:
+        return gate
+    sentence = f"{gate.sentence}; {REMEDIES[gate.gate]}"
+    return msgspec.structs.replace(gate, sentence=sentence)
+
+
+def _verdicts(gates: Gates, evidence: Evidence) -> Iterator[Gate]:
     metrics = evidence.metrics
     most = [
         ("max_brier", "Brier score", metrics.get("brier"), gates.max_brier, ""),
@@ -76,18 +116,17 @@ def judge(gates: Gates, evidence: Evidence) -> tuple[Gate, ...]:
             "",
         ),
     ]
-    return (
-        *_ranks(metrics, gates.min_roc_auc),
-        *(() if gates.max_brier is not None else (_better_than_base_rate(metrics),)),
-        *(
-            _at_most(gate, what, figure, bound, unit)
-            for gate, what, figure, bound, unit in most
-            if bound is not None
-        ),
-        *_unbiased(metrics, gates.max_bias),
-        _not_worse(evidence.champion, gates.max_roc_auc_drop),
-        _compatible(evidence.champion),
-    )
+    yield from _ranks(metrics, gates.min_roc_auc)
+    if gates.max_brier is None:
+        yield _better_than_base_rate(metrics)
+    if gates.max_calibration_error is None:
+        yield _calibrated(metrics)
+    for gate, what, figure, bound, unit in most:
+        if bound is not None:
+            yield _at_most(gate, what, figure, bound, unit)
+    yield from _unbiased(metrics, gates.max_bias)
+    yield _not_worse(evidence.champion, gates.max_roc_auc_drop)
+    yield _compatible(evidence.champion)
 
 
 def _ranks(metrics: Mapping[str, float], bound: float | None) -> tuple[Gate, ...]:
@@ -98,8 +137,6 @@ def _ranks(metrics: Mapping[str, float], bound: float | None) -> tuple[Gate, ...
     passed = low > CHANCE
     relation = "above" if passed else "not above"
     sentence = f"{what}, {format_metric(low)}, is {relation} {CHANCE:g}, which is chance"
-    if not passed:
-        sentence += "; more rows or other features may help, or set register.gates.min_roc_auc"
     above_chance = Gate("min_roc_auc", passed, sentence, low, CHANCE)
     return (above_chance, _near_baseline(metrics))
 
@@ -116,8 +153,6 @@ def _near_baseline(metrics: Mapping[str, float]) -> Gate:
         f"ROC AUC, {format_metric(figure)}, is {relation} {BEHIND_BASELINE:g} below that of "
         f"logistic regression, {format_metric(baseline)}"
     )
-    if not passed:
-        sentence += "; widen C and gamma of grid_search, or set register.gates.min_roc_auc"
     return Gate(gate, passed, sentence, figure, bound)
 
 
@@ -132,9 +167,24 @@ def _better_than_base_rate(metrics: Mapping[str, float]) -> Gate:
         f"Brier score, {format_metric(figure)}, is {relation} {format_metric(bound)}, that of "
         "always predicting the share of positives"
     )
-    if not passed:
-        sentence += "; more rows or other features may help, or set register.gates.max_brier"
     return Gate(gate, passed, sentence, figure, bound)
+
+
+def _calibrated(metrics: Mapping[str, float]) -> Gate:
+    """Compare the calibration error with the one that chance alone gives on so many rows."""
+    gate = "max_calibration_error"
+    names = ("expected_calibration_error", "chance_calibration_error")
+    if not set(names) <= metrics.keys():
+        return Gate(gate, False, f"the calibration error that chance gives {UNKNOWN}")
+    error, chance = (metrics[name] for name in names)
+    bound = chance + BEYOND_CHANCE
+    passed = error <= bound
+    sentence = (
+        f"expected calibration error, {format_metric(error)}, is "
+        f"{'within' if passed else 'not within'} {BEYOND_CHANCE:g} of "
+        f"{format_metric(chance)}, which chance alone can give on so many rows"
+    )
+    return Gate(gate, passed, sentence, error, bound)
 
 
 def _unbiased(metrics: Mapping[str, float], bound: float | None) -> tuple[Gate, ...]:
@@ -156,10 +206,6 @@ def _unbiased(metrics: Mapping[str, float], bound: float | None) -> tuple[Gate, 
         f"{'within' if passed else 'surely beyond'} {bound:g}"
     )
     return (Gate(gate, passed, sentence, figure, bound),)
-
-
-def all_passed(verdicts: Iterable[Gate]) -> bool:
-    return all(verdict.passed for verdict in verdicts)
 
 
 def _at_least(gate: str, what: str, figure: float, bound: float) -> Gate:

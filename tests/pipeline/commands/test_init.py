@@ -97,7 +97,11 @@ def test_the_rest_of_params_yaml_stays_to_the_byte(init, write, folder):
     assert of_the_table_before in before
     rest = before[before.index("\npreprocess:") : before.index("\ncard:")]
     rest = rest.replace(of_the_table_before, "  subgroups: {}")
-    rest = re.sub(r"( (?:min_roc_auc|max_brier)): .*", r"\1: null # follows from the table", rest)
+    rest = re.sub(
+        r"( (?:min_roc_auc|max_brier|max_calibration_error)): .*",
+        r"\1: null # follows from the table",
+        rest,
+    )
     assert rest + "\ncard: {} #" in after
     seed = before[before.index(" # the experiment") : before.index("\ndata:")]
     assert f"name: table{seed}\ndata:\n" in after

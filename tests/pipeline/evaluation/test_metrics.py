@@ -86,6 +86,19 @@ def test_a_certain_answer_is_in_the_last_bin():
     assert curve["rows"].tolist() == [1, 2]
 
 
+@pytest.mark.parametrize(("rows", "bins"), [(137, 10), (2_000, 10), (2_000, 5)])
+def test_honest_probabilities_stay_below_the_calibration_error_of_chance(rows, bins):
+    """95 times of 100: found by drawing the labels that the probabilities promise."""
+    rng = np.random.default_rng(rows)
+    probability = rng.beta(1, 2, rows)
+    bound = metrics.chance_calibration_error(probability, bins)
+    errors = [
+        metrics.expected_calibration_error(metrics.calibration_curve(y, probability, bins))
+        for y in (rng.random((1_000, rows)) < probability).astype(int)
+    ]
+    assert np.mean(np.array(errors) < bound) == pytest.approx(0.95, abs=0.025)
+
+
 def test_the_calibration_error_weighs_each_bin_by_its_rows():
     y = np.array([0, 0, 0, 1, 1, 1, 0, 1])
     p = np.array([0.1, 0.1, 0.2, 0.4, 0.9, 0.8, 0.7, 1.0])

@@ -63,6 +63,7 @@ def test_the_figures_are_those_of_scikit_learn_on_the_scorers_answers(figures, a
         "roc_auc_high",
         "threshold",
         "subgroup_gap",
+        "chance_calibration_error",
     }
 
 

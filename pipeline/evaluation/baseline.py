@@ -1,9 +1,6 @@
 """An SVM beside simpler answers to the same rows: logistic regression, and the base rate."""
 
 from collections.abc import Mapping
-from math import sqrt
-from statistics import NormalDist
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,15 +15,7 @@ from pipeline.evaluation.metrics import (
     roc_auc,
     roc_curve,
 )
-
-
-class BrierDifference(NamedTuple):
-    """The Brier score of one model minus that of another on the same rows; below 0 it is better."""
-
-    difference: float
-    low: float
-    high: float
-    standard_error: float
+from pipeline.evaluation.paired import paired_brier_difference
 
 
 def compare_with_baseline(
@@ -49,18 +38,6 @@ def compare_with_baseline(
         **_named("baseline_roc_auc_difference", area._asdict()),
         **_named("baseline_brier_difference", score._asdict()),
     }
-
-
-def paired_brier_difference(y: Labels, a: Array, b: Array, confidence: float) -> BrierDifference:
-    """Compare two Brier scores on the same rows `[rows]` by the rows' differences.
-
-    The interval is normal, with the standard error of a mean.
-    """
-    differences = (a - y) ** 2 - (b - y) ** 2
-    difference = float(differences.mean())
-    error = float(differences.std(ddof=1)) / sqrt(len(y))
-    half_width = NormalDist().inv_cdf((1 + confidence) / 2) * error
-    return BrierDifference(difference, difference - half_width, difference + half_width, error)
 
 
 def baseline_curves(y: Labels, baseline: Array, bins: int) -> dict[str, pd.DataFrame]:

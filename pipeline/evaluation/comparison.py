@@ -1,7 +1,8 @@
 """Two scored models -> what differs between them, and whether it is more than chance."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +10,8 @@ import pandas as pd
 
 from pipeline.evaluation.delong import PairedDifference, format_p, paired_roc_auc_difference
 from pipeline.evaluation.metrics import Array, Labels
+from pipeline.evaluation.paired import paired_brier_difference, paired_log_loss_difference
+from pipeline.evaluation.subgroups import COLUMNS
 
 Positions = npt.NDArray[np.int64]
 DIFFERENT = "{} and {} were tested on different rows"
@@ -20,7 +23,8 @@ class Scored:
     """A model's answers on its own test rows.
 
     `cells` has the features and the target as they were written `[rows, columns]`, `probability`
-    that of the positive class; `outcome` names the target and its classes.
+    that of the positive class; `outcome` names the target and its classes; `subgroups` has the
+    figures of each group of the rows.
     """
 
     cells: pd.DataFrame
@@ -28,15 +32,28 @@ class Scored:
     probability: Array
     outcome: tuple[object, ...]
     digest: str
+    subgroups: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COLUMNS))
+
+
+class Lead(NamedTuple):
+    """A figure of one model minus that of another on the same rows, with its interval."""
+
+    difference: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The paired difference of two models, or None; a sentence on it; on how many rows."""
+    """The paired difference of two models, or None; a sentence on it; on how many rows.
+
+    `leads` are the paired differences by the metric, of the ROC AUC and of the losses.
+    """
 
     sentence: str
     rows: int = 0
     difference: PairedDifference | None = None
+    leads: Mapping[str, Lead] = field(default_factory=dict)
 
 
 def compare(a: Scored, b: Scored, names: tuple[str, str], confidence: float) -> Verdict:
@@ -56,16 +73,20 @@ def compare(a: Scored, b: Scored, names: tuple[str, str], confidence: float) -> 
             f"{DIFFERENT.format(*names)}, and the {len(y)} that both tests have do not hold both "
             f"classes, {NO_PAIR}"
         )
-    found = paired_roc_auc_difference(
-        y, a.probability[of_a], b.probability[of_b], confidence=confidence
-    )
+    ours, theirs = a.probability[of_a], b.probability[of_b]
+    found = paired_roc_auc_difference(y, ours, theirs, confidence=confidence)
+    leads = {
+        "test_roc_auc": Lead(*found[:3]),
+        "test_brier": Lead(*paired_brier_difference(y, ours, theirs, confidence)[:3]),
+        "test_log_loss": Lead(*paired_log_loss_difference(y, ours, theirs, confidence)[:3]),
+    }
     where = f"on the same {len(y)} test rows"
     if not same:
         where = (
             f"{DIFFERENT.format(*names)}, so that their figures do not compare. On the {len(y)} "
             "rows that both tests have, and that neither was trained on"
         )
-    return Verdict(_sentence(found, names, where, confidence), len(y), found)
+    return Verdict(_sentence(found, names, where, confidence), len(y), found, leads)
 
 
 def common_rows(a: pd.DataFrame, b: pd.DataFrame) -> tuple[Positions, Positions]:
@@ -101,6 +122,14 @@ def side_by_side(
     """Return all figures of both: those of the test first."""
     names: Sequence[str] = sorted({*a, *b}, key=lambda name: (not name.startswith("test_"), name))
     return {name: (a.get(name), b.get(name)) for name in names}
+
+
+def subgroup_areas(a: Scored, b: Scored) -> dict[str, tuple[float | None, float | None]]:
+    """Return the ROC AUC of each group of rows in both tests, None where one has no such group."""
+    of_a, of_b = (
+        dict(zip(one.subgroups["group"], one.subgroups["roc_auc"], strict=True)) for one in (a, b)
+    )
+    return {group: (of_a.get(group), of_b.get(group)) for group in {**of_a, **of_b}}
 
 
 def _sentence(

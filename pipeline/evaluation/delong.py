@@ -52,6 +52,16 @@ def paired_roc_auc_difference(
     return PairedDifference(difference, low, high, _two_sided(difference, sqrt(variance)))
 
 
+def roc_auc_error(y: Labels, scores: Array) -> float:
+    """Return the standard error of a ROC AUC (DeLong 1988); infinite where a class has one row."""
+    positives, negatives = int(np.sum(y == 1)), int(np.sum(y == 0))
+    if min(positives, negatives) < 2:
+        return float("inf")
+    below, above = _pairs_won(y, scores)
+    variance = np.var(below / negatives, ddof=1) / positives
+    return float(np.sqrt(variance + np.var(above / positives, ddof=1) / negatives))
+
+
 def format_p(p: float) -> str:
     return f"{p:.2g}" if p >= 0.0001 else "below 0.0001"
 

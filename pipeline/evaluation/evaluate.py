@@ -21,7 +21,7 @@ def evaluate(
     )
     calibration = measures.calibration_curve(y, p, settings.bins)
     counts = measures.confusion(y, label)
-    parts = subgroup_table(table.X, y, p, scorer.contract, settings.subgroups)
+    parts = subgroup_table(table.X, y, p, scorer.contract, settings.subgroups, settings.confidence)
     bias, bias_error = measures.bias(y, p)
     figures = {
         "rows": len(y),

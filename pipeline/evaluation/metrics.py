@@ -72,9 +72,14 @@ def bias(y: Labels, probability: Array) -> tuple[float, float]:
 
 def log_loss(y: Labels, probability: Array) -> float:
     """Return the mean negative log-likelihood, probabilities kept one rounding step off 0 and 1."""
+    return float(np.mean(log_losses(y, probability)))
+
+
+def log_losses(y: Labels, probability: Array) -> Array:
+    """Return each row's negative log-likelihood `[rows]`, as `log_loss` takes their mean."""
     step = float(np.finfo(np.float64).eps)
     p = np.clip(probability, step, 1 - step)
-    return float(-np.mean(np.where(y == 1, np.log(p), np.log1p(-p))))
+    return -np.where(y == 1, np.log(p), np.log1p(-p))
 
 
 def calibration_curve(y: Labels, probability: Array, bins: int) -> pd.DataFrame:

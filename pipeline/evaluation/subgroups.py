@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from pipeline.errors import PipelineError
+from pipeline.evaluation.delong import roc_auc_error
 from pipeline.evaluation.metrics import Array, Labels, brier, roc_auc
 from serving.model.cells import to_text, write_value
 from serving.model.contract import Contract, Feature, FloatMatrix
@@ -18,6 +20,8 @@ COLUMNS = [
     "rows",
     "positives",
     "roc_auc",
+    "roc_auc_low",
+    "roc_auc_high",
     "brier",
     "observed",
     "predicted",
@@ -35,17 +39,18 @@ def subgroup_table(
     probability: Array,
     contract: Contract,
     cuts: Mapping[str, Sequence[float]],
+    confidence: float,
 ) -> pd.DataFrame:
     """Return a row for each group of each feature named in `cuts` that has rows.
 
     `observed` is the share of positives, `predicted` the mean probability; the ROC AUC is NaN for
-    a group that lacks a class.
+    a group that lacks a class. Its interval is normal, with DeLong's error, within 0 and 1.
 
     Raises PipelineError for a feature that is not the contract's, or has too many values to make
     a group of each.
     """
     rows = [
-        {"feature": name, "group": group, **_figures(y[mask], probability[mask])}
+        {"feature": name, "group": group, **_figures(y[mask], probability[mask], confidence)}
         for name, points in cuts.items()
         for group, mask in groups(
             _feature(contract, name), X[:, contract.names.index(name)], points
@@ -82,12 +87,17 @@ def groups(
     yield f"{feature.name} not known", unknown
 
 
-def _figures(y: Labels, probability: Array) -> dict[str, float]:
-    both = len(np.unique(y)) == 2
+def _figures(y: Labels, probability: Array, confidence: float) -> dict[str, float]:
+    area, half_width = np.nan, np.nan
+    if len(np.unique(y)) == 2:
+        area = roc_auc(y, probability)
+        half_width = NormalDist().inv_cdf((1 + confidence) / 2) * roc_auc_error(y, probability)
     return {
         "rows": len(y),
         "positives": int(y.sum()),
-        "roc_auc": roc_auc(y, probability) if both else np.nan,
+        "roc_auc": area,
+        "roc_auc_low": max(area - half_width, 0.0),
+        "roc_auc_high": min(area + half_width, 1.0),
         "brier": brier(y, probability),
         "observed": float(y.mean()),
         "predicted": float(probability.mean()),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 INK = "#010203"  # stands in the drawing for the page's own text colour
+SCORE_LINES = (("-", ":"), ("--", "-."))  # of each model's positive and negative rows
 STYLE: Any = {
     **dict.fromkeys(
         ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK
@@ -38,8 +39,8 @@ def overlaid(models: Mapping[str, Scored], bins: int) -> dict[str, str]:
 
     def scores(axes: "Axes") -> None:
         edges = np.linspace(0, 1, 21)
-        for (name, m), colour in zip(models.items(), COLOURS, strict=False):
-            for label, line in ((1, "-"), (0, ":")):
+        for (name, m), colour, lines in zip(models.items(), COLOURS, SCORE_LINES, strict=False):
+            for label, line in zip((1, 0), lines, strict=True):
                 kind = "positive" if label else "negative"
                 axes.hist(
                     m.probability[m.y == label],

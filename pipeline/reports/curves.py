@@ -5,7 +5,7 @@ gives them.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -14,46 +14,48 @@ if TYPE_CHECKING:
 
 # Of the Okabe-Ito palette, told apart also by the colour-blind, and on white as on black.
 COLOURS = ("#0072b2", "#d55e00")
+# Told apart without colour, too: on a black and white print.
+LINES, MARKERS = ("-", "--"), ("o", "s")
 
 Curves = Mapping[str, pd.DataFrame]
 
 
 def draw_roc(axes: "Axes", curves: Curves) -> None:
     _diagonal(axes)
-    for label, curve, colour in _coloured(curves):
+    for label, curve, style in _styled(curves):
         x, y = curve["false_positive_rate"], curve["true_positive_rate"]
-        axes.plot(x, y, color=colour, label=label)
+        axes.plot(x, y, label=label, **style)
     axes.set(title="ROC", xlabel="False positive rate", ylabel="True positive rate")
 
 
 def draw_precision_recall(axes: "Axes", curves: Curves) -> None:
-    for label, curve, colour in _coloured(curves):
-        axes.step(curve["recall"], curve["precision"], where="pre", color=colour, label=label)
+    for label, curve, style in _styled(curves):
+        axes.step(curve["recall"], curve["precision"], where="pre", label=label, **style)
     axes.set(title="Precision and recall", xlabel="Recall", ylabel="Precision", ylim=(0, 1.02))
 
 
 def draw_calibration(axes: "Axes", curves: Curves) -> None:
     """Draw calibration curves; each point of a single one has its number of rows."""
     _diagonal(axes)
-    for label, curve, colour in _coloured(curves):
+    for (label, curve, style), marker in zip(_styled(curves), MARKERS, strict=False):
         x, y = curve["predicted"], curve["observed"]
-        axes.plot(x, y, color=colour, marker="o", markersize=4, label=label)
+        axes.plot(x, y, marker=marker, markersize=4, label=label, **style)
     axes.set(xlabel="Mean predicted probability", ylabel="Share of positives", title="Calibration")
     if len(curves) == 1:
         _number_points(axes, next(iter(curves.values())))
         axes.set_title("Calibration (with the rows of each bin)")
 
 
-def _coloured(curves: Curves) -> Iterator[tuple[str, pd.DataFrame, str]]:
-    for (label, curve), colour in zip(curves.items(), COLOURS, strict=False):
-        yield label, curve, colour
+def _styled(curves: Curves) -> Iterator[tuple[str, pd.DataFrame, dict[str, Any]]]:
+    for (label, curve), colour, line in zip(curves.items(), COLOURS, LINES, strict=False):
+        yield label, curve, {"color": colour, "linestyle": line}
 
 
 def _diagonal(axes: "Axes") -> None:
     import matplotlib as mpl
 
     colour = mpl.rcParams["text.color"]
-    axes.plot([0, 1], [0, 1], color=colour, alpha=0.4, linestyle="--", linewidth=1)
+    axes.plot([0, 1], [0, 1], color=colour, alpha=0.4, linestyle=":", linewidth=1)
 
 
 def _number_points(axes: "Axes", curve: pd.DataFrame) -> None:

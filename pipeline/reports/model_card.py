@@ -21,6 +21,7 @@ from pipeline.evaluation.metrics import format_metric
 from pipeline.params import CardTexts
 from pipeline.registry.references import Version
 from pipeline.reports.client_examples import calls
+from pipeline.reports.figure_words import in_words
 from pipeline.reports.render import render
 from serving.model.cells import to_text
 from serving.model.contract import Contract, Feature
@@ -146,12 +147,13 @@ def figures(metrics: Mapping[str, float], confidence: float) -> dict[str, tuple[
     """
     test = _test_metrics(metrics)
     interval = _range(test, "roc_auc_low", "roc_auc_high")
-    found = {"roc_auc": (format_metric(test.get("roc_auc"), ""), interval)}
+    found = {in_words("roc_auc"): (format_metric(test.get("roc_auc"), ""), interval)}
     for name, (hits, misses) in SHARES.items():
         hit, missed = (sum(test.get(key, 0) for key in keys) for keys in (hits, misses))
         low, high = wilson_interval(hit, hit + missed, confidence)
         found[name] = (format_metric(test.get(name), ""), f"{low:.4f} to {high:.4f}")
-    return {**found, **{name: (format_metric(test[name]), "") for name in PLAIN if name in test}}
+    plain = {in_words(name): (format_metric(test[name]), "") for name in PLAIN if name in test}
+    return {**found, **plain}
 
 
 def wilson_interval(hits: float, trials: float, confidence: float) -> tuple[float, float]:

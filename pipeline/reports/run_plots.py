@@ -84,11 +84,12 @@ def _confusion(axes: "Axes", answers: pd.DataFrame) -> None:
 
 def _subgroups(axes: "Axes", groups: pd.DataFrame) -> None:
     rows = range(len(groups))
-    axes.plot(groups["roc_auc"], rows, "o")
+    reach = [groups["roc_auc"] - groups["roc_auc_low"], groups["roc_auc_high"] - groups["roc_auc"]]
+    axes.errorbar(groups["roc_auc"], rows, xerr=reach, fmt="o", capsize=3)
     axes.set_yticks(rows, [f"{group}\n{n} rows" for group, n in groups[["group", "rows"]].values])
     axes.set_ylim(len(groups) - 0.5, -0.5)
     axes.grid(axis="y", color="0.9")
-    axes.set(title="Subgroups", xlabel="ROC AUC (none where a group lacks a class)")
+    axes.set(title="Subgroups", xlabel="ROC AUC and its interval (none where a class is missing)")
 
 
 def _search(axes: "Axes", candidates: pd.DataFrame, score: str, column: str) -> None:

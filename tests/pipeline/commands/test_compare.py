@@ -98,12 +98,49 @@ def test_the_text_shows_settings_the_interval_and_a_sentence(compare, pima):
     figures = json.loads(pima.metrics.read_text())
     assert code == 0
     assert re.search(r"grid_search\.grid_size +1 +3\n", out)
-    shown = (
-        f"{figures['roc_auc']:.4f} ({figures['roc_auc_low']:.4f} to {figures['roc_auc_high']:.4f})"
-    )
-    assert re.search(rf"test_roc_auc \(interval\) .* {re.escape(shown)}\n", out)
+    shown = f"{figures['roc_auc_low']:.4f} to {figures['roc_auc_high']:.4f}"
+    assert re.search(rf"ROC AUC, 95% interval .* {re.escape(shown)}\n", out)
+    assert re.search(rf"  ROC AUC +0.\d+ +{figures['roc_auc']:.4f} +[+-]0", out)
     assert f"On the same {figures['rows']} test rows, the ROC AUC of " in out.splitlines()[-1]
     assert err == "scoring both on their test rows …\n"
+
+
+def test_a_reader_finds_settings_and_figures_first_and_digests_last(compare):
+    titles = [line for line in compare("2", "1")[1].splitlines() if line and line[0] != " "]
+    assert titles[:-1] == [
+        "Versions",
+        "Settings that differ",
+        "Figures",
+        "ROC AUC of subgroups",
+        "Gates",
+        "Where they come from",
+    ]
+
+
+def test_each_figure_has_its_difference_and_says_which_way_is_better(compare, as_json):
+    out, found = compare("2", "1")[1], as_json("2", "1")
+    lead = found["leads"]["test_brier"]
+    figures = found["metrics"]["test_brier"]
+    assert lead["low"] < lead["difference"] < lead["high"]
+    assert lead["difference"] == pytest.approx(figures["a"] - figures["b"], abs=1e-9)
+    interval = f"{lead['difference']:+.4f} ({lead['low']:+.4f} to {lead['high']:+.4f})"
+    assert re.search(rf"  Brier score .*{re.escape(interval)} +lower\n", out)
+    assert re.search(r"  recall +0\.\d+ +0\.\d+ +[+-]0[.\d]* +higher\n", out)
+    assert len(max(out.split("\n\n")[2].splitlines(), key=len)) <= 120
+
+
+def test_figures_of_different_rows_have_no_difference_but_on_the_rows_of_both(compare, as_json):
+    out = compare("3", "1")[1]
+    rows = as_json("3", "1")["paired_difference"]["rows"]
+    assert f"A − B, on {rows} rows of both" in out
+    assert re.search(r"  recall +0\.\d+ +0\.\d+ +higher\n", out)
+
+
+def test_subgroups_and_gates_stand_side_by_side(as_json, compare, pima):
+    found = as_json("2", "1")
+    groups = pd.read_csv(pima.plots / "subgroups.csv").set_index("group")["roc_auc"]
+    assert {k: v["b"] for k, v in found["subgroups"].items()} == pytest.approx(groups.to_dict())
+    assert "none" in compare("2", "1")[1].split("Gates\n")[1].splitlines()[0]
 
 
 def test_the_page_has_four_plots_and_needs_nothing_else(compare, tmp_path):

@@ -7,10 +7,10 @@ from pipeline.evaluation.baseline import (
     baseline_curves,
     compare_with_baseline,
     format_verdict,
-    paired_brier_difference,
 )
 from pipeline.evaluation.delong import paired_roc_auc_difference
 from pipeline.evaluation.metrics import brier, roc_auc
+from pipeline.evaluation.paired import paired_brier_difference
 
 Y = np.array([1, 0, 1, 0])
 A = np.array([0.9, 0.1, 0.6, 0.4])  # squared errors 0.01 0.01 0.16 0.16

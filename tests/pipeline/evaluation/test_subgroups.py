@@ -4,6 +4,7 @@ import pytest
 from sklearn import metrics as sk
 
 from pipeline.errors import PipelineError
+from pipeline.evaluation.delong import paired_roc_auc_difference
 from pipeline.evaluation.subgroups import COLUMNS, groups, subgroup_gap, subgroup_table
 from serving.model.contract import Contract, Feature
 
@@ -68,7 +69,7 @@ def test_a_feature_that_the_model_does_not_have_is_named():
     with pytest.raises(
         PipelineError, match=r"evaluate\.subgroups\.Agee in params\.yaml is no feat"
     ):
-        subgroup_table(np.ones((2, 3)), np.array([0, 1]), np.ones(2), CONTRACT, {"Agee": [1]})
+        subgroup_table(np.ones((2, 3)), np.array([0, 1]), np.ones(2), CONTRACT, {"Agee": [1]}, 0.95)
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def answers():
 
 def test_each_group_has_the_figures_of_its_rows(answers):
     X, y, p = answers
-    table = subgroup_table(X, y, p, CONTRACT, {"Age": [30], "Smoker": []})
+    table = subgroup_table(X, y, p, CONTRACT, {"Age": [30], "Smoker": []}, 0.95)
     assert list(table.columns) == COLUMNS
     assert table["feature"].tolist() == ["Age", "Age", "Smoker", "Smoker"]
     for (_, row), mask in zip(
@@ -90,6 +91,11 @@ def test_each_group_has_the_figures_of_its_rows(answers):
         assert row["rows"] == mask.sum()
         assert row["positives"] == y[mask].sum()
         assert row["roc_auc"] == pytest.approx(sk.roc_auc_score(y[mask], p[mask]))
+        beside_chance = paired_roc_auc_difference(
+            y[mask], p[mask], np.zeros(mask.sum()), confidence=0.95
+        )
+        assert row["roc_auc_low"] == pytest.approx(0.5 + beside_chance.low)
+        assert row["roc_auc_high"] == pytest.approx(min(1.0, 0.5 + beside_chance.high))
         assert row["brier"] == pytest.approx(sk.brier_score_loss(y[mask], p[mask]))
         assert row["observed"] == pytest.approx(y[mask].mean())
         assert row["predicted"] == pytest.approx(p[mask].mean())
@@ -98,11 +104,18 @@ def test_each_group_has_the_figures_of_its_rows(answers):
 def test_a_group_without_a_class_has_no_roc_auc_and_one_without_rows_is_left_out(answers):
     X, y, p = answers
     X[:, 1] = np.where(y == 1, 50, 25)
-    table = subgroup_table(X, y, p, CONTRACT, {"Age": [20, 30]})
+    table = subgroup_table(X, y, p, CONTRACT, {"Age": [20, 30]}, 0.95)
     assert table["group"].tolist() == ["20 ≤ Age < 30", "Age ≥ 30"]
     assert table["roc_auc"].isna().all()
-    assert ",,0." in table.to_csv(index=False)
+    assert ",,,,0." in table.to_csv(index=False)
     assert subgroup_gap(table) == 0
+
+
+def test_a_group_with_one_row_of_a_class_may_have_any_roc_auc(answers):
+    X, y, p = answers
+    X[:, 1] = np.where(np.arange(80) == np.flatnonzero(y == 1)[0], 25, np.where(y == 1, 50, 25))
+    young = subgroup_table(X, y, p, CONTRACT, {"Age": [30]}, 0.95).iloc[0]
+    assert (young["positives"], young["roc_auc_low"], young["roc_auc_high"]) == (1, 0, 1)
 
 
 def table_of(*rows):

@@ -28,6 +28,16 @@ def test_both_models_are_in_each_figure_by_name_and_colour(figures):
         assert all(colour in drawing for colour in COLOURS)
 
 
+def test_the_models_are_told_apart_without_colour(figures):
+    for drawing in figures.values():
+        first, second = (
+            {*re.findall(rf'style="[^"]*stroke-dasharray: ([^;"]*)[^"]*stroke: {colour}', drawing)}
+            for colour in COLOURS
+        )
+        assert second
+        assert not first & second
+
+
 def test_text_and_axes_have_the_page_s_colour_and_the_ground_is_clear(figures):
     for drawing in figures.values():
         assert "currentColor" in drawing

@@ -71,10 +71,10 @@ def test_the_figures_stand_there_with_their_intervals(facts, pima):
     m, positives = facts.version.metrics, pd.read_csv(pima.test)["Outcome"].sum()
     text = body(facts)
     area = f"{m['test_roc_auc']:.4f} | {m['test_roc_auc_low']:.4f} to {m['test_roc_auc_high']:.4f}"
-    assert f"| roc_auc | {area} |" in text
+    assert f"| ROC AUC | {area} |" in text
     low, high = wilson_interval(m["test_true_positives"], positives, 0.95)
     assert f"| recall | {m['test_recall']:.4f} | {low:.4f} to {high:.4f} |" in text
-    assert f"| brier | {m['test_brier']:.4f} |  |" in text
+    assert f"| Brier score | {m['test_brier']:.4f} |  |" in text
     assert f"calibration error is {m['test_expected_calibration_error']:.4f}" in text
 
 

@@ -55,7 +55,7 @@ def colours(path):
     """Give the colours of an image that are neither grey nor mixed at an edge."""
     pixels = (imread(path)[..., :3].reshape(-1, 3) * 255).round()
     found, counts = np.unique(pixels, axis=0, return_counts=True)
-    return found[(counts > 100) & (np.ptp(found, axis=1) > 50)]
+    return found[(counts > 200) & (np.ptp(found, axis=1) > 50)]
 
 
 def test_the_baselines_curves_are_drawn_beside_the_models(pima, tmp_path):

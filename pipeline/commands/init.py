@@ -107,14 +107,14 @@ def settings_for(found: Found, params: Path, name: str | None) -> Settings:
 
 
 def _without_bounds(text: str, document: Any) -> str:
-    """Set the bounds that were another table's to null: they then follow from this one."""
+    """Set the bounds that were another table's to nothing: they then follow from this one."""
     lines = text.split("\n")
     gates: Any = (document.get("register") or {}).get("gates") or {}
     for name in RELATIVE_BOUNDS:
         if gates.get(name) is not None and (line := gates.lc.key(name)[0]) < len(lines):
             indent = lines[line][: gates.lc.key(name)[1]]
             if lines[line].startswith(f"{indent}{name}:"):
-                lines[line] = f"{indent}{name}: null # follows from the table"
+                lines[line] = f"{indent}{name}: # empty: follows from the table"
     return "\n".join(lines)
 
 

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 import pytest
+from dvc.utils.serialize import modify_yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -99,7 +100,7 @@ def test_the_rest_of_params_yaml_stays_to_the_byte(init, write, folder):
     rest = rest.replace(of_the_table_before, "  subgroups: {}")
     rest = re.sub(
         r"( (?:min_roc_auc|max_brier|max_calibration_error)): .*",
-        r"\1: null # follows from the table",
+        r"\1: # empty: follows from the table",
         rest,
     )
     assert rest + "\ncard: {} #" in after
@@ -112,9 +113,24 @@ def test_bounds_of_another_table_are_taken_out_and_a_persons_stay(init, write, f
     assert init(table)[0] == 0
     gates = load(params).register.gates
     assert (gates.min_roc_auc, gates.max_brier, gates.max_bias) == (None, None, 0.03)
-    params.write_text(params.read_text().replace("max_brier: null", "max_brier: 0.1"))
+    params.write_text(params.read_text().replace("max_brier: #", "max_brier: 0.1 #"))
     assert init(table)[0] == 0
     assert load(params).register.gates.max_brier == 0.1
+
+
+def test_an_experiment_changes_one_line_of_params_yaml(init, write, folder):
+    """DVC writes the file anew, in a form of its own, with each `-S`."""
+    params = folder / "params.yaml"
+    table = folder / write()
+    table.write_text(table.read_text().replace("a,y\n", "age,died\n"))  # YAML 1.1 reads y as yes
+    for begin in (lambda: None, lambda: init(table.name, target="died")):
+        begin()
+        written = params.read_text()
+        with modify_yaml(str(params)) as document:
+            document["seed"] = 43
+        pairs = zip(written.splitlines(), params.read_text().splitlines(), strict=True)
+        assert [new[:8] for old, new in pairs if new != old] == ["seed: 43"]
+        params.write_text(written)
 
 
 def test_subgroups_of_columns_that_the_table_has_stay(init, write, folder):

@@ -41,7 +41,7 @@ def test_a_section_says_file_target_classes_and_features():
     }
 
 
-def test_how_to_split_is_written_and_no_setting_is_left_blank():
+def test_how_to_split_is_written_and_a_setting_without_a_value_stays_there():
     split = SplitAdvice(
         row_numbers=("1",), repeats="apart", group="no", time="when", test_from="2024-03-01"
     )
@@ -52,7 +52,7 @@ def test_how_to_split_is_written_and_no_setting_is_left_blank():
     assert data["row_numbers"] == ["1"]
     assert (data["repeats"], data["time"], data["test_file"]) == ("apart", "when", "later.csv")
     nothing = data_section("t.csv", "y", 1, Profile({}, {}, ()), {})
-    assert "\n  group: null # " in nothing
+    assert "\n  group: # " in nothing
     year = SplitAdvice(time="year", test_from=2024)
     assert read(data_section("t.csv", "y", 1, Profile({}, {}, (), year), {}))["test_from"] == 2024
 

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 import numpy as np
-from tqdm import tqdm
 
 from pipeline.data.table import Table, read_split
 from pipeline.errors import PipelineError
@@ -29,6 +28,7 @@ from pipeline.files import json_text, project_root, write_whole
 from pipeline.options import path_option
 from pipeline.params import Params, flatten
 from pipeline.params_file import load
+from pipeline.progress import Progress
 from pipeline.tracking.reporter import SearchReport, report_search
 from serving.model.contract import Contract
 from serving.model.scorer import CONTRACT_FILE, GOLDEN_FILE, MODEL_FILE, Scorer
@@ -44,14 +44,6 @@ if TYPE_CHECKING:
     from pipeline.training.tuning import Outcome, Search
 
 CHECKPOINTS = Path(".dvc/tmp/search")
-LOG_LINES: dict[str, Any] = {  # of tqdm, without a terminal
-    "mininterval": 10,
-    "delay": 10,
-    "bar_format": "{desc}: {percentage:.0f}%{postfix}, {remaining} left\n",
-}
-BAR: dict[str, Any] = {  # of tqdm, on a terminal
-    "bar_format": "{desc}: {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left{postfix}"
-}
 
 
 def summary(
@@ -191,10 +183,9 @@ def progress_bar(
     """
     best = (0, 0, -np.inf)  # rows, folds and score
     results = count_from(0)
-    how: dict[str, Any] = BAR if sys.stderr.isatty() else LOG_LINES
     # The mean speed so far foretells best, but not where finished units come at once.
     smoothing = 0.3 if resumed else 0.0
-    with tqdm(total=workload.total, desc="grid search", smoothing=smoothing, **how) as bar:
+    with Progress(workload.total, "grid search", smoothing=smoothing) as bar:
 
         def count(result: "Result", value: float) -> None:
             nonlocal best

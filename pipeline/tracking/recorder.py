@@ -22,6 +22,7 @@ from mlflow.entities import Run
 
 from pipeline.errors import PipelineError
 from pipeline.lineage.git import git_commit
+from pipeline.progress import Progress
 from pipeline.search.grid import fold_column, statistics
 from pipeline.tracking.experiment import FAILURE_TAG, KIND_TAG, PROCESS_TAG, Tracking, run_name
 from pipeline.tracking.locks import WORKSPACE_TAG, Ownership, workspace
@@ -52,6 +53,8 @@ KEY_TAG = "search.key"  # what the search's scores are a function of
 TOTAL_TAG = "search.candidates"
 BATCH = 50  # candidates that are logged under one hold of the lock
 RETRY_S = 5.0
+# Of tqdm: in a log and on a terminal alike, since the stage's own lines may come between.
+LOGGING = {"bar_format": "{desc}: {n:.0f} of {total:.0f}{left}\n", "mininterval": 5, "delay": 5}
 LOW_PRIORITY = 10  # the search comes first, and still this goes on
 # Why a run is left to the next attempt, by the last word; of a failure the stage says more.
 REASONS = {
@@ -115,8 +118,8 @@ class Live:
 
     def end(self, how: str | None) -> None:
         """Bring the run to its end; `how` is None where the stage's process died."""
-        while how == "done" and self.has_work and self.work():
-            pass
+        if how == "done":
+            self._log_the_rest()
         try:
             with open_tracking(self._begin.experiment, quiet=True) as tracking:
                 self._open(tracking)
@@ -128,6 +131,17 @@ class Live:
         except PipelineError as error:
             self._say_away(error)
         self._let_go()
+
+    def _log_the_rest(self) -> None:
+        """Log what is left, and say how far that is: nobody else has a word to say meanwhile."""
+        left = len(self._pending)
+        candidates = max(self._begin.total, left)
+        with Progress(
+            candidates, "logging candidates", initial=candidates - left, **LOGGING
+        ) as bar:
+            while self.has_work and self.work():
+                bar.update(left - len(self._pending))
+                left = len(self._pending)
 
     def _open(self, tracking: Tracking) -> None:
         """Open the search's run, or go on with one that was left unfinished."""

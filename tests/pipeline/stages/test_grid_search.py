@@ -13,6 +13,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC
 
+from pipeline import progress
 from pipeline.data.table import read_split
 from pipeline.errors import PipelineError
 from pipeline.evaluation.metrics import roc_auc
@@ -530,8 +531,8 @@ def test_a_terminal_shows_a_bar_with_the_best_on_most_rows(monkeypatch):
 
 
 def test_a_log_has_whole_lines_of_progress(monkeypatch):
-    monkeypatch.setitem(grid_search.LOG_LINES, "delay", 0)
-    monkeypatch.setitem(grid_search.LOG_LINES, "mininterval", 0)
+    monkeypatch.setitem(progress.LOG_LINES, "delay", 0)
+    monkeypatch.setitem(progress.LOG_LINES, "mininterval", 0)
     last = count_three(io.StringIO(), monkeypatch).splitlines()[-2]
     assert last.strip() == (
         "grid search: 100%, best mean ROC AUC 0.8000 (C 2, gamma 0.5), 00:00 left"

@@ -318,6 +318,16 @@ def test_halving_logs_rows_and_iteration():
     assert candidates()[1.0, 0.5].data.metrics["n_resources"] == 500
 
 
+def test_candidates_left_at_the_end_are_counted_while_they_are_logged(told, monkeypatch, capsys):
+    monkeypatch.setattr(recorder, "BATCH", 1)
+    monkeypatch.setattr(recorder, "LOGGING", {**recorder.LOGGING, "delay": 0, "mininterval": 0})
+    assert told.work()
+    told.add(finish_message())
+    told.end("done")
+    lines = capsys.readouterr().err.replace("\r", "").splitlines()
+    assert "logging candidates: 2 of 3, 00:00 left" in [line.strip()[:38] for line in lines]
+
+
 def test_batch_cut_off_is_not_logged_twice(told, monkeypatch, folder):
     fail_once(monkeypatch, "set_terminated", at=2)
     assert not told.work()

@@ -33,7 +33,7 @@ def format_plan(plan: Figures) -> str:
         "candidates": f"{plan.candidates} on {plan.folds} folds; the best {plan.finalists} on "
         f"{plan.repeats} x {plan.folds}; {plan.fits} fits in all",
         "way": name_way(plan.strategy, plan.components),
-        "units": f"{plan.units} (fold, gamma), {plan.jobs} at once",
+        "units": f"{plan.units} (fold, gamma), {plan.at_once} at once",
         "kernels": plan.layout,
         "memory": f"at most {tqdm.format_sizeof(plan.memory_bytes, 'B')} of {limit} allowed",
         "search": f"about {search} (minutes:seconds)",

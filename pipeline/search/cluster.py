@@ -7,6 +7,7 @@ versions, and always run what is here. The table is sent once, to every worker.
 import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
+from dataclasses import replace
 from importlib.metadata import version
 from operator import call, getitem
 from types import TracebackType
@@ -58,7 +59,8 @@ class Cluster:
         threads = max(worker["nthreads"] for worker in workers)
         smallest = min(worker["memory_limit"] for worker in workers)
         limit = self._limit or int(SHARE_OF_WORKER * smallest)
-        return make_plan(problem.shape, threads, limit, share=False)
+        plan = make_plan(problem.shape, threads, limit, share=False)
+        return replace(plan, workers=len(workers))
 
     def run(self, problem: Problem, units: Sequence[Unit]) -> Iterator[Done]:
         """Yield each unit's scores as it is done, in no order; lost units are run again."""

@@ -30,12 +30,20 @@ class Layout(StrEnum):
 
 @dataclass(frozen=True)
 class Plan:
-    """The plan of a search: units at once, what is cached, and the most memory that takes."""
+    """The plan of a search: units at once, what is cached, and the most memory that takes.
+
+    On a cluster it is that of each worker.
+    """
 
     layout: Layout
     jobs: int
     cache_bytes: int  # of libsvm's columns, for each job
     bytes: int
+    workers: int = 1
+
+    @property
+    def at_once(self) -> int:
+        return self.jobs * self.workers
 
 
 class TooLargeError(ValueError):

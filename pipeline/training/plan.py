@@ -1,5 +1,6 @@
 """Plan a training run: its units, its memory and its time on this machine."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -27,7 +28,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     units: int
     strategy: str
     components: int | None
-    jobs: int
+    at_once: int
     layout: str
     memory_bytes: int
     memory_limit_bytes: int
@@ -68,11 +69,11 @@ def figures(search: Search, rows: int, seconds: float) -> Figures:
         units=sum(part.folds * min(len(gammas), part.candidates) for part in parts),
         strategy=search.settings.strategy,
         components=components_of(search.settings),
-        jobs=plan.jobs,
+        at_once=plan.at_once,
         layout=plan.layout.value,
         memory_bytes=plan.bytes,
         memory_limit_bytes=memory_limit(search.settings),
-        search_seconds=work / plan.jobs,
+        search_seconds=work / plan.at_once,
         refit_seconds=_refit_s(search, found, training_rows) / plan.jobs,
         timed_units=len(found.timed),
         timed_rows=found.largest,
@@ -90,7 +91,8 @@ def _plan_for(search: Search, here: Plan, share: float) -> Plan:
         shape.components,
     )
     local = search.settings.backend == "local"
-    return make_plan(larger, here.jobs, memory_limit(search.settings), share=local)
+    plan = make_plan(larger, here.jobs, memory_limit(search.settings), share=local)
+    return replace(plan, workers=here.workers)
 
 
 def _grid_s(search: Search, found: Estimate, rows: float) -> float:

@@ -306,8 +306,10 @@ def _check_components(settings: GridSearch, rows: int) -> None:
 
 
 def _tell(plan: Plan, checkpoint: Checkpoint) -> None:
+    of_each = f" on each of {plan.workers} workers" * (plan.workers > 1)
     print(
-        f"grid search: {plan.jobs} at once, {plan.layout.value}; at most {plan.bytes / 1e9:.2g} GB",
+        f"grid search: {plan.at_once} at once, {plan.layout.value}; "
+        f"at most {plan.bytes / 1e9:.2g} GB{of_each}",
         file=sys.stderr,
     )
     finished = checkpoint.finished()

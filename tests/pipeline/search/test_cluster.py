@@ -64,6 +64,7 @@ def test_halving_and_the_approximation_run_there_as_well(small, connected):
 def test_a_worker_may_use_a_quarter_of_its_memory(small, connected, running):
     assert connected.plan(small.problem()).layout is Layout.REBUILT
     assert connected.plan(small.problem()).jobs == 1
+    assert connected.plan(small.problem()).at_once == 2
     with Cluster(running.address, limit=1) as tight:
         assert tight.plan(small.problem()).layout is Layout.OWN
 

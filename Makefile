@@ -87,7 +87,11 @@ lock: ## resolve pyproject.toml anew into the lock files
 	$(COMPILE) pyproject.toml -o requirements.lock
 	$(COMPILE) pyproject.toml --extra dask -c requirements.lock -o requirements-dask.lock
 	$(COMPILE) pyproject.toml --extra dask --group dev -c requirements-dask.lock -o requirements-dev.lock
+	echo $(ON_A_WORKER) | tr ' ' '\n' | $(COMPILE) - -c requirements-dask.lock -o requirements-worker.lock
 	echo uv | $(COMPILE) - -o requirements-uv.lock
+
+# What a Dask worker needs of what is here, to search and to score.
+ON_A_WORKER = distributed cloudpickle numpy scipy scikit-learn onnxruntime
 
 COMPILE = uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 

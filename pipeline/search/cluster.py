@@ -5,11 +5,13 @@ versions, and always run what is here. The table is sent once, to every worker.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import replace
 from importlib.metadata import version
 from operator import call, getitem
+from platform import python_version
 from types import TracebackType
 from typing import Any, Self
 
@@ -121,13 +123,20 @@ class Cluster:
                 f"some with `dask worker {self._scheduler}`"
             ) from error
         for library in LIBRARIES:
-            here = installed(library)
-            for worker, there in self._client.run(version, library).items():
-                if there != here:
-                    raise ClusterError(
-                        f"the worker {worker} has {library} {there}, here it is {here}: scores "
-                        "would not be the same; install the same version there"
-                    )
+            self._check_same(library, installed(library), self._client.run(version, library))
+        # The code goes there as bytecode, which another minor version does not know.
+        minor = {
+            worker: _minor(found) for worker, found in self._client.run(python_version).items()
+        }
+        self._check_same("Python", _minor(python_version()), minor)
+
+    def _check_same(self, what: str, here: str, there: Mapping[str, str]) -> None:
+        for worker, found in there.items():
+            if found != here:
+                raise ClusterError(
+                    f"the worker {worker} has {what} {found}, here it is {here}: scores would not "
+                    "be the same; install there what requirements-worker.lock says"
+                )
 
     def _failed(self, future: Any) -> Exception:
         from distributed import KilledWorker
@@ -141,6 +150,10 @@ class Cluster:
         return error if isinstance(error, Exception) else RuntimeError(str(error))
 
 
+def _minor(version: str) -> str:
+    return ".".join(version.split(".")[:2])
+
+
 def installed(library: str) -> str:
     return version(library)
 
@@ -148,13 +161,17 @@ def installed(library: str) -> str:
 def _connect(scheduler: str) -> Any:
     try:
         from distributed import Client
+        from distributed.versions import VersionMismatchWarning
     except ImportError as error:
         raise ClusterError(
             "grid_search.backend is dask, which is not installed: type `make install-dask`"
         ) from error
     _silence()
     try:
-        return Client(scheduler, timeout=CONNECT_S, set_as_default=False)
+        with warnings.catch_warnings():
+            # Of versions that do not matter here: those that do are checked.
+            warnings.simplefilter("ignore", VersionMismatchWarning)
+            return Client(scheduler, timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ClusterError(
             f"the Dask scheduler at {scheduler} does not answer: start it with `dask scheduler`, "

@@ -79,6 +79,7 @@ def test_the_lock_files_hold_hashes_and_no_addresses() -> None:
         "requirements.lock",
         "requirements-dask.lock",
         "requirements-dev.lock",
+        "requirements-worker.lock",
         "requirements-uv.lock",
     ):
         text = (ROOT / name).read_text()
@@ -86,6 +87,14 @@ def test_the_lock_files_hold_hashes_and_no_addresses() -> None:
         pinned = re.findall(r"^[\w.\[\]-]+==", text, re.MULTILINE)
         assert pinned
         assert text.count("--hash=sha256:") >= len(pinned)
+
+
+def test_a_dask_worker_gets_the_versions_that_are_here() -> None:
+    pins = [
+        set(re.findall(r"^[\w.-]+==\S+", (ROOT / f"requirements-{name}.lock").read_text(), re.M))
+        for name in ("worker", "dask")
+    ]
+    assert pins[0] < pins[1]
 
 
 def test_every_target_of_the_makefile_has_a_line_of_help() -> None:

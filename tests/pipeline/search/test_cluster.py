@@ -3,6 +3,7 @@
 import signal
 
 import dask
+import distributed.config  # noqa: F401 - its defaults, before a test sets one and takes it back
 import numpy as np
 import pytest
 

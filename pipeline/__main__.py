@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 
@@ -69,7 +70,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     # To be stopped is to be interrupted, whoever asks for it.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        code = commands.main(arguments, prog_name="python -m pipeline", standalone_mode=False)
+        code = commands.main(
+            arguments,
+            prog_name="python -m pipeline",
+            standalone_mode=False,
+            obj=datetime.now(UTC),  # when it was asked for: importing and waiting take seconds
+        )
     except click.ClickException as error:
         error.show()
         return error.exit_code

@@ -262,9 +262,27 @@ class Gates(Settings, frozen=True, kw_only=True):
     max_latency_ms: Positive | None = None
 
 
+class PromoteFrom(Settings, frozen=True, kw_only=True):
+    """The checkout that may promote by itself; `clean` if tracked files must be committed."""
+
+    branch: str
+    clean: bool = True
+
+
+AutoPromote = Literal["repro", "always", "never"]
+
+
 class Register(Settings, frozen=True, kw_only=True):
-    auto_promote: bool
+    auto_promote: AutoPromote | bool = "repro"
+    promote_from: PromoteFrom | None = None
     gates: Gates
+
+    @property
+    def promotes(self) -> AutoPromote:
+        """What may be promoted by itself; `true` was once the default, and says as much."""
+        if isinstance(self.auto_promote, bool):
+            return "repro" if self.auto_promote else "never"
+        return self.auto_promote
 
 
 class CardTexts(Settings, frozen=True, kw_only=True):

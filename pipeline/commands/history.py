@@ -17,7 +17,7 @@ from pipeline.files import json_text
 from pipeline.options import path_option
 from pipeline.params_file import load
 from pipeline.promotion.transitions import STAGES
-from pipeline.registry.ledger import Entry, Ledger, summary
+from pipeline.registry.ledger import AUTOMATIC, Entry, Ledger, summary
 from pipeline.registry.ledger_store import LedgerStore
 from pipeline.registry.stages import number_at
 from pipeline.tracking.store import open_tracking
@@ -42,6 +42,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     time: datetime | None = None
     actor: str = ""
     command: str = ""
+    experiment: str = ""
     reason: str = ""
     gates: tuple[Gate, ...] = ()
     number: int | None = None
@@ -91,7 +92,8 @@ def stages_at(ledger: Ledger, stages: Sequence[str], moment: datetime) -> list[S
 
 
 def _line(entry: Entry) -> Line:
-    what = {"moved": entry.command, "refused": f"{entry.command} refused", "outside": OUTSIDE}
+    named = _cause(entry)
+    what = {"moved": named, "refused": f"{named} refused", "outside": OUTSIDE}
     forced = " (forced)" if entry.forced else ""
     return Line(
         stage=entry.stage,
@@ -101,10 +103,18 @@ def _line(entry: Entry) -> Line:
         time=entry.time,
         actor="" if entry.outcome == "outside" else entry.actor,
         command=entry.command,
+        experiment=entry.experiment or "",
         reason=entry.reason,
         gates=entry.gates,
         number=entry.number,
     )
+
+
+def _cause(entry: Entry) -> str:
+    """Name the command; entries from before experiments were told apart have `register`."""
+    if entry.command != AUTOMATIC or entry.experiment is None:
+        return entry.command
+    return "experiment" if entry.experiment else "dvc repro"
 
 
 def format_history(found: History, *, with_gates: bool) -> str:
@@ -123,7 +133,7 @@ def format_history(found: History, *, with_gates: bool) -> str:
 def _format_line(line: Line) -> str:
     when = f"{line.time:%Y-%m-%d %H:%M:%S}" if line.time else "now"
     move = f"{line.source or '-'} → {line.target or '-'}"
-    rest = [line.actor, line.reason, summary(line.gates)]
+    rest = [line.actor, line.experiment, line.reason, summary(line.gates)]
     return (
         f"{when:<20}{line.stage:<12}{move:<10}{line.what:<18}{'; '.join(filter(None, rest))}"
     ).rstrip()

@@ -1,6 +1,26 @@
-"""Git: the project's commit, and the files of a commit."""
+"""Git: the project's commit and branch, and the files of a commit."""
 
+import os
 import subprocess
+from typing import NamedTuple
+
+
+class Checkout(NamedTuple):
+    """The state of the working copy: its branch, and whether tracked files differ from the commit.
+
+    The branch is empty where none is checked out. `ci` is true under continuous integration.
+    """
+
+    branch: str
+    changed: bool
+    ci: bool
+
+
+def checkout() -> Checkout:
+    """Return the state of the working copy; `CI` is the variable that such services set."""
+    _, changed = git_commit()
+    ci = os.environ.get("CI", "").lower() not in ("", "0", "false")
+    return Checkout(_git("branch", "--show-current"), changed, ci)
 
 
 def git_commit() -> tuple[str, bool]:

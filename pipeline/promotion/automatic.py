@@ -1,93 +1,100 @@
-"""Promotion by the gates at the end of `dvc repro`."""
+"""Promotion by the gates at the end of `dvc repro`, where nothing that came later is undone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.params import Register
 from pipeline.promotion.challenger import Challenger, Judged
+from pipeline.promotion.precedence import Contender, why_not
 from pipeline.promotion.transitions import (
-    AUTOMATIC,
     PRODUCTION,
     STAGES,
-    STAGING,
-    decided_by_hand,
     move,
+    moved_meanwhile,
     reconcile,
 )
 from pipeline.registry import stages
-from pipeline.registry.ledger import Entry
+from pipeline.registry.ledger import AUTOMATIC, Entry, Ledger
 from pipeline.registry.ledger_store import LedgerStore
 from serving.receipts.receipt import Gate
 
-SWITCHED_OFF = "not promoted: register.auto_promote is off in params.yaml"
-
-GATE_FAILED = "not promoted: a gate does not hold"
+GATE_FAILED = "a gate does not hold"
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A version's stages after its gates were judged, and why it is not in production."""
+    """A version's stages after its gates were judged, and what moved.
+
+    `why_not` are the stages that it was kept out of, and why.
+    """
 
     gates: tuple[Gate, ...]
     stages: list[str]
-    why_not: str = ""
+    moves: tuple[Entry, ...] = ()
+    why_not: dict[str, str] = field(default_factory=dict)
 
 
-def place(challenger: Challenger, *, promote: bool) -> Placed:
-    """Put the version in `staging`, and in `production` where it may go there."""
+def place(challenger: Challenger, contender: Contender, settings: Register) -> Placed:
+    """Put the version in `staging`, and in `production`, where it may go there."""
     store = LedgerStore(challenger.tracking, challenger.name)
     production = reconcile(store, PRODUCTION).version_in(PRODUCTION)
-    judged = challenger.judged(production)
-    if reconcile(store, STAGING).version_in(STAGING) != challenger.version:
-        challenger.check_whole(STAGING)
-        move(store, STAGING, lambda _: moved(challenger, judged))
-    why_not = ""
-    if production != challenger.version:
-        judged, why_not = _promote(store, challenger) if promote else (judged, SWITCHED_OFF)
-    elif not judged.passed:
-        why_not = f"{GATE_FAILED} (but still in production)"
+    attempt = _Attempt(store, challenger, contender, settings, challenger.judged(production))
+    reasons = {stage: why for stage in STAGES if (why := attempt.move(stage))}
+    if production == challenger.version and not attempt.judged.passed:
+        reasons[PRODUCTION] = f"{GATE_FAILED} (but still in production)"
     placed = [
         stage
         for stage in STAGES
         if stages.number_at(store.tracking, store.name, stage) == challenger.version
     ]
-    return Placed(judged.gates, placed, why_not)
+    return Placed(attempt.judged.gates, placed, tuple(attempt.moves), reasons)
 
 
-def _promote(store: LedgerStore, challenger: Challenger) -> tuple[Judged, str]:
-    """Move production to the version; return what its gates said, and what keeps it out."""
-    found: list[Judged] = []
+@dataclass
+class _Attempt:
+    """An attempt on both stages: what the gates said last, and the moves that came of it."""
 
-    def decide(source: str | None) -> dict[str, Any]:
-        # Here, since somebody may decide while the gates are judged: then this is asked again.
-        ledger = store.read()
-        found.append(challenger.judged(source))
-        by_hand = decided_by_hand(ledger, challenger.version, challenger.scorer.digest)
-        if by_hand is not None:
-            raise _StoppedError(_decided(by_hand, challenger.version))
-        if not found[-1].passed:
+    store: LedgerStore
+    challenger: Challenger
+    contender: Contender
+    settings: Register
+    judged: Judged
+    moves: list[Entry] = field(default_factory=list)
+
+    def move(self, stage: str) -> str:
+        """Move a stage to the version; return what keeps it out."""
+        seen: list[Ledger] = []
+
+        def decide(_: str | None) -> dict[str, Any]:
+            # Here, since somebody may decide while the gates are judged: then this is asked again.
+            ledger = self.store.read()
+            if seen and (line := moved_meanwhile(seen[-1], ledger, stage)):
+                print(line)
+            seen.append(ledger)
+            return self._decide(ledger, stage)
+
+        if reconcile(self.store, stage).version_in(stage) == self.challenger.version:
+            return ""
+        try:
+            self.moves.append(move(self.store, stage, decide))
+        except _StoppedError as why:
+            return str(why)
+        return ""
+
+    def _decide(self, ledger: Ledger, stage: str) -> dict[str, Any]:
+        if reason := why_not(ledger, stage, self.contender, self.settings):
+            raise _StoppedError(reason)
+        self.judged = self.challenger.judged(ledger.version_in(PRODUCTION))
+        if stage == PRODUCTION and not self.judged.passed:
             raise _StoppedError(GATE_FAILED)
-        challenger.check_whole(PRODUCTION)
-        return moved(challenger, found[-1])
-
-    try:
-        move(store, PRODUCTION, decide)
-    except _StoppedError as why_not:
-        return found[-1], str(why_not)
-    return found[-1], ""
+        self.challenger.check_whole(stage)
+        return self.challenger.entry(
+            self.judged,
+            command=AUTOMATIC,
+            outcome="moved",
+            experiment=self.contender.experiment,
+        )
 
 
 class _StoppedError(Exception):
-    """A version stays out of production; an automatic promotion only reports why."""
-
-
-def moved(challenger: Challenger, judged: Judged) -> dict[str, Any]:
-    return challenger.entry(judged, command=AUTOMATIC, outcome="moved")
-
-
-def _decided(entry: Entry, version: str) -> str:
-    because = f" ({entry.reason})" if entry.reason else ""
-    return (
-        f"not promoted: {entry.actor} decided for version {entry.target} on {entry.time:%Y-%m-%d} "
-        f"by `{entry.command}`{because}; `python -m pipeline promote {version} --to production` "
-        "decides anew"
-    )
+    """A version stays out of a stage; an automatic promotion only reports why."""

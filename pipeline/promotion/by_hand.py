@@ -10,9 +10,9 @@ from pipeline.lineage.dvc import find_test_rows
 from pipeline.params import NO_FILE, Params
 from pipeline.promotion.challenger import Challenger, Tested
 from pipeline.promotion.compared_rows import Origin
-from pipeline.promotion.transitions import PRODUCTION, move
+from pipeline.promotion.transitions import PRODUCTION, move, moved_meanwhile
 from pipeline.registry import stages, versions
-from pipeline.registry.ledger import Entry
+from pipeline.registry.ledger import Entry, Ledger
 from pipeline.registry.ledger_store import LedgerStore
 from pipeline.registry.references import Version
 from pipeline.registry.split_tag import DATA_TAG, SPLIT_TAG, TEST_FILE_TAG, read_split_tag
@@ -70,13 +70,20 @@ def promote(
     store: LedgerStore, challenger: Challenger, stage: str, reason: str, force: bool
 ) -> Entry:
     """Judge the version and move the stage, or write down why not; return the ledger's entry."""
+    seen: list[Ledger] = []
 
     def decide(_: str | None) -> dict[str, Any]:
+        ledger = store.read()
+        line = moved_meanwhile(seen[-1], ledger, PRODUCTION) if seen else ""
+        seen.append(ledger)
         judged = challenger.judged(
             stages.number_at(store.tracking, store.name, PRODUCTION),
             force=reason if force else "",
         )
-        show(judged.gates)
+        if line:
+            print(line)
+        if line or len(seen) == 1:
+            show(judged.gates)
         allowed = judged.passed or force or stage != PRODUCTION
         if allowed:
             challenger.check_whole(stage)

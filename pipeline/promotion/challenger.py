@@ -25,8 +25,8 @@ from pipeline.promotion.gates import Champion, Evidence, all_passed, judge
 from pipeline.promotion.reencode import rows_for
 from pipeline.promotion.transitions import PRODUCTION
 from pipeline.registry import receipts, versions
-from pipeline.registry.ledger_store import LedgerStore, actor
-from pipeline.tracking.experiment import Tracking
+from pipeline.registry.ledger_store import LedgerStore
+from pipeline.tracking.experiment import Tracking, actor
 from serving.model.contract import FloatMatrix
 from serving.model.scorer import DIGEST_TAG, ModelError, Scorer
 from serving.receipts.receipt import Gate, Receipt, Verdict

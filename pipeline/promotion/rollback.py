@@ -1,11 +1,12 @@
 """Return to the version that was in a stage before."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.errors import PipelineError
-from pipeline.promotion.transitions import PRODUCTION, move
+from pipeline.promotion.transitions import PRODUCTION, Decide, move
 from pipeline.registry import receipts, versions
-from pipeline.registry.ledger import Entry, Ledger
+from pipeline.registry.ledger import ROLLBACK, Entry, Ledger
 from pipeline.registry.ledger_store import LedgerStore
 from pipeline.registry.receipts import read_key
 from pipeline.registry.stages import show_on_results
@@ -19,39 +20,99 @@ def earlier(ledger: Ledger) -> list[str]:
     return [version for version in ledger.past_versions(PRODUCTION) if version != now]
 
 
-def roll_back(store: LedgerStore, wanted: str | None, reason: str) -> Entry:
-    """Move production back; raises PipelineError where no version can be gone back to."""
-    key = read_key()
+def candidates(ledger: Ledger) -> list[str]:
+    """Return the earlier versions that nobody rolled back from since they were promoted."""
+    left = ledger.rolled_back(PRODUCTION)
+    return [version for version in earlier(ledger) if version not in left]
+
+
+def roll_back(
+    store: LedgerStore, wanted: str | None, reason: str, asked: datetime
+) -> tuple[Entry, bool]:
+    """Move production back; return the entry by which it went, and whether it is this one's.
+
+    Somebody else's is returned if it was written after this was `asked` for: of two people who
+    see the same fault at once, one goes back.
+
+    Raises PipelineError where no version can be gone back to.
+    """
+    try:
+        entry = move(store, PRODUCTION, _decide(store, wanted, reason, asked))
+    except _DoneError as done:
+        return done.entry, False
+    show_on_results(store.tracking, store.name)
+    return entry, True
+
+
+class _DoneError(Exception):
+    """Somebody else rolled back meanwhile, by this entry."""
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+
+
+def _decide(store: LedgerStore, wanted: str | None, reason: str, asked: datetime) -> Decide:
+    key, seen = read_key(), list[Entry | None]()
 
     def decide(source: str | None) -> dict[str, Any]:
         ledger = store.read()
-        versions = earlier(ledger)
+        last = ledger.last_move(PRODUCTION)
+        seen.append(last)
+        # Beyond now is a clock that is ahead, which says nothing.
+        meanwhile = last != seen[0] or (last and asked < last.time <= datetime.now(UTC))
+        if last and last.outcome == "moved" and meanwhile:
+            _give_way(last, wanted)
+        versions = earlier(ledger) if wanted else candidates(ledger)
         if wanted is not None and wanted not in versions:
             raise PipelineError(_never_there(wanted, source, versions))
         if not versions:
-            raise PipelineError(f"no other version of {store.name} has stood in production")
-        why_not: list[str] = []
-        for version in [wanted] if wanted else versions:
-            try:
-                came = _fit(store, ledger, version, key)
-            except (ModelError, PipelineError) as error:
-                why_not.append(f"version {version}: {error}")
-                continue
-            return {
-                "command": "rollback",
-                "outcome": "moved",
-                "target": version,
-                "digest": came.digest,
-                "gates": came.gates,
-                "receipt": came.receipt,
-                "signature": came.signature,
-                "reason": reason,
-            }
-        raise PipelineError(f"no version can be gone back to; {'; '.join(why_not)}")
+            raise PipelineError(_nothing_earlier(store.name, ledger))
+        version, came = _first_fit(store, ledger, [wanted] if wanted else versions, key)
+        return {
+            "command": ROLLBACK,
+            "outcome": "moved",
+            "target": version,
+            "digest": came.digest,
+            "gates": came.gates,
+            "receipt": came.receipt,
+            "signature": came.signature,
+            "reason": reason,
+        }
 
-    entry = move(store, PRODUCTION, decide)
-    show_on_results(store.tracking, store.name)
-    return entry
+    return decide
+
+
+def _give_way(last: Entry, wanted: str | None) -> None:
+    """Raise where a move that was made meanwhile leaves nothing to do, or something else."""
+    if last.command == ROLLBACK and wanted in (None, last.target):
+        raise _DoneError(last)
+    if wanted is None:
+        raise PipelineError(
+            f"{last.actor} moved it meanwhile by `{last.command}` ({last}): "
+            "run this again to go back from there"
+        )
+
+
+def _nothing_earlier(name: str, ledger: Ledger) -> str:
+    left = ", ".join(earlier(ledger))
+    passed_over = f" (rolled back from: {left})" if left else ""
+    return (
+        f"production of {name} has nothing earlier to go back to{passed_over}; "
+        "`python -m pipeline promote VERSION --to production` puts a version there by its gates"
+    )
+
+
+def _first_fit(
+    store: LedgerStore, ledger: Ledger, versions: list[str], key: bytes | None
+) -> tuple[str, Entry]:
+    """Return the first version that may go back, and the entry by which it stood there."""
+    why_not: list[str] = []
+    for version in versions:
+        try:
+            return version, _fit(store, ledger, version, key)
+        except (ModelError, PipelineError) as error:
+            why_not.append(f"version {version}: {error}")
+    raise PipelineError(f"no version can be gone back to; {'; '.join(why_not)}")
 
 
 def _fit(store: LedgerStore, ledger: Ledger, version: str, key: bytes | None) -> Entry:

@@ -17,7 +17,6 @@ from serving.model.scorer import ModelError
 
 STAGING, PRODUCTION = "staging", "production"
 STAGES = (STAGING, PRODUCTION)
-AUTOMATIC = "register"  # the command that moves stages by itself, at each `dvc repro`
 ATTEMPTS = 20
 FOUND = "found there; no command of this project moved it"
 DELETED = "version {} is no longer in the registry"
@@ -35,7 +34,9 @@ def move(store: LedgerStore, stage: str, decide: Decide) -> Entry:
         ledger = reconcile(store, stage)
         source = ledger.version_in(stage)
         try:
-            entry = store.append(ledger, stage=stage, source=source, **decide(source))
+            what = decide(source)
+            newest = versions.newest(store.tracking, store.name)
+            entry = store.append(ledger, stage=stage, source=source, newest=newest, **what)
         except OvertakenError:
             continue
         if entry.outcome == "moved":
@@ -107,17 +108,13 @@ def _set(store: LedgerStore, stage: str, wanted: str | None) -> bool:
     return stages.number_at(store.tracking, store.name, stage) == wanted
 
 
-def decided_by_hand(ledger: Ledger, version: str, digest: str) -> Entry | None:
-    """Return the entry by which a person decided on production after this model was there.
-
-    An automatic promotion does not undo it; a model that came later is a new question. One that
-    was deleted and registered again, as another version, is the same one.
-    """
-    last = ledger.last_move(PRODUCTION)
-    if last is None or last.outcome != "moved" or last.command == AUTOMATIC:
-        return None
-    ours = [e.number for e in ledger.entries if e.target == version or e.digest == digest]
-    return last if ours and ours[0] < last.number and last.target != version else None
+def moved_meanwhile(before: Ledger, now: Ledger, stage: str) -> str:
+    """Return whose move of a stage came between two readings of the ledger, empty if none did."""
+    last = now.last_move(stage)
+    if last is None or last == before.last_move(stage):
+        return ""
+    whose = f"{last.actor} by `{last.command}`" if last.command else "outside this tool"
+    return f"{last}, moved meanwhile ({whose}): the gates are judged anew"
 
 
 def _contended(store: LedgerStore, stage: str) -> PipelineError:

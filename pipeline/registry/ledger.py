@@ -21,13 +21,18 @@ DIGITS = 6
 
 Outcome = Literal["moved", "refused", "outside"]
 
+# The commands that move a stage: by itself at each run of the pipeline, and by a person's wish.
+AUTOMATIC, ROLLBACK = "register", "rollback"
 
-class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that happened to a stage.
 
     `outcome` is "moved", "refused" by a gate, or "outside" for a move that no command of ours
     made, found afterwards. `source` and `target` are versions, None for a stage that names none.
     `digest` is the target's model's, `receipt` that of its receipt, which `signature` is of.
+    `experiment` is the name of the DVC experiment that moved the stage, "" for `dvc repro` and
+    None where it was not written down; `newest` is the newest version there was, 0 likewise.
     """
 
     number: int
@@ -45,6 +50,11 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     receipt: str = ""
     signature: str = ""
     previous: str = ""
+    experiment: str | None = None
+    newest: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.stage}: {self.source or '-'} → {self.target or '-'}"
 
     def to_text(self) -> str:
         return msgspec.json.encode(self).decode()
@@ -114,7 +124,7 @@ class Ledger:
     def predecessor(self, stage: str, version: str) -> str | None:
         """Return the version whose place in a stage this one took by its gates or from outside."""
         moves = [e for e in self.entries if e.stage == stage and e.outcome != "refused"]
-        while moves and (moves[-1].target != version or moves[-1].command == "rollback"):
+        while moves and (moves[-1].target != version or moves[-1].command == ROLLBACK):
             moves.pop()
         earlier = [e.target for e in moves if e.target not in (None, version)]
         return earlier[-1] if earlier else None
@@ -126,6 +136,24 @@ class Ledger:
             if came and entry.receipt and all(gate.passed for gate in entry.gates):
                 return entry
         return None
+
+    def arrival(self, stage: str, version: str) -> Entry | None:
+        """Return the last entry by which a command put a version into a stage."""
+        for entry in reversed(self.entries):
+            if (entry.stage, entry.target, entry.outcome) == (stage, version, "moved"):
+                return entry
+        return None
+
+    def rolled_back(self, stage: str) -> dict[str, Entry]:
+        """Return the versions that were rolled back from and not put back since, by what entry."""
+        left: dict[str, Entry] = {}
+        for entry in self.entries:
+            if entry.stage != stage or entry.outcome != "moved":
+                continue
+            if entry.command == ROLLBACK and entry.source:
+                left[entry.source] = entry
+            left.pop(str(entry.target), None)
+        return left
 
     def past_versions(self, stage: str) -> list[str]:
         """Return the versions that a stage named, the latest first, each once."""

@@ -6,8 +6,6 @@ through its server. The registered model's tag names the run, so that all who sh
 find the same one.
 """
 
-import os
-import socket
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +16,7 @@ from mlflow.exceptions import MlflowException
 
 from pipeline.errors import PipelineError
 from pipeline.registry.ledger import DONE, ENTRY, Entry, Ledger, key
-from pipeline.tracking.experiment import KIND_TAG, Tracking, user
+from pipeline.tracking.experiment import KIND_TAG, Tracking, actor
 
 LEDGER_TAG = "ledger.run_id"
 LEDGER = "ledger"
@@ -144,12 +142,6 @@ class LedgerStore:
         run_id = str(self.tracking.new_run(f"ledger of {self.name}", tags).info.run_id)
         self._client.set_terminated(run_id, "FINISHED")
         return run_id
-
-
-def actor() -> str:
-    """Name who is at work: the user of the tracking server, or of this machine."""
-    named = os.environ.get("MLFLOW_TRACKING_USERNAME")
-    return named or f"{user()}@{socket.gethostname()}"
 
 
 def _shortened(what: dict[str, Any]) -> dict[str, Any]:

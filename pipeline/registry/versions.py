@@ -83,6 +83,14 @@ def numbers(tracking: Tracking, name: str) -> list[str]:
     return sorted((str(version.version) for version in found), key=int)
 
 
+def newest(tracking: Tracking, name: str) -> int:
+    """Return the highest number of a version, 0 where there is none."""
+    found = tracking.client.search_model_versions(
+        f"name = '{name}'", max_results=1, order_by=["version_number DESC"]
+    )
+    return int(found[0].version) if found else 0
+
+
 @dataclass(frozen=True)
 class VersionFacts:
     """A version's tags, stages, params and metrics; `params` is None if its run is gone."""

@@ -21,13 +21,15 @@ from pipeline.data.csv_file import read_header
 from pipeline.data.split import SplitRule
 from pipeline.data.table import read_split
 from pipeline.lineage.dvc_lock import Lock
-from pipeline.lineage.git import git_commit
+from pipeline.lineage.git import checkout, git_commit
 from pipeline.options import path_option
 from pipeline.params import Data, Params, Selection, flatten
 from pipeline.params_file import load
 from pipeline.promotion.automatic import Placed, place
 from pipeline.promotion.challenger import Challenger, Tested
 from pipeline.promotion.compared_rows import Origin
+from pipeline.promotion.precedence import Contender
+from pipeline.promotion.transitions import PRODUCTION, STAGING
 from pipeline.registry import versions
 from pipeline.registry.receipts import read_key
 from pipeline.registry.split_tag import DATA_TAG, SPLIT_TAG, TEST_FILE_TAG, split_tag
@@ -149,6 +151,7 @@ def run(params_file: Path, result: Result, lock_file: Path) -> None:
     candidate = versions.TrainedModel(
         result.model, scorer, pd.DataFrame(test.X[:1], columns=scorer.contract.names)
     )
+    name, state = run_name(), checkout()
     with open_tracking(params.name) as tracking:
         run_id, new_run = ensure_run(
             tracking,
@@ -163,7 +166,8 @@ def run(params_file: Path, result: Result, lock_file: Path) -> None:
         tested = Tested(scorer, test, lock.md5(result.test), metrics, origin)
         onnx_difference = float(_read_winner(result.winner)["onnx_difference"])
         challenger = Challenger.of(tracking, params, version, tested, onnx_difference)
-        placed = place(challenger, promote=params.register.auto_promote)
+        contender = Contender(version, scorer.digest, name, new_version, state)
+        placed = place(challenger, contender, params.register)
         attach_card(tracking, params.name, version, params.card, scorer.contract)
         show_on_results(tracking, params.name)
         update_views(tracking, search_of(tracking, run_id), params.grid_search.selection)
@@ -183,12 +187,17 @@ def report(
         f"ROC AUC {metrics['roc_auc']:.4f} ({params.evaluate.confidence:.0%} interval {interval}), "
         f"Brier score {metrics['brier']:.4f}, on {metrics['rows']:.0f} test rows"
     )
+    why_not, kept = (placed.why_not.get(stage, "") for stage in (PRODUCTION, STAGING))
+    same = kept.partition("; ")[0] == why_not.partition("; ")[0]
+    at = f"stage {' and '.join(placed.stages)}" if placed.stages else "no stage"
     return "\n".join(
         [
             f"version {version} of {params.name} is {'new' if new_version else 'there already'}, "
-            f"in stage {' and '.join(placed.stages)}",
+            f"in {at}",
             *(f"  {gate}" for gate in placed.gates),
-            f"{placed.why_not or 'in production'}: {figures}",
+            *map(str, placed.moves),
+            *([] if same else [f"not put in staging: {kept}"] if kept else []),
+            f"{f'not promoted: {why_not}' if why_not else 'in production'}: {figures}",
         ]
     )
 

@@ -3,6 +3,7 @@
 import getpass
 import os
 import re
+import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -84,7 +85,7 @@ class Tracking:
     def _create(
         self, experiment_id: str, name: str, tags: Mapping[str, str], started: int | None = None
     ) -> Run:
-        marks = {"mlflow.user": user(), "mlflow.source.name": "dvc.yaml", **tags}
+        marks = {"mlflow.user": actor(), "mlflow.source.name": "dvc.yaml", **tags}
         return self.client.create_run(experiment_id, run_name=name, tags=marks, start_time=started)
 
     def log(
@@ -138,6 +139,12 @@ def run_name() -> str:
 
 def without_password(uri: str) -> str:
     return re.sub(r"://[^@/]*@", "://***@", uri)
+
+
+def actor() -> str:
+    """Name who is at work: the user of the tracking server, or of this machine."""
+    named = os.environ.get("MLFLOW_TRACKING_USERNAME")
+    return named or f"{user()}@{socket.gethostname()}"
 
 
 def user() -> str:

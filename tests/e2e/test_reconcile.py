@@ -96,7 +96,7 @@ def test_deleted_store_is_all_back(
     project: Project,
 ) -> None:
     assert not (project.path / "mlflow.db").exists()
-    replace_in(project.path / "params.yaml", "auto_promote: true", "auto_promote: false")
+    replace_in(project.path / "params.yaml", "auto_promote: repro", "auto_promote: never")
     output = project.run("dvc", "repro").stdout
     assert not searched_again(output)
     assert "not promoted: register.auto_promote is off" in output

@@ -210,7 +210,7 @@ def test_flattened_settings_have_one_text_for_each_leaf(pima_params):
     assert flat["seed"] == "42"
     assert flat["grid_search.C"] == "[0.01,1000.0]"
     assert flat["register.gates.max_brier"] == "0.2"
-    assert flat["register.auto_promote"] == "True"
+    assert flat["register.auto_promote"] == "repro"
     assert flat["data.positive_class"] == "1"
     assert flat["data.features"].startswith('["Pregnancies","Glucose",')
     assert not [key for key in flat if key.startswith("data.features.")]

@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 
 from pipeline import params_file as settings
+from pipeline.lineage.git import Checkout
 from pipeline.params_file import load
 from pipeline.promotion.automatic import place
 from pipeline.promotion.by_hand import challenger_of
 from pipeline.promotion.challenger import Challenger
+from pipeline.promotion.precedence import Contender
 from pipeline.promotion.transitions import move, reconcile
 from pipeline.registry import stages
 from pipeline.registry.ledger_store import LedgerStore
@@ -17,36 +19,43 @@ from pipeline.tracking.store import open_tracking
 from tests.pipeline.registered import NAME
 
 
+def contender(challenger, experiment="", new=False):
+    here = Checkout("main", changed=False, ci=False)
+    return Contender(challenger.version, challenger.scorer.digest, experiment, new, here)
+
+
 @pytest.fixture
 def again(project):
-    """Let a version come out of `dvc repro` once more; give where it stands, and why not."""
+    """Let a version come out of the pipeline, for the first time where it is new."""
 
-    def one(version):
+    def one(version, experiment="", new=False):
         params = load(project.folder / "params.yaml")
         with open_tracking(NAME) as tracking:
             found = find_version(tracking, NAME, version)
-            return place(challenger_of(tracking, params, found), promote=True)
+            challenger = challenger_of(tracking, params, found)
+            return place(challenger, contender(challenger, experiment, new), params.register)
 
     return one
 
 
 def test_next_repro_does_not_undo_what_a_person_decided(again, done, stages):
     for version in "12":
-        assert again(version).why_not == ""
+        assert again(version, new=True).why_not == {}
     done("rollback", "--reason", "wrong at night")
     placed = again("2")
     assert placed.stages == ["staging"]
-    assert "decided for version 1" in placed.why_not
-    assert "by `rollback` (wrong at night)" in placed.why_not
-    assert "`python -m pipeline promote 2 --to production` decides anew" in placed.why_not
+    why_not = placed.why_not["production"]
+    assert "decided for version 1, back from version 2 on " in why_not
+    assert "by `rollback` (wrong at night)" in why_not
+    assert "`python -m pipeline promote 2 --to production` decides" in why_not
     assert stages() == {"production": "1", "staging": "2"}
 
 
 def test_next_repro_puts_back_a_stage_moved_by_hand(again, client, done, stages):
     for version in "12":
-        again(version)
+        again(version, new=True)
     client.set_registered_model_alias(NAME, "production", "1")
-    assert again("2").why_not == ""
+    assert again("2", new=True).why_not == {}
     assert stages() == {"production": "2", "staging": "2"}
     assert "changed outside" in done("history", "--stage", "production")
 
@@ -71,7 +80,7 @@ def test_decision_during_judgement_is_not_undone(
         stages.set_stage(tracking, NAME, "production", "1")
         params = settings.load(Path("params.yaml"))
         found = challenger_of(tracking, params, find_version(tracking, NAME, "2"))
-        placed = place(Slow(**vars(found)), promote=True)
+        placed = place(Slow(**vars(found)), contender(found), params.register)
         assert stages.number_at(tracking, NAME, "production") == "3"
     assert placed.stages == ["staging"]
-    assert "decided for version 3" in placed.why_not
+    assert "decided for version 3" in placed.why_not["production"]

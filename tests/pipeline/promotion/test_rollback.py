@@ -1,5 +1,7 @@
 """Rollback on a real store with three versions: which one is gone back to, and why not another."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from pipeline.errors import PipelineError
@@ -22,7 +24,8 @@ def back(project):
 
     def one(wanted=None):
         with open_tracking(NAME) as tracking:
-            return roll_back(LedgerStore(tracking, NAME), wanted, "").target
+            entry, _ = roll_back(LedgerStore(tracking, NAME), wanted, "", datetime.now(UTC))
+            return entry.target
 
     return one
 
@@ -47,7 +50,7 @@ def test_only_what_stood_in_production_is_gone_back_to(done, refusal, stages):
     for version in ("2", "7"):
         assert f"version {version} has not stood in production" in refusal(version)
     assert "version 1 is in production" in refusal("1")
-    assert "no other version of" in refusal()
+    assert "has nothing earlier to go back to;" in refusal()
     assert stages() == {"production": "1"}
 
 

@@ -3,7 +3,7 @@
 import shutil
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from pipeline.promotion.transitions import complete_move, decided_by_hand, move, reconcile
+from pipeline.promotion.transitions import complete_move, move, reconcile
 from pipeline.registry.ledger_store import LEDGER_TAG, LedgerStore, OvertakenError
 from pipeline.registry.stages import number_at, set_stage
 from pipeline.tracking.experiment import Tracking
@@ -261,43 +261,3 @@ def test_ledger_changed_in_the_database_is_seen(tmp_path: Path, empty_store: Pat
     with sqlite3.connect(path) as database:
         database.execute("UPDATE params SET value = replace(value, 'promote', 'register')")
     assert store.read().faults == ("entry 2 does not follow from entry 1",)
-
-
-def entries_of(store: LedgerStore, *moves: tuple[str, str, str]) -> Iterator[Any]:
-    for command, stage, version in moves:
-        yield move(store, stage, to(version, command=command))
-
-
-@pytest.mark.parametrize(
-    ("moves", "version", "by_hand"),
-    [
-        ([("register", "production", "1")], "2", False),
-        ([("register", "staging", "2"), ("rollback", "production", "1")], "2", True),
-        ([("rollback", "production", "1"), ("register", "staging", "2")], "2", False),
-        ([("register", "staging", "2"), ("promote", "production", "2")], "2", False),
-    ],
-    ids=["nobody decided", "decided against it", "it came later", "decided for it"],
-)
-def test_automatic_promotion_undoes_no_decision(
-    store: LedgerStore, moves: list[tuple[str, str, str]], version: str, by_hand: bool
-) -> None:
-    list(entries_of(store, *moves))
-    found = decided_by_hand(store.read(), version, "of another model")
-    assert (found is not None) == by_hand
-
-
-def test_move_outside_is_no_decision(store: LedgerStore) -> None:
-    list(entries_of(store, ("register", "staging", "2"), ("promote", "production", "1")))
-    by_hand(store, "3")
-    assert decided_by_hand(reconcile(store, "production"), "2", "of 2") is None
-
-
-def test_model_registered_again_is_the_one_decided_on(
-    store: LedgerStore,
-) -> None:
-    move(store, "staging", to("2", command="register", digest="of 2"))
-    move(store, "production", to("1", command="rollback", digest="of 1"))
-    decision = store.read().last_move("production")
-    move(store, "staging", to("3", command="register", digest="of 2"))
-    assert decided_by_hand(store.read(), "3", "of 2") == decision
-    assert decided_by_hand(store.read(), "3", "of 3") is None

@@ -99,10 +99,10 @@ class NoModelError(ServingError):
     status = 503
     headers: ClassVar[dict[str, str]] = {"Retry-After": str(RETRY_AFTER)}
 
-    def __init__(self, name: str, stage: str) -> None:
+    def __init__(self, name: str, stage: str, why: str = "") -> None:
         super().__init__(
             f"No version of `{name}` is in stage `{stage}` yet; "
-            "run `dvc repro` to train, register and promote one."
+            f"{why or 'run `dvc repro` to train, register and promote one'}."
         )
 
 

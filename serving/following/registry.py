@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from serving.config import without_password
 from serving.errors import NoModelError
-from serving.model.scorer import DIGEST_TAG
-from serving.receipts.receipt import RECEIPT_TAG, SIGNATURE_TAG, path_of
+from serving.model.scorer import DIGEST_TAG, ModelError
+from serving.receipts.receipt import RECEIPT_TAG, SIGNATURE_TAG, parse_receipt, path_of
 from serving.store.versions import Provenance, Version
 
 if TYPE_CHECKING:
@@ -68,12 +68,13 @@ class Registry:
     def resolve(self, name: str, stage: str) -> Found:
         """Find the stage's version: by its alias, else by the stages that MLflow deprecated.
 
-        Raises NoModelError where there is none.
+        Raises NoModelError where there is none, which says what keeps the newest version out.
         """
         with _reading("cannot be read"):
             found = self._resolve(name, stage)
+            why = self._why_none(name, stage) if found is None else ""
         if found is None:
-            raise NoModelError(name, stage)
+            raise NoModelError(name, stage, why)
         version = Version(name, str(found.version), stage, found.tags.get(DIGEST_TAG, ""))
         return Found(version, dict(found.tags), found.run_id or None)
 
@@ -109,6 +110,26 @@ class Registry:
                 tracking_uri=self.uri,
             )
         return Path(downloaded)
+
+    def _why_none(self, name: str, stage: str) -> str:
+        """Return what keeps the newest version out of a stage, empty if there is no version."""
+        newest = self._client.search_model_versions(
+            f"name = '{name}'", max_results=1, order_by=["version_number DESC"]
+        )
+        if not newest:
+            return ""
+        version = Version(name, str(newest[0].version), stage, newest[0].tags.get(DIGEST_TAG, ""))
+        failed = ", ".join(self._failed_gates(version, newest[0].tags))
+        kept = f"was kept out by its gates ({failed})" if failed else "was not promoted"
+        promote = f"python -m pipeline promote {version.version} --to {stage}"
+        return f"version {version.version} {kept}: `{promote}` shows the gates and decides"
+
+    def _failed_gates(self, version: Version, tags: Mapping[str, str]) -> list[str]:
+        try:
+            receipt = parse_receipt(self.receipt(version, tags[RECEIPT_TAG]))
+        except (KeyError, UnreachableError, ModelError):  # it was registered, and never judged
+            return []
+        return [gate.gate for gate in receipt.gates if not gate.passed]
 
     def _resolve(self, name: str, stage: str) -> "ModelVersion | None":
         from mlflow.exceptions import MlflowException

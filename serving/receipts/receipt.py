@@ -98,6 +98,14 @@ def check_tags(tags: Mapping[str, str], demands: Demands) -> str:
     return receipt_digest
 
 
+def parse_receipt(content: bytes) -> Receipt:
+    """Read a receipt unchecked; raises ModelError where it is none."""
+    try:
+        return msgspec.json.decode(content, type=Receipt)
+    except msgspec.DecodeError as error:
+        raise ModelError(f"its receipt does not parse: {error}") from error
+
+
 def check_receipt(
     content: bytes, tags: Mapping[str, str], *, model: str, demands: Demands
 ) -> Receipt:
@@ -107,10 +115,7 @@ def check_receipt(
     """
     if digest_of(content) != tags.get(RECEIPT_TAG):
         raise ModelError("its receipt is not the one that the registry names")
-    try:
-        receipt = msgspec.json.decode(content, type=Receipt)
-    except msgspec.DecodeError as error:
-        raise ModelError(f"its receipt does not parse: {error}") from error
+    receipt = parse_receipt(content)
     if (receipt.model, receipt.digest) != (model, tags.get(DIGEST_TAG)):
         raise ModelError("its receipt is of another model")
     if demands.gates:

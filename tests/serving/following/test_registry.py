@@ -64,6 +64,24 @@ def test_what_is_not_registered_or_has_no_such_stage_is_no_model(registry, sourc
         source.resolve(NAME, "production")
 
 
+@pytest.mark.parametrize(
+    ("gates", "why"),
+    [
+        (
+            "failed",
+            r"version 2 was kept out by its gates \(max_brier\): `python -m pipeline promote 2",
+        ),
+        ("passed", "version 2 was not promoted: `python -m pipeline promote 2 --to production`"),
+        (None, "version 2 was not promoted"),
+    ],
+)
+def test_empty_stage_says_what_keeps_the_newest_version_out(registry, source, made, gates, why):
+    registry.register(*made, alias="staging")
+    registry.register(*made, alias="staging", gates=gates)
+    with pytest.raises(NoModelError, match=why):
+        source.resolve(NAME, "production")
+
+
 def test_the_claims_are_the_digest_the_receipt_and_its_signature(registry, source, made):
     registry.register(*made, key=b"k" * 32)
     found = source.resolve(NAME, "production")

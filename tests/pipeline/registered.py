@@ -13,8 +13,15 @@ import pytest
 
 from pipeline.data.csv_file import read_header
 from pipeline.data.split import SplitRule
+from pipeline.lineage.git import Checkout
 from pipeline.params import flatten
+from pipeline.params_file import load
+from pipeline.promotion.automatic import Placed, place
+from pipeline.promotion.by_hand import challenger_of
+from pipeline.promotion.challenger import Challenger
+from pipeline.promotion.precedence import Contender
 from pipeline.registry import stages, versions
+from pipeline.registry.references import find_version
 from pipeline.registry.split_tag import DATA_TAG, SPLIT_TAG, split_tag
 from pipeline.reports.run_plots import draw_evaluation
 from pipeline.search.units import Candidate
@@ -84,9 +91,23 @@ class Registered:
         forget_addresses()
         return now
 
+    def come_out(self, version: str, experiment: str = "", *, new: bool = False) -> Placed:
+        """Let a version come out of the pipeline, for the first time where it is new."""
+        params = load(self.folder / "params.yaml")
+        with open_tracking(NAME) as tracking:
+            found = find_version(tracking, NAME, version)
+            challenger = challenger_of(tracking, params, found)
+            contender = contender_of(challenger, experiment, new=new)
+            return place(challenger, contender, params.register)
+
     def stage(self, stage: str, version: str) -> None:
         with open_tracking(NAME) as tracking:
             stages.set_stage(tracking, NAME, stage, version)
+
+
+def contender_of(challenger: Challenger, experiment: str = "", *, new: bool = False) -> Contender:
+    here = Checkout("main", changed=False, ci=False)
+    return Contender(challenger.version, challenger.scorer.digest, experiment, new, here)
 
 
 def new_project(folder: Path, empty_store: Path) -> Registered:

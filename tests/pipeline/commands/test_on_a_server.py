@@ -77,6 +77,31 @@ def test_from_promotion_to_rollback(
     assert synced().good
 
 
+def test_production_moves_only_if_somebody_means_it(project, run, done, as_json, stages, synced):
+    params = project.folder / "params.yaml"
+    loose = params.read_text().replace("max_roc_auc_drop: 0.05", "max_roc_auc_drop: 0.2")
+    params.write_text(loose)
+    project.come_out("1", new=True)
+    assert project.come_out("2", "tall-reef", new=True).stages == []
+    assert synced().kind is Kind.UPDATED
+    assert project.come_out("2", new=True).stages == ["staging", "production"]
+    assert project.come_out("1").why_not["production"].startswith("version 2 came later (")
+    assert "version 2 (production)" in synced().detail
+
+    done("rollback")
+    assert run("rollback").code == 1
+    assert "back from version 2 on" in project.come_out("2").why_not["production"]
+    assert stages() == {"production": "1", "staging": "2"}
+    assert "version 1 (production)" in synced().detail
+    history = as_json("history", "--stage", "production")
+    assert history["faults"] == []
+    assert [(line["what"], line.get("from"), line["to"]) for line in history["lines"]] == [
+        ("dvc repro", None, "1"),
+        ("dvc repro", "1", "2"),
+        ("rollback", "2", "1"),
+    ]
+
+
 def test_what_was_changed_on_the_server_is_found(project, run, as_json, synced, client):
     run("promote", "1", "--to", "production")
     client.set_model_version_tag(NAME, "1", "digest", "0" * 64)

@@ -1,11 +1,12 @@
 """Rollback on a real store with three versions: which one is gone back to, and why not another."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from pipeline.errors import PipelineError
 from pipeline.promotion.rollback import roll_back
+from pipeline.promotion.transitions import move
 from pipeline.registry.ledger_store import LedgerStore
 from pipeline.tracking.store import open_tracking
 from tests.pipeline.registered import NAME
@@ -42,6 +43,59 @@ def refusal(back):
 
 def test_second_rollback_goes_further_back(promoted, back, stages):
     assert [back(), back("1")] == ["3", "1"]
+    assert stages() == {"production": "1"}
+
+
+def test_third_rollback_does_not_go_forward(promoted, back, refusal, stages):
+    assert [back(), back()] == ["3", "1"]
+    assert "nothing earlier to go back to (rolled back from: 3, 2); " in refusal()
+    assert stages() == {"production": "1"}
+
+
+def test_version_promoted_again_is_gone_back_to(promoted, back, done):
+    assert back() == "3"
+    done("promote", "2", "--to", "production")
+    done("promote", "1", "--to", "production")
+    assert back() == "2"
+
+
+class Overtaken(LedgerStore):
+    """Somebody else writes just before our first entry."""
+
+    def append(self, ledger, **what):
+        if self.other:
+            other, self.other = self.other, None
+            other(LedgerStore(self.tracking, self.name))
+        return super().append(ledger, **what)
+
+
+def test_of_two_rollbacks_at_once_one_is_made(promoted, project, stages):
+    asked = datetime.now(UTC) + timedelta(1)  # so that the ledger's order alone tells
+    with open_tracking(NAME) as tracking:
+        store = Overtaken(tracking, NAME)
+        store.other = lambda other: roll_back(other, None, "first", datetime.now(UTC))
+        entry, ours = roll_back(store, None, "second", asked)
+        assert (entry.target, entry.reason, ours) == ("3", "first", False)
+    assert stages() == {"production": "3"}
+
+
+def test_rollback_asked_for_before_another_leaves_it(promoted, project, stages):
+    asked = datetime.now(UTC)
+    with open_tracking(NAME) as tracking:
+        store = LedgerStore(tracking, NAME)
+        assert roll_back(store, None, "first", asked)[1]
+        assert not roll_back(store, None, "second", asked)[1]
+    assert stages() == {"production": "3"}
+
+
+def test_rollback_during_a_promotion_goes_back_from_nothing(promoted, project, stages):
+    asked = datetime.now(UTC) + timedelta(1)
+    with open_tracking(NAME) as tracking:
+        store = Overtaken(tracking, NAME)
+        entry = {"command": "promote", "outcome": "moved", "target": "1"}
+        store.other = lambda other: move(other, "production", lambda _: entry)
+        with pytest.raises(PipelineError, match="moved it meanwhile by `promote`"):
+            roll_back(store, None, "", asked)
     assert stages() == {"production": "1"}
 
 

@@ -1,7 +1,8 @@
 """Search an N×N grid, refit the best, evaluate and register it.
 
 Short for `python -m pipeline run -S grid_search.grid_size=N`, and so for `dvc exp run` with that
-setting: N stands in params.yaml afterwards, and the run in MLflow has the experiment's name.
+setting: N stands in params.yaml afterwards, and the run in MLflow has the experiment's name. Stages
+move only if production is empty; `promote` decides otherwise.
 
 Example: python -m pipeline train 10
 """

@@ -8,8 +8,9 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from pipeline.profiling.sentinels import stands_for_missing, suspicious
-from serving.model.cells import ABSENT, BOOLEANS, read_column
+from pipeline.profiling.names import is_body_measure
+from pipeline.profiling.sentinels import find_sentinels, stands_for_missing
+from serving.model.cells import ABSENT, BOOLEANS, read_column, to_text
 from serving.model.contract import Feature
 
 MOST_CATEGORIES = 50
@@ -28,13 +29,14 @@ Type = Literal["number", "integer", "boolean", "category"]
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A feature as `params.yaml` is to describe it, and why values are taken for missing."""
+    """A feature as `params.yaml` is to describe it, and why it is so."""
 
     type: Type
     nullable: bool = False
     categories: tuple[str, ...] = ()
     missing_values: tuple[float | str, ...] = ()
     missing_because: str = ""
+    note: str = ""  # what else is to be known of it
 
 
 class Left(msgspec.Struct, frozen=True):
@@ -97,9 +99,11 @@ def _number(name: str, x: "pd.Series[float]", *, rows: int, nullable: bool) -> C
         return Left(f"numbers the rows, from {x.min():.0f} to {x.max():.0f}")
     if whole and distinct > MOST_CATEGORIES and _ID.fullmatch(name):
         return Left(f"is an identifier by its name, with {distinct} different values")
-    missing = suspicious(np.asarray(x, dtype=np.float64))
+    missing, keeps_zeros = find_sentinels(
+        np.asarray(x, dtype=np.float64), of_a_body=is_body_measure(name)
+    )
     others = x[~x.isin(missing)]
-    counts = " and ".join(f"{(x == value).sum()} rows have {value:g}" for value in missing)
+    counts = " and ".join(f"{(x == value).sum()} rows have {to_text(value)}" for value in missing)
     return Column(
         type="integer" if whole else "number",
         nullable=nullable,
@@ -107,6 +111,16 @@ def _number(name: str, x: "pd.Series[float]", *, rows: int, nullable: bool) -> C
         missing_because=f"{counts}, the others lie from {others.min():g} to {others.max():g}"
         if missing
         else "",
+        note=_kept_zeros(others) if keeps_zeros else "",
+    )
+
+
+def _kept_zeros(x: "pd.Series[float]") -> str:
+    others = x[x != 0]
+    return (
+        f"{(x == 0).sum()} rows ({(x == 0).mean():.0%}) have 0, the others lie from "
+        f"{others.min():g} to {others.max():g}: kept as an amount; where 0 means not known, "
+        "add missing_values: [0]"
     )
 
 

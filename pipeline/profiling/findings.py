@@ -100,6 +100,7 @@ def format_profile(found: Found) -> str:
         for name, column in features.items()
         if column.missing_because
     ]
+    lines += [f"column {name}: {column.note}" for name, column in features.items() if column.note]
     lines += [
         f"column {name}: {left.reason}: left out" + (f", {LEAK}" if left.leak else "")
         for name, left in ignored.items()

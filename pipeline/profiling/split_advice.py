@@ -1,6 +1,5 @@
 """Find how a table is to be split: by what, from when on, and what only numbers its rows. Pure."""
 
-import re
 from typing import Literal
 
 import msgspec
@@ -10,6 +9,7 @@ import pandas as pd
 from pipeline.data.row_codes import repeats_before, row_codes
 from pipeline.data.times import Times, read_times
 from pipeline.profiling.column import MOST, NUMBERED_ROWS, to_numbers
+from pipeline.profiling.names import name_words
 from serving.model.cells import ABSENT
 
 MOSTLY_DISTINCT = 0.9
@@ -31,7 +31,6 @@ PEOPLE = frozenset(
 TIMES = frozenset({"date", "datetime", "day", "time", "timestamp", "year"})
 BIRTHS = frozenset({"birth", "birthdate", "birthday", "born", "dob"})
 
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _ISO_DATE = r"\d{4}-\d{2}-\d{2}(?:[T ].*)?"
 
 
@@ -86,7 +85,7 @@ def numbers_rows(text: "pd.Series[str]") -> bool:
 
 def is_group(name: str, text: "pd.Series[str]") -> bool:
     """True if a column names whom or what a row is of, and some have several rows."""
-    words = _words(name)
+    words = name_words(name)
     entity = words - KEYS
     known = bool(entity or words & IDS) and entity <= PEOPLE
     if not known and not words & IDS:
@@ -107,10 +106,6 @@ def _are_names(text: "pd.Series[str]") -> bool:
     return bool(numbers.isna().all() or (numbers.dropna() % 1 == 0).all())
 
 
-def _words(name: str) -> set[str]:
-    return {word.lower() for word in _WORD.findall(name)}
-
-
 def _about_group(name: str, text: "pd.Series[str]") -> str:
     return (
         f"column {name}: {text.nunique()} different ones in {len(text)} rows: with a random split, "
@@ -124,7 +119,9 @@ def _time(
     columns: "dict[str, pd.Series[str]]", test_size: float
 ) -> tuple[str | None, Cut | None, list[str]]:
     """Return the column of the rows' times, where to cut it, and what is to be told of it."""
-    hinted = sorted(columns, key=lambda name: not _words(name) <= TIMES)  # those of the name first
+    hinted = sorted(
+        columns, key=lambda name: not name_words(name) <= TIMES
+    )  # those of the name first
     for name in hinted:
         text = columns[name]
         as_numbers = is_year(name, text)
@@ -141,12 +138,12 @@ def _time(
 
 def is_date(name: str, text: "pd.Series[str]") -> bool:
     """True if most cells of a column are ISO dates, and not of birth."""
-    return bool(text.str.fullmatch(_ISO_DATE).mean() >= MOST) and not _words(name) & BIRTHS
+    return bool(text.str.fullmatch(_ISO_DATE).mean() >= MOST) and not name_words(name) & BIRTHS
 
 
 def is_year(name: str, text: "pd.Series[str]") -> bool:
     """True if a column is one of years by its name and its values, of which there are some."""
-    words = _words(name)
+    words = name_words(name)
     return bool(
         words
         and words <= TIMES

@@ -66,9 +66,21 @@ def test_texts_that_stand_for_missing_are_no_categories_and_counted():
 
 
 def test_a_zero_that_stands_for_missing_is_told_with_what_it_is_beside():
-    column = describe("x", some(0, 20, 25, 31, 38, 40, 44.5))
+    cells = some(20, 25, 31, 38, 40, 44.5)
+    cells[:9] = "0"
+    column = describe("x", cells)
     assert column.missing_values == (0.0,)
-    assert column.missing_because == "29 rows have 0, the others lie from 20 to 44.5"
+    assert column.missing_because == "9 rows have 0, the others lie from 20 to 44.5"
+
+
+def test_many_zeros_are_kept_and_told_with_the_line_to_change():
+    column = describe("x", some(0, 20, 25, 31, 38, 40, 44.5))
+    assert column.missing_values == ()
+    assert column.note == (
+        "29 rows (14%) have 0, the others lie from 20 to 44.5: kept as an amount; "
+        "where 0 means not known, add missing_values: [0]"
+    )
+    assert describe("BMI", some(0, 20, 25, 31, 38, 40, 44.5)).missing_values == (0.0,)
 
 
 @pytest.mark.parametrize(

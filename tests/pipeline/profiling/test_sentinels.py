@@ -2,17 +2,29 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.profiling.sentinels import stands_for_missing, suspicious
+from pipeline.profiling.names import is_body_measure
+from pipeline.profiling.sentinels import find_sentinels, stands_for_missing, suspicious
 
 AGES = [21.0, 25, 28, 30, 33, 35, 41, 44, 52, 60]
 
 
 def test_the_zeros_of_the_pima_table_are_found_where_they_are_none(pima_csv):
     table = pd.read_csv(pima_csv).astype(float)
-    found = {name: suspicious(x.to_numpy()) for name, x in table.items()}
+    found = {
+        name: find_sentinels(x.to_numpy(), of_a_body=is_body_measure(name)).missing
+        for name, x in table.items()
+    }
     zeros = {name for name, values in found.items() if values == [0.0]}
     assert zeros == {"Glucose", "BloodPressure", "SkinThickness", "Insulin", "BMI"}
     assert {name for name in found if found[name]} == zeros
+
+
+def test_many_zeros_are_amounts_but_in_a_measure_of_a_body():
+    x = np.array([*AGES, *[0.0] * 10])
+    assert find_sentinels(x) == ([], True)
+    assert find_sentinels(x, of_a_body=True) == ([0.0], False)
+    few = np.array([*AGES * 3, 0.0, 0.0])
+    assert find_sentinels(few) == ([0.0], False)
 
 
 def test_no_zero_of_the_breast_cancer_table_is_odd(breast_cancer_csv):
@@ -29,11 +41,22 @@ def test_two_such_values_are_found_together():
     assert suspicious(np.array([*AGES, -999, -999, 999, 999])) == [-999, 999]
 
 
+@pytest.mark.parametrize("value", [-200.0, -999.9, 8888.0, 1e6, 9999999.0])
+def test_any_value_is_found_that_is_repeated_far_outside(value):
+    assert suspicious(np.array([*AGES, value, value, value])) == [value]
+
+
+def test_values_far_outside_on_both_sides_are_found_together():
+    assert suspicious(np.array([*AGES, *[-5555.0] * 3, *[7777.0] * 4])) == [-5555, 7777]
+
+
 @pytest.mark.parametrize(
     ("why", "x"),
     [
         ("it stands once", [*AGES, 999.0]),
         ("it is no usual one", [*AGES, 500.0, 500.0]),
+        ("it is not so far", [*AGES, 160.0, 160.0, 160.0]),
+        ("it stands twice", [*AGES, 8888.0, 8888.0]),
         ("it lies among the others", [-30.0, -20, 0, 0, *AGES]),
         ("it goes on where the others end", [0.0, 0, 0, 1, 2, 3, 4, 5, 6, 7]),
         ("the others are as far apart", [0.0, 0, 30, 60, 95, 130, 160, 200]),

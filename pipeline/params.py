@@ -19,6 +19,8 @@ CutPoints = tuple[Finite, ...]
 Positive = Annotated[float, msgspec.Meta(gt=0, le=LARGEST)]
 
 
+MIN_CATEGORY_ROWS = 10
+
 NO_FILE = "data/none"  # of data.test_file: DVC needs a file there, whether there is one or not
 
 

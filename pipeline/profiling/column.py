@@ -8,21 +8,28 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from pipeline.params import MIN_CATEGORY_ROWS
+from pipeline.profiling.dates import find_dates
+from pipeline.profiling.identifiers import (
+    identifies,
+    is_sequence_of_codes,
+    is_time,
+    names_things,
+)
 from pipeline.profiling.names import is_body_measure
 from pipeline.profiling.sentinels import find_sentinels, stands_for_missing
 from serving.model.cells import ABSENT, BOOLEANS, read_column, to_text
 from serving.model.contract import Feature
 
-MOST_CATEGORIES = 50
+MOST_CATEGORIES = 2000  # a column of the model's for each
 ROWS_PER_CATEGORY = 4  # on average; with fewer, texts are names or prose
+FEW_VALUES = 50  # at most which a text among numbers may be one more category
 SLIPS = 0.01  # the share of cells that may be no number in a column of numbers,
 MORE_SLIPS = 0.1  # and in one with too many values to be categories
 MOST = 0.9
 NUMBERED_ROWS = 10
 
-_DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([ T].*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}( .*)?")
 _OTHER_NUMBER = re.compile(r"([A-Z]{3}|[^\w\s])?\s?[+-]?\d[\d.,' ]*([A-Z]{3}|[^\w\s])?")
-_ID = re.compile(r"(.*[\W_])?(id|ID|Id|uuid|UUID)|.*[a-z](ID|Id)")
 
 
 Type = Literal["number", "integer", "boolean", "category"]
@@ -37,13 +44,15 @@ class Column(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     missing_values: tuple[float | str, ...] = ()
     missing_because: str = ""
     note: str = ""  # what else is to be known of it
+    is_code: bool = False  # a category of whole numbers
 
 
 class Left(msgspec.Struct, frozen=True):
-    """Why a column is no feature; `leak` where it gives the target away."""
+    """Why a column is no feature, and what it is; `leak` where it gives the target away."""
 
     reason: str
     leak: bool = False
+    type: str = ""
 
 
 def describe(name: str, text: "pd.Series[str]") -> Column | Left:
@@ -59,8 +68,10 @@ def describe(name: str, text: "pd.Series[str]") -> Column | Left:
     numbers = to_numbers(known)
     if _is_number(known, numbers):
         x = numbers.dropna()
-        return _constant(x) or _number(name, x, rows=len(text), nullable=nullable)
-    return _constant(known) or _category(known, present, nullable=nullable)
+        return _constant(x) or _number(
+            name, x, known[numbers.notna()], rows=len(text), nullable=nullable
+        )
+    return _constant(known) or _date(known) or _category(known, present, nullable=nullable)
 
 
 def to_numbers(text: "pd.Series[str]", kind: Type = "number") -> "pd.Series[float]":
@@ -78,27 +89,44 @@ def _is_boolean(known: "pd.Series[str]") -> bool:
 def _is_number(known: "pd.Series[str]", numbers: "pd.Series[float]") -> bool:
     """True if a column is one of numbers, with some slips of the pen at most."""
     slips = numbers.isna().mean() if len(known) else 1.0
-    return bool(slips <= (SLIPS if _few(known) else MORE_SLIPS))
-
-
-def _few(known: "pd.Series[str]") -> bool:
     distinct = known.nunique()
-    return distinct <= MOST_CATEGORIES and distinct * ROWS_PER_CATEGORY <= len(known)
+    few = distinct <= FEW_VALUES and distinct * ROWS_PER_CATEGORY <= len(known)
+    return bool(slips <= (SLIPS if few else MORE_SLIPS))
+
+
+def _are_categories(known: "pd.Series[str]") -> bool:
+    """True if texts come again often enough: on average, or most rows have a frequent one."""
+    counts = known.value_counts()
+    frequent = counts[counts >= MIN_CATEGORY_ROWS].sum()
+    enough = len(counts) * ROWS_PER_CATEGORY <= len(known) or 2 * frequent >= len(known)
+    return enough and len(counts) <= MOST_CATEGORIES
 
 
 def _constant(x: "pd.Series[Any]") -> Left | None:
     if not len(x):
-        return Left("has no value")
-    return Left(f"has no other value than {x.iloc[0]}") if x.nunique() < 2 else None
+        return Left("has no value", type="constant")
+    if x.nunique() > 1:
+        return None
+    return Left(f"has no other value than {x.iloc[0]}", type="constant")
 
 
-def _number(name: str, x: "pd.Series[float]", *, rows: int, nullable: bool) -> Column | Left:
+def _date(known: "pd.Series[str]") -> Left | None:
+    """Return why a column of dates is no feature, None if it has none."""
+    if (dates := find_dates(known)) is None:
+        return None
+    return Left(
+        f"is a {dates.kind}, such as {_short(known)}; take a number from it, such as an age",
+        type="date",
+    )
+
+
+def _number(
+    name: str, x: "pd.Series[float]", text: "pd.Series[str]", *, rows: int, nullable: bool
+) -> Column | Left:
     whole = bool((x == x.round()).all())
-    distinct = x.nunique()
-    if whole and distinct == rows >= NUMBERED_ROWS and x.max() - x.min() == rows - 1:
-        return Left(f"numbers the rows, from {x.min():.0f} to {x.max():.0f}")
-    if whole and distinct > MOST_CATEGORIES and _ID.fullmatch(name):
-        return Left(f"is an identifier by its name, with {distinct} different values")
+    left = _no_amount(name, x, text, rows=rows, nullable=nullable) if whole else None
+    if left is not None:
+        return left
     missing, keeps_zeros = find_sentinels(
         np.asarray(x, dtype=np.float64), of_a_body=is_body_measure(name)
     )
@@ -115,6 +143,34 @@ def _number(name: str, x: "pd.Series[float]", *, rows: int, nullable: bool) -> C
     )
 
 
+def _no_amount(
+    name: str, x: "pd.Series[float]", text: "pd.Series[str]", *, rows: int, nullable: bool
+) -> Column | Left | None:
+    """Return what whole numbers are that are no amounts: row numbers, identifiers, codes, times."""
+    distinct = x.nunique()
+    if distinct == rows >= NUMBERED_ROWS and x.max() - x.min() == rows - 1:
+        return Left(f"numbers the rows, from {x.min():.0f} to {x.max():.0f}", type="row number")
+    if is_time(name, text):
+        return Left(f"is a time as a number, such as {_short(text)}", type="date")
+    if why := identifies(name, text, distinct):
+        return Left(why, type="identifier")
+    if why := names_things(name, text, distinct):
+        return _code(text, why, nullable=nullable)
+    return None
+
+
+def _code(text: "pd.Series[str]", why: str, *, nullable: bool) -> Column | Left:
+    if not _are_categories(text):
+        return Left(f"{why}, {_different(text)}", type="identifier")
+    return Column(
+        type="category",
+        nullable=nullable,
+        categories=tuple(sorted(text.unique())),
+        note=f"{why}: each is a category",
+        is_code=True,
+    )
+
+
 def _kept_zeros(x: "pd.Series[float]") -> str:
     others = x[x != 0]
     return (
@@ -128,15 +184,8 @@ def _category(
     known: "pd.Series[str]", present: "pd.Series[str]", *, nullable: bool
 ) -> Column | Left:
     """Return the profile of a column of texts; `present` texts not in `known` mean missing."""
-    if _share(known, _DATE) >= MOST:
-        return Left(f"is a date, such as {_short(known)}; take a number from it, such as an age")
-    if not _few(known):
-        if _share(known, _OTHER_NUMBER) >= MOST:
-            return Left(
-                f"is not written as numbers are, {_short(known)}: a point for the decimals, "
-                "no separators of thousands and no unit make it a feature"
-            )
-        return Left(f"is text, {known.nunique()} different ones in {len(known)} rows")
+    if not _are_categories(known):
+        return _no_category(known)
     counts = Counter(present[~present.index.isin(known.index)])
     return Column(
         type="category",
@@ -149,8 +198,23 @@ def _category(
     )
 
 
-def _share(known: "pd.Series[str]", pattern: re.Pattern[str]) -> float:
-    return float(known.map(lambda text: pattern.fullmatch(text) is not None).mean())
+def _no_category(known: "pd.Series[str]") -> Left:
+    if float(known.str.fullmatch(_OTHER_NUMBER).mean()) >= MOST:
+        return Left(
+            f"is not written as numbers are, {_short(known)}: a point for the decimals, "
+            "no separators of thousands and no unit make it a feature",
+            type="text",
+        )
+    if is_sequence_of_codes(known):
+        return Left(
+            f"is an identifier, such as {_short(known)}: each row has another one",
+            type="identifier",
+        )
+    return Left(f"is text, {_different(known)}", type="text")
+
+
+def _different(known: "pd.Series[str]") -> str:
+    return f"{known.nunique()} different ones in {len(known)} rows"
 
 
 def _short(known: "pd.Series[str]") -> str:

@@ -4,13 +4,16 @@ from collections import Counter
 from pathlib import Path
 
 import msgspec
+import pandas as pd
 
 from pipeline.data.contract import class_value, target_values
 from pipeline.data.csv_file import read_cells
+from pipeline.data.problems import listed
 from pipeline.data.source_split import Split, check_counts, split_source
 from pipeline.errors import PipelineError
-from pipeline.params import Params
+from pipeline.params import Params, is_index_name
 from pipeline.profiling.table_profile import Profile, positive_class, profile
+from serving.model.cells import ABSENT
 
 # Left out is the safer mistake: kept, it passes every gate, and fails where nobody looks.
 LEAK = (
@@ -40,6 +43,7 @@ def profile_file(file: Path, target: str, positive: str | None, test_size: float
         raise PipelineError(
             f"{file}: has no column {target}; give --target one of {', '.join(cells.columns)}"
         )
+    _refuse_unnamed(file, cells)
     values = target_values(file, cells[target])
     classes = cells[target].map(class_value)
     counts = Counter(classes)
@@ -64,6 +68,19 @@ def profile_file(file: Path, target: str, positive: str | None, test_size: float
         positive_because=because,
         profile=found,
     )
+
+
+def _refuse_unnamed(file: Path, cells: pd.DataFrame) -> None:
+    """Raise for a column without a name that has values and is no index of the rows."""
+    for place, name in enumerate(cells.columns):
+        text = cells.iloc[:, place].str.strip()
+        if not is_index_name(name) or text.isin(ABSENT).all():
+            continue
+        if not (text.is_unique and text.str.fullmatch(r"\d+").all()):
+            raise PipelineError(
+                f"{file}, column {place + 1}: has no name, and is no index, since it does not "
+                f"number the rows ({listed(text[:3])}, …): name it in the header"
+            )
 
 
 def checked(found: Found, file: Path, params: Params) -> Found:

@@ -9,7 +9,8 @@ import pandas as pd
 from pipeline.data.row_codes import repeats_before, row_codes
 from pipeline.data.times import Times, read_times
 from pipeline.profiling.column import MOST, NUMBERED_ROWS, to_numbers
-from pipeline.profiling.names import name_words
+from pipeline.profiling.identifiers import is_time
+from pipeline.profiling.names import IDS, KEYS, PEOPLE, name_words
 from serving.model.cells import ABSENT
 
 MOSTLY_DISTINCT = 0.9
@@ -19,19 +20,10 @@ SHARING = 0.25  # the share of rows that are not alone in their group
 ROWS_OF_AN_ID = 10  # on average, of an identifier of we do not know what: a shop has more
 FEWEST_YEARS = 5
 
-KEYS = frozenset({"id", "uuid", "guid", "no", "nr", "num", "number", "key", "code", "name", "hash"})
-IDS = frozenset({"id", "uuid", "guid"})
-PEOPLE = frozenset(
-    {
-        *("account", "client", "customer", "device", "donor", "driver", "employee", "family"),
-        *("household", "individual", "member", "participant", "patient", "person", "player"),
-        *("respondent", "student", "subject", "user"),
-    }
-)
 TIMES = frozenset({"date", "datetime", "day", "time", "timestamp", "year"})
 BIRTHS = frozenset({"birth", "birthdate", "birthday", "born", "dob"})
 
-_ISO_DATE = r"\d{4}-\d{2}-\d{2}(?:[T ].*)?"
+_ISO_DATE = r"\d{4}-\d{2}-\d{2}(?:[T ].*)?|(?:19|20)\d\d-(?:0[1-9]|1[0-2])"
 
 
 class SplitAdvice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -119,12 +111,10 @@ def _time(
     columns: "dict[str, pd.Series[str]]", test_size: float
 ) -> tuple[str | None, Cut | None, list[str]]:
     """Return the column of the rows' times, where to cut it, and what is to be told of it."""
-    hinted = sorted(
-        columns, key=lambda name: not name_words(name) <= TIMES
-    )  # those of the name first
-    for name in hinted:
+    # Those of the name come first.
+    for name in sorted(columns, key=lambda name: not name_words(name) <= TIMES):
         text = columns[name]
-        as_numbers = is_year(name, text)
+        as_numbers = is_year(name, text) or is_number_of_time(name, text)
         if not as_numbers and not is_date(name, text):
             continue
         times = read_times(text, as_numbers=as_numbers)
@@ -150,6 +140,12 @@ def is_year(name: str, text: "pd.Series[str]") -> bool:
         and text.str.fullmatch(r"(?:19|20)\d\d").all()
         and text.nunique() >= FEWEST_YEARS
     )
+
+
+def is_number_of_time(name: str, text: "pd.Series[str]") -> bool:
+    """True if a column has times as whole numbers, such as 20240131, and not of birth."""
+    whole = bool(text.str.fullmatch(r"\d+").all())
+    return whole and is_time(name, text) and not name_words(name) & BIRTHS
 
 
 def cut(text: "pd.Series[str]", times: Times, test_size: float) -> Cut | None:

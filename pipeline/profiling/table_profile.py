@@ -48,26 +48,35 @@ def profile(cells: pd.DataFrame, target: str, y: Labels, test_size: float = 0.2)
     features = {name: column for name, column in found.items() if isinstance(column, Column)}
     ignored = {name: column for name, column in found.items() if isinstance(column, Left)}
     leaks = {
-        name: Left(f"alone predicts {target} (ROC AUC {auc:.3f})", leak=True)
+        name: Left(f"alone predicts {target} (ROC AUC {auc:.3f})", leak=True, type=column.type)
         for name, column in features.items()
         if (auc := separation(columns[name], column, y)) >= LEAK_AUC
     }
+    codes = {name for name in leaks if features[name].is_code}
+    told = [_known_before(name, leaks.pop(name)) for name in codes]
     if len(leaks) < len(features):  # else nothing would be left to learn from
         features = {name: column for name, column in features.items() if name not in leaks}
         ignored |= leaks
         leaks = {}
-    notes = [
+    notes = told + [
         f"column {name}: {leak.reason}, and is kept as no other is" for name, leak in leaks.items()
     ]
     notes += [note for name in features for note in _almost_constant(name, columns[name])]
     return Profile(features, ignored, (*notes, *split.notes), split)
 
 
+def _known_before(name: str, leak: Left) -> str:
+    return (
+        f"column {name}: {leak.reason}: kept, since a code is mostly known before the target; "
+        "move it to data.ignore where it is not"
+    )
+
+
 def _of_the_split(found: Mapping[str, Column | Left], split: SplitAdvice) -> dict[str, Left]:
     """Leave out the columns that split the table and would be features by their values."""
     reasons = {split.group: "names a group of rows", split.time: "is the time of a row"}
     return {
-        name: Left(reason)
+        name: Left(reason, type=getattr(found[name], "type", ""))
         for name, reason in reasons.items()
         if name is not None and isinstance(found[name], Column)
     }

@@ -171,7 +171,11 @@ def test_as_json_everything_that_was_found_is_told(init, write):
     assert found["classes"] == {"0": 90, "1": 30}
     assert (found["positive_class"], found["positive_because"]) == (1, "which says yes")
     assert found["profile"]["ignored"] == {
-        "key": {"reason": "numbers the rows, from 0 to 119", "leak": False}
+        "key": {
+            "reason": "numbers the rows, from 0 to 119",
+            "leak": False,
+            "type": "row number",
+        }
     }
     assert found["profile"]["features"]["zero"] == {
         "type": "integer",

@@ -97,8 +97,19 @@ def test_many_zeros_are_kept_and_told_with_the_line_to_change():
         ("day", some("31.1.2024 12:00", "1.2.24"), "is a date, such as '31.1.2024 12:00'"),
         *(
             (name, text(range(5, 7 * ROWS, 7)), "is an identifier by its name, with 200 different")
-            for name in ("id", "ID", "patient_id", "customer id", "CustomerID", "rowId")
+            for name in ("id", "ID", "patient_id", "customer id", "CustomerID", "rowId", "userid")
         ),
+        *(
+            (name, text(range(5, 7 * ROWS, 7)), "is an identifier by its name, with 200 different")
+            for name in ("EmployeeNumber", "order_no", "phone", "IBAN", "IdKunde", "CustomerNo")
+        ),
+        ("x", text(range(10**9, 10**9 * 3, 10**7)), "is an identifier: numbers of 10 digits"),
+        ("x", text(f"P{row:05}" for row in range(ROWS)), "is an identifier, such as 'P00000'"),
+        ("x", text(20230101 + RNG.integers(0, 28, ROWS)), "is a time as a number, such as '2023"),
+        ("x", text(1_700_000_000 + RNG.integers(0, 10**6, ROWS)), "is a time as a number"),
+        ("x", some("2023-05", "2024-11"), "is a month, such as '2023-05'"),
+        ("x", some("Nov-23", "Mar-24"), "is a month, such as 'Nov-23'"),
+        ("x", some("10:05", "23:59"), "is a time of day, such as '10:05'"),
         *(
             ("x", text(written.format(row) for row in range(ROWS)), "is not written as numbers are")
             for written in ("{},5", "€{}.10", "{}00 EUR", "{}%", "1,{:03}.50")
@@ -117,8 +128,35 @@ def test_a_name_that_only_ends_like_an_identifier_s_is_none(name):
     assert describe(name, text(range(5, 7 * ROWS, 7))) == Column(type="integer")
 
 
-def test_few_different_numbers_identify_nothing_whatever_their_name():
-    assert describe("region_id", some(1, 2, 4, 8)) == Column(type="integer")
+@pytest.mark.parametrize("name", ["region_id", "zip", "dept_code", "Department", "Soil_Type"])
+def test_few_whole_numbers_that_name_things_are_categories(name):
+    column = describe(name, some(1, 2, 4, 8))
+    assert (column.type, column.categories, column.is_code) == (
+        *("category", ("1", "2", "4", "8")),
+        True,
+    )
+    assert column.note == "has whole numbers that name things, by its name: each is a category"
+
+
+def test_whole_numbers_with_leading_zeros_keep_them_as_categories():
+    column = describe("x", some("007", "7", "12"))
+    assert (column.type, column.categories) == ("category", ("007", "12", "7"))
+
+
+@pytest.mark.parametrize("name", ["num_stores", "store_area", "number of shops", "x", "state_tax"])
+def test_whole_numbers_of_other_names_are_amounts(name):
+    assert describe(name, some(1, 2, 4, 8)) == Column(type="integer")
+
+
+def test_two_numbers_are_the_same_as_two_categories_and_stay():
+    assert describe("type", some(0, 1)) == Column(type="integer")
+
+
+def test_text_is_a_category_where_most_rows_have_a_frequent_one():
+    rare = [f"r{row}" for row in range(80)]
+    column = describe("city", text([*["a", "b"] * 60, *rare]))
+    assert len(column.categories) == 82
+    assert isinstance(describe("city", text([*["a", "b"] * 39, *rare, "c"])), Left)
 
 
 def test_few_consecutive_numbers_number_no_rows():

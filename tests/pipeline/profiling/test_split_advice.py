@@ -74,6 +74,19 @@ def test_a_year_is_a_time_as_a_number():
 
 
 @pytest.mark.parametrize(
+    ("values", "test_from"),
+    [
+        pytest.param([day.replace("-", "") for day in DAYS], 20231117, id="20231117"),
+        pytest.param(1_700_000_000 + PLACES * 86_400, 1_727_648_000, id="seconds since 1970"),
+        pytest.param([day[:7] for day in DAYS], "2023-12", id="a month"),
+    ],
+)
+def test_other_times_in_order_are_times(values, test_from):
+    advice = advised(when=values)
+    assert (advice.time, advice.test_from) == ("when", test_from)
+
+
+@pytest.mark.parametrize(
     ("name", "values"),
     [
         pytest.param("birth_date", DAYS, id="a date of birth"),

@@ -17,6 +17,7 @@ from pipeline.files import json_text, write_whole
 from pipeline.options import path_option
 from pipeline.params import NO_FILE
 from pipeline.params_file import document_of, parse, read_text
+from pipeline.profiling.choices import Choices
 from pipeline.profiling.findings import Found, checked, format_profile, profile_file
 from pipeline.profiling.params_section import data_section, replaced, with_name
 
@@ -24,6 +25,7 @@ EXAMPLES = """\b
 Examples:
   python -m pipeline init data/churn.csv --target Churn
   python -m pipeline init data/churn.csv --target Churn --positive-class Yes --dry-run
+  python -m pipeline init data/churn.csv --target Churn --ignore notes,agent --category zip
 """
 
 
@@ -136,6 +138,11 @@ def _test_size(params: Path) -> float:
     help="The target's value whose probability is predicted.  "
     "[default: the one that says yes, such as 1; else the rarer]",
 )
+@click.option("--ignore", multiple=True, metavar="A,B", help="Columns to leave out.")
+@click.option("--category", multiple=True, metavar="A,B", help="Columns of categories.")
+@click.option("--number", multiple=True, metavar="A,B", help="Columns of numbers.")
+@click.option("--group", metavar="COLUMN", help="Its rows stay on one side: data.group.")
+@click.option("--time", metavar="COLUMN", help="Its latest rows are for the test: data.time.")
 @click.option("--name", help="Of experiment and model.  [default: from the file's name]")
 @path_option("--params", default="params.yaml")
 @click.option("--dry-run", is_flag=True, help="Print what would be written; write nothing.")
@@ -148,10 +155,11 @@ def command(
     params: Path,
     dry_run: bool,
     as_json: bool,
+    **choices: Any,
 ) -> None:
     if not file.is_file():
         raise PipelineError(f"{file} is no file")
-    found = profile_file(file, target.strip(), positive, _test_size(params))
+    found = profile_file(file, target.strip(), positive, _test_size(params), Choices(**choices))
     settings = settings_for(found, params, name)
     found = checked(found, file, parse(settings.text, params))
     print(format_profile(found), file=sys.stderr)

@@ -1,5 +1,6 @@
 """The data contract of a table: its features, target and classes."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,10 @@ import pandas as pd
 from pipeline.data.problems import listed, refuse
 from pipeline.errors import PipelineError
 from pipeline.params import Data, FeatureSpec
-from serving.model.cells import ABSENT, BOOLEANS, read_number
+from serving.model.cells import ABSENT, BOOLEANS
 from serving.model.contract import Contract, Feature
+
+WHOLE = re.compile(r"([+-]?(?:0|[1-9][0-9]*))(?:\.0*)?")
 
 
 def data_contract(data: Data, classes: tuple[str | int, str | int]) -> Contract:
@@ -73,9 +76,12 @@ def read_classes(path: Path, target: "pd.Series[str]", data: Data) -> tuple[str 
 
 
 def class_value(text: str) -> str | int:
-    """Read a class as a whole number where it is one (1.0 is 1), otherwise as text."""
+    """Read a class as a whole number where it is written as one (1.0 is 1), otherwise as text.
+
+    `007` and `1e1` are texts: as numbers they would be one class with `7` and `10`.
+    """
     text = text.strip()
     if text.lower() in BOOLEANS:
         return text.lower().capitalize()
-    number = read_number(text)
-    return int(number) if number is not None and number.is_integer() else text
+    number = WHOLE.fullmatch(text)
+    return int(number[1]) if number else text

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from pipeline.errors import PipelineError
 from pipeline.params import MIN_CATEGORY_ROWS
 from pipeline.profiling.dates import find_dates
 from pipeline.profiling.identifiers import (
@@ -57,11 +58,7 @@ class Left(msgspec.Struct, frozen=True):
 
 def describe(name: str, text: "pd.Series[str]") -> Column | Left:
     """Return the profile of a column from its stripped cells."""
-    present = text[~text.isin(ABSENT)]
-    marks = [value for value in present.unique() if stands_for_missing(value)]
-    known = present[~present.isin(marks)]
-    if known.nunique() < 2:  # then `-` is not beside the values, but one of them
-        known = present
+    present, known = _present_and_known(text)
     nullable = len(present) < len(text)
     if _is_boolean(known):
         return _constant(to_numbers(known, "boolean")) or Column(type="boolean", nullable=nullable)
@@ -72,6 +69,41 @@ def describe(name: str, text: "pd.Series[str]") -> Column | Left:
             name, x, known[numbers.notna()], rows=len(text), nullable=nullable
         )
     return _constant(known) or _date(known) or _category(known, present, nullable=nullable)
+
+
+def as_category(_: str, text: "pd.Series[str]") -> Column | Left:
+    """Return the profile of a column of which a user says that its texts are categories."""
+    present, known = _present_and_known(text)
+    if (left := _constant(known)) is not None:
+        return left
+    column = _texts(known, present, nullable=len(present) < len(text))
+    return msgspec.structs.replace(column, note="a category as given")
+
+
+def as_number(name: str, text: "pd.Series[str]") -> Column | Left:
+    """Return the profile of a column of which a user says that its cells are numbers.
+
+    Raises PipelineError where most are none.
+    """
+    present, known = _present_and_known(text)
+    x = to_numbers(known).dropna()
+    if 2 * len(x) < len(known):
+        unread = known[~known.index.isin(x.index)]
+        raise PipelineError(
+            f"--number: column {name} has {len(unread)} cells that are no number, such as "
+            f"{_short(unread)}"
+        )
+    nullable = len(present) < len(text)
+    return _constant(x) or _amounts(name, x, nullable=nullable, note="a number as given")
+
+
+def _present_and_known(text: "pd.Series[str]") -> "tuple[pd.Series[str], pd.Series[str]]":
+    """Return the cells that are not absent, and those of them that do not mean missing."""
+    present = text[~text.isin(ABSENT)]
+    marks = [value for value in present.unique() if stands_for_missing(value)]
+    known = present[~present.isin(marks)]
+    # With one value, or none, `-` is not beside the values, but one of them.
+    return present, known if known.nunique() > 1 else present
 
 
 def to_numbers(text: "pd.Series[str]", kind: Type = "number") -> "pd.Series[float]":
@@ -123,24 +155,32 @@ def _date(known: "pd.Series[str]") -> Left | None:
 def _number(
     name: str, x: "pd.Series[float]", text: "pd.Series[str]", *, rows: int, nullable: bool
 ) -> Column | Left:
-    whole = bool((x == x.round()).all())
-    left = _no_amount(name, x, text, rows=rows, nullable=nullable) if whole else None
-    if left is not None:
-        return left
+    if _are_whole(x):
+        found = _no_amount(name, x, text, rows=rows, nullable=nullable)
+        if found is not None:
+            return found
+    return _amounts(name, x, nullable=nullable)
+
+
+def _amounts(name: str, x: "pd.Series[float]", *, nullable: bool, note: str = "") -> Column:
     missing, keeps_zeros = find_sentinels(
         np.asarray(x, dtype=np.float64), of_a_body=is_body_measure(name)
     )
     others = x[~x.isin(missing)]
     counts = " and ".join(f"{(x == value).sum()} rows have {to_text(value)}" for value in missing)
     return Column(
-        type="integer" if whole else "number",
+        type="integer" if _are_whole(x) else "number",
         nullable=nullable,
         missing_values=tuple(missing),
         missing_because=f"{counts}, the others lie from {others.min():g} to {others.max():g}"
         if missing
         else "",
-        note=_kept_zeros(others) if keeps_zeros else "",
+        note=_kept_zeros(others) if keeps_zeros else note,
     )
+
+
+def _are_whole(x: "pd.Series[float]") -> bool:
+    return bool((x == x.round()).all())
 
 
 def _no_amount(
@@ -186,6 +226,10 @@ def _category(
     """Return the profile of a column of texts; `present` texts not in `known` mean missing."""
     if not _are_categories(known):
         return _no_category(known)
+    return _texts(known, present, nullable=nullable)
+
+
+def _texts(known: "pd.Series[str]", present: "pd.Series[str]", *, nullable: bool) -> Column:
     counts = Counter(present[~present.index.isin(known.index)])
     return Column(
         type="category",

@@ -12,7 +12,10 @@ from pipeline.data.problems import listed
 from pipeline.data.source_split import Split, check_counts, split_source
 from pipeline.errors import PipelineError
 from pipeline.params import Params, is_index_name
-from pipeline.profiling.table_profile import Profile, positive_class, profile
+from pipeline.profiling.choices import NO_CHOICES, Choices, resolve
+from pipeline.profiling.column_table import ColumnSummary, format_table, summarize
+from pipeline.profiling.positive_class import positive_class
+from pipeline.profiling.table_profile import Profile, profile
 from serving.model.cells import ABSENT
 
 # Left out is the safer mistake: kept, it passes every gate, and fails where nobody looks.
@@ -32,11 +35,18 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     positive_class: str | int
     positive_because: str
     profile: Profile
+    columns: tuple[ColumnSummary, ...] = ()
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
-def profile_file(file: Path, target: str, positive: str | None, test_size: float = 0.2) -> Found:
+def profile_file(
+    file: Path,
+    target: str,
+    positive: str | None,
+    test_size: float = 0.2,
+    choices: Choices = NO_CHOICES,
+) -> Found:
     """Read a table and find out what its columns are, and how to split it."""
     cells = read_cells(file)
     if target not in cells.columns:
@@ -55,7 +65,8 @@ def profile_file(file: Path, target: str, positive: str | None, test_size: float
             f"{file}, column {target}: no row is {chosen}; "
             f"give --positive-class {values[0]} or {values[1]}"
         )
-    found = profile(cells, target, (classes == chosen).to_numpy(dtype=bool), test_size)
+    choices = resolve(choices, [name for name in cells.columns if not is_index_name(name)], target)
+    found = profile(cells, target, (classes == chosen).to_numpy(dtype=bool), test_size, choices)
     if not found.features:
         reasons = "; ".join(f"{name} {left.reason}" for name, left in found.ignored.items())
         raise PipelineError(f"{file}: no column is left as a feature: {reasons or 'there is none'}")
@@ -67,6 +78,7 @@ def profile_file(file: Path, target: str, positive: str | None, test_size: float
         positive_class=chosen,
         positive_because=because,
         profile=found,
+        columns=tuple(summarize(found)),
     )
 
 
@@ -113,13 +125,9 @@ def format_profile(found: Found) -> str:
         f"{found.positive_because}; {classes}",
     ]
     lines += [
-        f"column {name}: {column.missing_because}: treated as missing: please check"
-        for name, column in features.items()
-        if column.missing_because
-    ]
-    lines += [f"column {name}: {column.note}" for name, column in features.items() if column.note]
-    lines += [
-        f"column {name}: {left.reason}: left out" + (f", {LEAK}" if left.leak else "")
+        f"column {name}: {left.reason}: left out, {LEAK}"
         for name, left in ignored.items()
+        if left.leak
     ]
-    return "\n".join([*lines, *found.profile.notes, *found.notes])
+    table = format_table(found.columns, found.rows)
+    return "\n".join([*lines, *found.profile.notes, *found.notes, *table])

@@ -8,6 +8,8 @@ import pandas as pd
 
 from pipeline.data.row_codes import repeats_before, row_codes
 from pipeline.data.times import Times, read_times
+from pipeline.errors import PipelineError
+from pipeline.profiling.choices import NO_CHOICES, Choices
 from pipeline.profiling.column import MOST, NUMBERED_ROWS, to_numbers
 from pipeline.profiling.identifiers import is_time
 from pipeline.profiling.names import IDS, KEYS, PEOPLE, name_words
@@ -44,15 +46,18 @@ class Cut(msgspec.Struct, frozen=True):
     share: float
 
 
-def advise(cells: pd.DataFrame, target: str, test_size: float) -> SplitAdvice:
+def advise(
+    cells: pd.DataFrame, target: str, test_size: float, choices: Choices = NO_CHOICES
+) -> SplitAdvice:
     """Return how to split a table; `cells` are stripped, without index columns."""
     columns = {name: cells[name] for name in cells.columns if name != target}
     numbers = tuple(name for name, text in columns.items() if numbers_rows(text))
     groups = [name for name, text in columns.items() if is_group(name, text)]
     # Of a patient and a visit it is the patient: the fewer and larger groups hold the others.
-    group = min(groups, key=lambda name: columns[name].nunique(), default=None)
-    time, cut, notes = _time(columns, test_size)
-    if group is not None:
+    found = min(groups, key=lambda name: columns[name].nunique(), default=None)
+    group = choices.group or found
+    time, cut, notes = _time(columns, test_size, choices.time)
+    if group is not None and choices.group is None:
         notes.append(_about_group(group, columns[group]))
     repeats, about_repeats = _repeats(cells.drop(columns=[*numbers]))
     if group is None and time is None:
@@ -108,9 +113,12 @@ def _about_group(name: str, text: "pd.Series[str]") -> str:
 
 
 def _time(
-    columns: "dict[str, pd.Series[str]]", test_size: float
+    columns: "dict[str, pd.Series[str]]", test_size: float, chosen: str | None
 ) -> tuple[str | None, Cut | None, list[str]]:
     """Return the column of the rows' times, where to cut it, and what is to be told of it."""
+    if chosen is not None:
+        found = _cut_by(chosen, columns[chosen], test_size)
+        return chosen, found, [_about_time(chosen, found)]
     # Those of the name come first.
     for name in sorted(columns, key=lambda name: not name_words(name) <= TIMES):
         text = columns[name]
@@ -121,9 +129,28 @@ def _time(
         unread = np.flatnonzero(np.isnan(times))
         if unread.size:
             return None, None, [_about_unread(name, text, int(unread[0]), unread.size)]
-        if (found := cut(text, times, test_size)) is not None:
-            return name, found, [_about_time(name, found)]
+        if (moment := cut(text, times, test_size)) is not None:
+            return name, moment, [_about_time(name, moment)]
     return None, None, []
+
+
+def _cut_by(name: str, text: "pd.Series[str]", test_size: float) -> Cut:
+    """Return where a column that a user chose as the time cuts the rows."""
+    for as_numbers in (False, True):
+        times = read_times(text, as_numbers=as_numbers)
+        if np.isnan(times).any():
+            continue
+        if (found := cut(text, times, test_size)) is not None:
+            return found
+        raise PipelineError(
+            f"--time: column {name} has no moment from which about {test_size:.0%} of the rows "
+            "are later: set data.time and data.test_from by hand"
+        )
+    row = int(np.flatnonzero(np.isnan(times))[0])
+    raise PipelineError(
+        f"--time: column {name} has {text.iloc[row]!r} in row {row + 1}: ISO dates such as "
+        "2024-03-01, or numbers, are needed in all rows"
+    )
 
 
 def is_date(name: str, text: "pd.Series[str]") -> bool:

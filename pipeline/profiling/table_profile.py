@@ -1,4 +1,4 @@
-"""Profile a table: its columns, which of them give the target away, which class is positive.
+"""Profile a table: its columns, and which of them give the target away.
 
 Pure: cells as text in, findings out.
 """
@@ -12,21 +12,23 @@ import pandas as pd
 
 from pipeline.evaluation.metrics import roc_auc
 from pipeline.params import is_index_name
-from pipeline.profiling.column import Column, Left, describe, to_numbers
+from pipeline.profiling.choices import NO_CHOICES, Choices
+from pipeline.profiling.column import (
+    Column,
+    Left,
+    as_category,
+    as_number,
+    describe,
+    to_numbers,
+)
 from pipeline.profiling.split_advice import SplitAdvice, advise
+from serving.model.cells import ABSENT
 
 Labels = npt.NDArray[np.bool_]
 
 NEARLY_ALL = 0.99
 LEAK_AUC = 0.99
 LEAK_ROWS = 10  # of the rarer class; with fewer, a perfect order may be chance
-_YES_OF = {
-    frozenset(pair): pair[1]
-    for pair in (
-        *(("0", "1"), ("-1", "1"), ("no", "yes"), ("n", "y"), ("false", "true"), ("f", "t")),
-        *(("negative", "positive"), ("neg", "pos"), ("absent", "present"), ("-", "+")),
-    )
-}
 
 
 class Profile(msgspec.Struct, frozen=True):
@@ -36,15 +38,24 @@ class Profile(msgspec.Struct, frozen=True):
     ignored: dict[str, Left]
     notes: tuple[str, ...]
     split: SplitAdvice = SplitAdvice()
+    missing: dict[str, int] = {}  # cells of each column that are absent or mean missing
 
 
-def profile(cells: pd.DataFrame, target: str, y: Labels, test_size: float = 0.2) -> Profile:
+def profile(
+    cells: pd.DataFrame,
+    target: str,
+    y: Labels,
+    test_size: float = 0.2,
+    choices: Choices = NO_CHOICES,
+) -> Profile:
     """Look at each column; `y` is true for the positive class `[rows]`."""
     names = [name for name in cells.columns if name != target and not is_index_name(name)]
     columns = {name: cells[name].str.strip() for name in names}
-    found = {name: describe(name, text) for name, text in columns.items()}
-    split = advise(pd.DataFrame({**columns, target: cells[target].str.strip()}), target, test_size)
-    found |= _of_the_split(found, split)
+    found = _described(columns, choices)
+    stripped = pd.DataFrame({**columns, target: cells[target].str.strip()})
+    split = advise(stripped, target, test_size, choices)
+    found |= _of_the_split(found, split, choices)
+    missing = {name: _missing(columns[name], column) for name, column in found.items()}
     features = {name: column for name, column in found.items() if isinstance(column, Column)}
     ignored = {name: column for name, column in found.items() if isinstance(column, Left)}
     leaks = {
@@ -52,8 +63,8 @@ def profile(cells: pd.DataFrame, target: str, y: Labels, test_size: float = 0.2)
         for name, column in features.items()
         if (auc := separation(columns[name], column, y)) >= LEAK_AUC
     }
-    codes = {name for name in leaks if features[name].is_code}
-    told = [_known_before(name, leaks.pop(name)) for name in codes]
+    kept = [name for name in leaks if features[name].is_code or name in choices.features]
+    told = [_known_before(name, leaks.pop(name)) for name in kept]
     if len(leaks) < len(features):  # else nothing would be left to learn from
         features = {name: column for name, column in features.items() if name not in leaks}
         ignored |= leaks
@@ -62,35 +73,46 @@ def profile(cells: pd.DataFrame, target: str, y: Labels, test_size: float = 0.2)
         f"column {name}: {leak.reason}, and is kept as no other is" for name, leak in leaks.items()
     ]
     notes += [note for name in features for note in _almost_constant(name, columns[name])]
-    return Profile(features, ignored, (*notes, *split.notes), split)
+    return Profile(features, ignored, (*notes, *split.notes), split, missing)
+
+
+def _described(
+    columns: Mapping[str, "pd.Series[str]"], choices: Choices
+) -> dict[str, Column | Left]:
+    chosen = {
+        **dict.fromkeys(choices.category, as_category),
+        **dict.fromkeys(choices.number, as_number),
+        **dict.fromkeys(choices.ignore, lambda *_: Left("as given")),
+    }
+    return {name: chosen.get(name, describe)(name, text) for name, text in columns.items()}
+
+
+def _missing(text: "pd.Series[str]", column: Column | Left) -> int:
+    absent = text.isin(ABSENT)
+    if isinstance(column, Left) or not column.missing_values:
+        return int(absent.sum())
+    if column.type == "category":
+        return int((absent | text.isin(map(str, column.missing_values))).sum())
+    return int((absent | to_numbers(text).isin(column.missing_values)).sum())
 
 
 def _known_before(name: str, leak: Left) -> str:
     return (
-        f"column {name}: {leak.reason}: kept, since a code is mostly known before the target; "
-        "move it to data.ignore where it is not"
+        f"column {name}: {leak.reason}: kept all the same; "
+        "move it to data.ignore if it is known only after the target"
     )
 
 
-def _of_the_split(found: Mapping[str, Column | Left], split: SplitAdvice) -> dict[str, Left]:
+def _of_the_split(
+    found: Mapping[str, Column | Left], split: SplitAdvice, choices: Choices
+) -> dict[str, Left]:
     """Leave out the columns that split the table and would be features by their values."""
     reasons = {split.group: "names a group of rows", split.time: "is the time of a row"}
     return {
         name: Left(reason, type=getattr(found[name], "type", ""))
         for name, reason in reasons.items()
-        if name is not None and isinstance(found[name], Column)
+        if name is not None and isinstance(found[name], Column) and name not in choices.features
     }
-
-
-def positive_class(counts: Mapping[str | int, int]) -> tuple[str | int, str]:
-    """Choose of two classes, with their rows, the positive one: that which says yes, or the rarer.
-
-    Gives as well why it was chosen.
-    """
-    by_text = {str(value).lower(): value for value in counts}
-    if (yes := _YES_OF.get(frozenset(by_text))) is not None:
-        return by_text[yes], "which says yes"
-    return min(counts, key=lambda value: counts[value]), "the rarer class"
 
 
 def separation(text: "pd.Series[str]", column: Column, y: Labels) -> float:

@@ -2,7 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.profiling.table_profile import positive_class, profile
+from pipeline.profiling.choices import NO_CHOICES, Choices
+from pipeline.profiling.column import Left
+from pipeline.profiling.table_profile import profile
 
 ROWS = 200
 Y = np.arange(ROWS) % 4 == 0
@@ -12,10 +14,10 @@ Y = np.arange(ROWS) % 4 == 0
 def looked_at():
     """Look at a table of the given columns, and of one that has nothing to do with the target."""
 
-    def look(y=Y, **columns):
+    def look(y=Y, choices=NO_CHOICES, **columns):
         noise = np.random.default_rng(1).normal(size=len(y)).round(6)
         table = {"noise": noise, **columns, "y": np.where(y, "yes", "no")}
-        return profile(pd.DataFrame(table).astype(str), "y", y)
+        return profile(pd.DataFrame(table).astype(str), "y", y, choices=choices)
 
     return look
 
@@ -75,17 +77,19 @@ def test_an_almost_constant_column_is_kept_and_told(looked_at):
     assert found.notes == ("column a: 99.0% of the rows have 'x': it can tell little",)
 
 
-@pytest.mark.parametrize(
-    ("counts", "positive", "because"),
-    [
-        ({0: 10, 1: 90}, 1, "which says yes"),
-        ({-1: 10, 1: 90}, 1, "which says yes"),
-        ({"No": 10, "Yes": 90}, "Yes", "which says yes"),
-        ({"False": 10, "True": 90}, "True", "which says yes"),
-        ({"neg": 10, "pos": 90}, "pos", "which says yes"),
-        ({"stayed": 90, "left": 10}, "left", "the rarer class"),
-        ({1: 90, 2: 10}, 2, "the rarer class"),
-    ],
-)
-def test_the_positive_class_is_what_says_yes_or_the_rarer(counts, positive, because):
-    assert positive_class(counts) == (positive, because)
+def test_columns_that_a_user_chooses_are_features_whatever_they_say(looked_at):
+    choices = Choices(ignore=("noise",), category=("leak",), number=("id",))
+    found = looked_at(choices=choices, leak=np.where(Y, "a", "b"), id=np.arange(ROWS) * 3)
+    assert {name: column.type for name, column in found.features.items()} == {
+        **{"leak": "category", "id": "integer"}
+    }
+    assert found.ignored == {"noise": Left("as given")}
+    assert found.notes == (
+        "column leak: alone predicts y (ROC AUC 1.000): kept all the same; "
+        "move it to data.ignore if it is known only after the target",
+    )
+
+
+def test_missing_cells_are_counted_with_those_that_mean_missing(looked_at):
+    found = looked_at(kind=["", "?", "a", "b"] * (ROWS // 4), n=["", 999, 1, 2, 3, 4, 5, 6] * 25)
+    assert (found.missing["kind"], found.missing["n"], found.missing["noise"]) == (100, 50, 0)

@@ -57,7 +57,7 @@ def test_code_is_a_category_though_it_alone_predicts_the_target() -> None:
     column = profile.features["zip"]
     assert (column.type, len(column.categories)) == ("category", 8)
     assert "whole numbers that name things" in column.note
-    assert "column zip: alone predicts bought (ROC AUC 1.000): kept, since a" in profile.notes[0]
+    assert "column zip: alone predicts bought (ROC AUC 1.000): kept all" in profile.notes[0]
 
 
 def test_more_than_fifty_categories_are_kept() -> None:
@@ -81,3 +81,11 @@ def test_group_and_time_are_offered(table: str, target: str, group: str, time: s
 def test_unnamed_column_of_measures_is_no_index() -> None:
     with pytest.raises(PipelineError, match="column 1: has no name, and is no index, since"):
         profile_file(TABLES / "unnamed_real.csv", "y", None)
+
+
+@pytest.mark.parametrize(
+    ("table", "classes"),
+    [("t_zeros", {"007", "07"}), ("t_ages", {"18_25", "26_40"})],
+)
+def test_classes_stay_as_they_are_written(table: str, classes: set[str]) -> None:
+    assert {*profile_file(TABLES / f"{table}.csv", "y", None).classes} == classes

@@ -33,7 +33,7 @@ class FeatureSpec(Settings, frozen=True, kw_only=True):
     unit: str = ""
     description: str = ""
     categories: tuple[str, ...] = ()
-    unseen: Literal["refuse", "missing"] = "refuse"
+    unseen: Literal["refuse", "missing", "other"] = "refuse"
     missing_values: tuple[Finite | str, ...] = ()
     nullable: bool | None = None
     limits: tuple[float, float] | None = None
@@ -80,6 +80,7 @@ class Data(Settings, frozen=True, kw_only=True):
     target: str
     positive_class: str | int | float | bool
     features: dict[str, FeatureSpec | None]
+    min_category_rows: Annotated[int, msgspec.Meta(ge=1)] = MIN_CATEGORY_ROWS
     ignore: tuple[str, ...] = ()
     row_numbers: tuple[str, ...] = ()
     repeats: Literal["together", "apart"] = "together"

@@ -15,7 +15,7 @@ import click
 from pipeline.errors import PipelineError
 from pipeline.files import json_text, write_whole
 from pipeline.options import path_option
-from pipeline.params import NO_FILE
+from pipeline.params import MIN_CATEGORY_ROWS, NO_FILE
 from pipeline.params_file import document_of, parse, read_text
 from pipeline.profiling.choices import Choices
 from pipeline.profiling.findings import Found, checked, format_profile, profile_file
@@ -96,6 +96,7 @@ def settings_for(found: Found, params: Path, name: str | None) -> Settings:
             found.profile,
             (old.get("features") or {}) if again else {},
             str(old.get("test_file") or NO_FILE) if again else NO_FILE,
+            (old.get("min_category_rows") if again else None) or MIN_CATEGORY_ROWS,
         ),
     }
     section = "\n".join(new.values())

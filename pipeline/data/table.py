@@ -153,7 +153,7 @@ def _checked(path: Path, cells: pd.DataFrame, contract: Contract) -> Table:
         numbers, is_unread = read_column(feature, list(words))
         columns.append(numbers[places])
         unread = np.flatnonzero(is_unread[places]).tolist()
-        if feature.unseen == "missing" and unread:
+        if feature.unseen != "refuse" and unread:
             notes.append(_unseen(path, feature, cells[feature.name].iloc[unread].str.strip()))
             continue
         for row in unread:
@@ -173,7 +173,8 @@ def _unseen(path: Path, feature: Feature, texts: "pd.Series[str]") -> str:
     which = listed(quoted(text) for text in dict.fromkeys(texts))
     cells = "1 cell is" if len(texts) == 1 else f"{len(texts)} cells are"
     return (
-        f"{path}, column {feature.name}: {cells} none of the categories, and taken as missing: "
+        f"{path}, column {feature.name}: {cells} none of the categories, and taken as "
+        f"{feature.unseen}: "
         f"{which}"
     )
 

@@ -77,7 +77,7 @@ def _typical(contract: Contract, X: FloatMatrix) -> FloatMatrix:
 def _ends(feature: Feature) -> tuple[float, ...]:
     """Return the lowest and the highest that can be asked, or every category."""
     if feature.type == "category":
-        return tuple(map(float, range(len(feature.categories))))
+        return tuple(map(float, range(feature.code_count)))
     low, high = feature.training_range or (0.0, 1.0)
     span = (high - low) or 1.0
     wide_low, wide_high = low - 10 * span, high + 10 * span

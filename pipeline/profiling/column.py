@@ -46,6 +46,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     missing_because: str = ""
     note: str = ""  # what else is to be known of it
     is_code: bool = False  # a category of whole numbers
+    unseen: Literal["refuse", "other"] = "refuse"
 
 
 class Left(msgspec.Struct, frozen=True):
@@ -77,7 +78,8 @@ def as_category(_: str, text: "pd.Series[str]") -> Column | Left:
     if (left := _constant(known)) is not None:
         return left
     column = _texts(known, present, nullable=len(present) < len(text))
-    return msgspec.structs.replace(column, note="a category as given")
+    note = "; ".join(filter(None, ("a category as given", column.note)))
+    return msgspec.structs.replace(column, note=note)
 
 
 def as_number(name: str, text: "pd.Series[str]") -> Column | Left:
@@ -202,13 +204,9 @@ def _no_amount(
 def _code(text: "pd.Series[str]", why: str, *, nullable: bool) -> Column | Left:
     if not _are_categories(text):
         return Left(f"{why}, {_different(text)}", type="identifier")
-    return Column(
-        type="category",
-        nullable=nullable,
-        categories=tuple(sorted(text.unique())),
-        note=f"{why}: each is a category",
-        is_code=True,
-    )
+    column = _texts(text, text, nullable=nullable)
+    note = "; ".join(filter(None, (f"{why}: each is a category", column.note)))
+    return msgspec.structs.replace(column, note=note, is_code=True)
 
 
 def _kept_zeros(x: "pd.Series[float]") -> str:
@@ -231,10 +229,18 @@ def _category(
 
 def _texts(known: "pd.Series[str]", present: "pd.Series[str]", *, nullable: bool) -> Column:
     counts = Counter(present[~present.index.isin(known.index)])
+    rows = known.value_counts()
+    rare = int((rows < MIN_CATEGORY_ROWS).sum())
+    grouped = 1 < rare < len(rows)
     return Column(
         type="category",
         nullable=nullable,
-        categories=tuple(sorted(known.unique())),
+        categories=tuple(sorted(rows.index)),
+        unseen="other" if grouped else "refuse",
+        note=f"{rare} of them have fewer than {MIN_CATEGORY_ROWS} rows and are grouped, and new "
+        "ones with them (unseen: other)"
+        if grouped
+        else "",
         missing_values=tuple(sorted(counts)),
         missing_because=" and ".join(
             f"{counts[text]} rows have {text!r}" for text in sorted(counts)

@@ -12,7 +12,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.representer import RoundTripRepresenter
 from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
-from pipeline.params import NO_FILE
+from pipeline.params import MIN_CATEGORY_ROWS, NO_FILE
 from pipeline.profiling.column import Column
 from pipeline.profiling.split_advice import SplitAdvice
 from pipeline.profiling.table_profile import Profile
@@ -26,13 +26,14 @@ COMMENTS = {
     "group": "a column such as patient_id: the rows of one group stay on one side",
     "time": "a column of ISO dates or numbers: from test_from on, rows are for the test",
     "test_from": "such as '2024-03-01', with quotes",
+    "min_category_rows": "categories with fewer training rows are grouped as one",
     "test_file": f"a file with the test rows: all of `file` is for training; {NO_FILE} is none",
 }
 FILLED_IN = ("unit", "description")
 EXPLANATION = """\
 Each feature: type (number, integer, boolean or category), unit, description,
   categories      the texts that a category may be; another one is refused,
-  unseen          or treated as missing with "unseen: missing"
+  unseen          or treated as missing with "unseen: missing", or as one more with "unseen: other"
   missing_values  values that mean "missing" in the table
   nullable        may a value be absent (default: yes where missing_values are given)
   limits          [lowest, highest] that can be true at all; beyond them a row is refused.
@@ -46,6 +47,7 @@ def data_section(
     found: Profile,
     filled_in: Mapping[str, Any],
     test_file: str = NO_FILE,
+    min_category_rows: int = MIN_CATEGORY_ROWS,
 ) -> str:
     """Write the section; `filled_in` are features with what people wrote of them before."""
     data = CommentedMap(
@@ -55,6 +57,7 @@ def data_section(
         ignore=_ignored(found),
         **_split_settings(found.split),
         test_file=_text(test_file),
+        min_category_rows=min_category_rows,
         features=CommentedMap(
             {
                 _text(name): _feature(column, filled_in.get(name) or {})
@@ -91,6 +94,8 @@ def _feature(column: Column, filled_in: Mapping[str, Any]) -> CommentedMap:
     of_its_type = "unseen" if column.type == "category" else "limits"
     kept = (*FILLED_IN, of_its_type)
     feature.update({key: filled_in[key] for key in kept if key in filled_in})
+    if column.unseen != "refuse":
+        feature.setdefault("unseen", column.unseen)
     if column.categories:
         feature["categories"] = _flow(column.categories)
     if column.missing_values:

@@ -35,9 +35,10 @@ def _of_feature(old: Feature, new: Feature) -> list[str]:
     if gone := [value for value in old.missing_values if value not in new.missing_values]:
         changes.append(f"no longer takes {', '.join(map(to_text, gone))} for missing")
     if new.unseen == "refuse":
-        if lost := [text for text in old.categories if text not in new.categories]:
+        known = new.codes
+        if lost := [text for text in (*old.categories, *old.grouped) if text not in known]:
             changes.append(f"may no longer be {', '.join(lost)}")
-        if old.unseen == "missing":
+        if old.unseen != "refuse":
             changes.append("may no longer be a text that is not among its categories")
     if new.minimum is not None and (old.minimum is None or new.minimum > old.minimum):
         changes.append(f"must be at least {to_text(new.minimum)}")

@@ -1,6 +1,7 @@
 """Rows of one contract as another contract takes them."""
 
 import numpy as np
+import pandas as pd
 
 from pipeline.data.table import Table
 from serving.model.contract import Contract, Feature, FloatMatrix
@@ -21,24 +22,30 @@ def rows_for(contract: Contract, table: Table) -> FloatMatrix | str:
     columns = []
     for feature in contract.features:
         place = ours.names.index(feature.name)
-        column = _as_taken(feature, ours.features[place], table.X[:, place])
+        column = _as_taken(feature, ours.features[place], table.X[:, place], table.cells)
         if isinstance(column, str):
             return column
         columns.append(column)
     return np.column_stack(columns)
 
 
-def _as_taken(theirs: Feature, ours: Feature, x: FloatMatrix) -> FloatMatrix | str:
+def _as_taken(
+    theirs: Feature, ours: Feature, x: FloatMatrix, cells: pd.DataFrame
+) -> FloatMatrix | str:
     """Return a column as another contract has it, or the reason why it cannot be had so."""
-    if theirs.categories == ours.categories:
+    if _coding(theirs) == _coding(ours):
         return x
     if not theirs.categories or not ours.categories:
         return f"it takes {theirs.name} as a {theirs.type}"
     codes, known = theirs.codes, ~np.isnan(x)
-    texts = [ours.categories[int(code)] for code in x[known]]
+    texts = cells[theirs.name][known].str.strip()  # not what x says: there, rare ones are one
     unknown = sorted({*texts} - codes.keys())
     if unknown and theirs.unseen == "refuse":
         return f"it does not know {theirs.name} {', '.join(unknown)}"
     found = x.copy()
-    found[known] = [codes.get(text, np.nan) for text in texts]
+    found[known] = [codes.get(text, theirs.unseen_code) for text in texts]
     return found
+
+
+def _coding(feature: Feature) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+    return feature.categories, feature.grouped, feature.unseen if feature.categories else ""

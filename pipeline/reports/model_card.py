@@ -25,6 +25,7 @@ from pipeline.reports.figure_words import in_words
 from pipeline.reports.render import render
 from serving.model.cells import to_text
 from serving.model.contract import Contract, Feature
+from serving.model.validation import listed
 
 RULES = {
     "youden": "the highest Youden index (recall + specificity − 1)",
@@ -201,11 +202,18 @@ def _feature_row(feature: Feature) -> dict[str, str]:
         "name": feature.name,
         "type": feature.type,
         "unit": feature.unit,
-        "limits": ", ".join(feature.categories) or limits,
+        "limits": _categories(feature) or limits,
         "seen": " to ".join(map(to_text, seen)) if seen else "",
         "missing": missing if feature.nullable or stands_for else "no",
         "description": feature.description,
     }
+
+
+def _categories(feature: Feature) -> str:
+    if not feature.categories:
+        return ""
+    rare = f"; {len(feature.grouped)} rare ones as one" if feature.grouped else ""
+    return f"{listed(feature.categories)}{rare}"
 
 
 def _end(limit: float | None) -> str:

@@ -11,6 +11,7 @@ import click
 import msgspec
 import numpy as np
 
+from pipeline.data.rare_categories import group_rare
 from pipeline.data.source_split import check_counts, split_source
 from pipeline.data.table import Table
 from pipeline.errors import PipelineError
@@ -48,7 +49,11 @@ def run(params: Params, data: Path, training: Path, test: Path, contract: Path) 
     for note in split.notes:
         print(f"note: {note}", file=sys.stderr)
     check_counts(split, params)
-    data_contract = with_training_ranges(split.training)
+    data_contract, grouped = group_rare(
+        with_training_ranges(split.training), split.training.X, params.data.min_category_rows
+    )
+    for note in grouped:
+        print(f"note: {note}", file=sys.stderr)
     write_whole(training, split.training.cells.to_csv(index=False).encode())
     write_whole(test, split.test.cells.to_csv(index=False).encode())
     write_whole(contract, data_contract.to_json())

@@ -32,7 +32,7 @@ def build_transformer(contract: Contract) -> Pipeline:
     columns = split_features(contract)
     if not columns[CATEGORIES]:
         return Pipeline([("mark", mark), *_for_numbers()])
-    counts = [len(contract.features[column].categories) for column in columns[CATEGORIES]]
+    counts = [contract.features[column].code_count for column in columns[CATEGORIES]]
     steps = {NUMBERS: _for_numbers(), CATEGORIES: _for_categories(counts)}
     encode = ColumnTransformer(
         [(kind, Pipeline(steps[kind]), columns[kind]) for kind in columns if columns[kind]]

@@ -109,7 +109,7 @@ class Search:
         )
         problem = replace(repeated, folds=repeated.folds[: settings.folds])
         candidates = candidates_of(settings)
-        features = [(f.missing_numbers, len(f.categories)) for f in table.contract.features]
+        features = [(f.missing_numbers, f.code_count) for f in table.contract.features]
         return cls(problem, repeated, candidates, settings, seed, features)
 
     @property

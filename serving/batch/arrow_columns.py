@@ -23,7 +23,7 @@ class Values(NamedTuple):
     """Rows as numbers `[rows, features]`, NaN where one is missing.
 
     `unread` `[rows]` marks those that have text which is no number, or no category; `unseen` are
-    the texts that are no category and taken as missing.
+    the texts that are no category of their own, taken as missing or as other.
     """
 
     matrix: FloatMatrix
@@ -68,10 +68,13 @@ def to_values(contract: Contract, columns: list[pa.Array], rows: int) -> Values:
             matrix[:, place] = plain
             continue
         matrix[:, place], odd = _read(feature, text)
-        if feature.unseen == "missing":
+        if feature.unseen != "refuse":
             unseen += _unseen(feature, text, odd)
         else:
             unread |= odd
+        if feature.grouped:
+            rare = ~odd & (matrix[:, place] == len(feature.categories))
+            unseen += _unseen(feature, text, rare)
     return Values(matrix, unread, unseen)
 
 
@@ -128,4 +131,4 @@ def _read(feature: Feature, text: pa.Array) -> tuple[FloatColumn, npt.NDArray[np
 
 def _unseen(feature: Feature, text: pa.Array, odd: npt.NDArray[np.bool_]) -> list[Unseen]:
     rows = np.flatnonzero(odd).tolist()
-    return [Unseen(row, feature.name, str(cell(feature, text, row))) for row in rows]
+    return [Unseen.of(row, feature, str(cell(feature, text, row))) for row in rows]

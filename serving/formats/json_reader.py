@@ -40,7 +40,7 @@ class Reader:
         if not self._usable:
             return
         self._codes = [
-            (place, {None: nan, **feature.codes})
+            (place, {None: nan, **feature.own_codes})
             for place, feature in enumerate(contract.features)
             if feature.type == "category"
         ]
@@ -124,10 +124,10 @@ def _usual(feature: Feature) -> Any:
 
 
 def _text(feature: Feature) -> Any:
-    """Return a type for the texts that are known; what becomes of others is not told here."""
+    """Return a type for the texts of their own; what becomes of others is not told here."""
     if not feature.nullable:
         return Literal[feature.categories]
-    known: Any = Literal[tuple(feature.codes)]
+    known: Any = Literal[tuple(feature.own_codes)]
     return known | None
 
 

@@ -65,16 +65,18 @@ def read_column(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """Return the cells of a column as a matrix has them, and which of them the feature cannot be.
 
-    Both are `[texts]`; a number is NaN if the cell is missing or cannot be read.
+    Both are `[texts]`; a number is NaN if the cell is missing or cannot be read, and that of all
+    others where `unseen` says so of a text that is no category.
     """
     cells = [None if text is None else read_cell(feature, text) for text in texts]
     codes = feature.codes  # of a category; others have none
-    numbers = np.array([_number(codes, cell) for cell in cells], dtype=np.float64)
+    other = feature.unseen_code
+    numbers = np.array([_number(codes, other, cell) for cell in cells], dtype=np.float64)
     unread = [isinstance(cell, str) and cell not in codes for cell in cells]
     return numbers, np.array(unread, dtype=np.bool_)
 
 
-def _number(codes: dict[str, float], cell: Cell) -> float:
+def _number(codes: dict[str, float], other: float, cell: Cell) -> float:
     if isinstance(cell, str):
-        return codes.get(cell, np.nan)
+        return codes.get(cell, other)
     return np.nan if cell is None else float(cell)

@@ -4,6 +4,7 @@
 the ground floor: nothing else of the project is imported here.
 """
 
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +20,8 @@ class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     A category is one of the texts in `categories`, or one of `missing_values`, which are texts as
     well. In a matrix it is the place of its text, from 0, and NaN where it is missing. `unseen`
-    says what becomes of any other text: it is refused, or taken as missing.
+    says what becomes of any other text: it is refused, or taken as missing, or as one more
+    category, the last, which the texts in `grouped` (too rare to learn from) share.
     """
 
     name: str
@@ -32,7 +34,8 @@ class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     maximum: float | None = None
     training_range: tuple[float, float] | None = None
     categories: tuple[str, ...] = ()
-    unseen: Literal["refuse", "missing"] = "refuse"
+    grouped: tuple[str, ...] = ()
+    unseen: Literal["refuse", "missing", "other"] = "refuse"
 
     @property
     def missing_numbers(self) -> tuple[float, ...]:
@@ -42,14 +45,39 @@ class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     @property
     def codes(self) -> dict[str, float]:
         """The number of a matrix for each text of a category."""
+        return self.own_codes | dict.fromkeys(self.grouped, float(len(self.categories)))
+
+    @property
+    def own_codes(self) -> dict[str, float]:
+        """The numbers of the texts that share theirs with no other."""
         missing = {value: np.nan for value in self.missing_values if isinstance(value, str)}
         return missing | {text: float(place) for place, text in enumerate(self.categories)}
+
+    @property
+    def unseen_code(self) -> float:
+        """The number of a matrix for a text that has none of its own."""
+        return float(len(self.categories)) if self.unseen == "other" else np.nan
+
+    @property
+    def code_count(self) -> int:
+        """How many categories a matrix knows, with the one of all others; 0 for numbers."""
+        return len(self.categories) + bool(self.grouped or self.unseen == "other")
+
+    @property
+    def other(self) -> str:
+        """A text that is read as the category of all others; it is the name of none of its own."""
+        if self.grouped:
+            return self.grouped[0]
+        taken = self.codes
+        return next(text for text in map(_bracketed, count()) if text not in taken)
 
     def decode(self, number: float) -> float | str | None:
         """Return a number of a matrix as a row has it."""
         if np.isnan(number):
             return None
-        return self.categories[int(number)] if self.type == "category" else number
+        if self.type != "category":
+            return number
+        return self.categories[int(number)] if number < len(self.categories) else self.other
 
 
 class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -79,6 +107,8 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         for feature in document["features"]:
             if feature["type"] != "category":
                 del feature["categories"], feature["unseen"]
+            if not feature["grouped"]:
+                del feature["grouped"]
         return document
 
     def to_json(self) -> bytes:
@@ -87,6 +117,10 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     @classmethod
     def read(cls, path: Path) -> "Contract":
         return msgspec.json.decode(path.read_bytes(), type=cls)
+
+
+def _bracketed(times: int) -> str:
+    return "(" * times + "other" + ")" * times
 
 
 def _middle(feature: Feature) -> float | bool | str:

@@ -1,7 +1,7 @@
 """Rows as JSON has them, held to the contract and turned into a matrix of numbers."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -18,23 +18,32 @@ from serving.model.validation import (
 
 
 class Unseen(NamedTuple):
-    """A text that is none of its feature's categories and was taken as missing; rows from 0."""
+    """A text that is no category of its own, and was taken as missing or as other; rows from 0."""
 
     row: int
     feature: str
     text: str
+    taken_as: Literal["missing", "other", "rare"] = "missing"
+
+    @classmethod
+    def of(cls, row: int, feature: Feature, text: str) -> "Unseen":
+        if text in feature.grouped:
+            return cls(row, feature.name, text, "rare")
+        return cls(row, feature.name, text, "other" if feature.unseen == "other" else "missing")
 
     @property
     def warning(self) -> str:
         what = f"{self.feature} {format_value(self.text)}"
-        return f"{what} was not among the categories in training: treated as missing"
+        if self.taken_as == "rare":
+            return f"{what} was rare in training: treated as other"
+        return f"{what} was not among the categories in training: treated as {self.taken_as}"
 
 
 class Rows(NamedTuple):
     """Rows that the contract allows: `values` `[rows, features]`, NaN where one is missing.
 
     `usual` says that none of them can lie outside the range seen in training; `unseen` are the
-    texts that were taken as missing.
+    texts that were taken as missing or as other.
     """
 
     values: FloatMatrix
@@ -62,7 +71,7 @@ def to_matrix(contract: Contract, rows: Sequence[Mapping[str, Any]]) -> FloatMat
 def encode_rows(
     contract: Contract, rows: Sequence[Mapping[str, Any]], *, coded: bool = False
 ) -> tuple[FloatMatrix, list[Unseen]]:
-    """Do what `to_matrix` does and return the texts that were taken as missing as well.
+    """Do what `to_matrix` does and return the texts that are no category of their own as well.
 
     `coded` rows have categories as a matrix has them, as numbers, where others have texts.
     """
@@ -82,19 +91,28 @@ def encode_rows(
 def _without_texts(
     contract: Contract, rows: Sequence[Mapping[str, Any]]
 ) -> tuple[Sequence[Mapping[str, Any]], list[Unseen]]:
-    """Put codes in the place of texts, and null in that of texts which no category has."""
-    codes = {f.name: f.codes for f in contract.features if f.type == "category"}
-    if not codes:
+    """Put codes in the place of texts, and return those that are no category of their own."""
+    features = [(f, f.own_codes) for f in contract.features if f.type == "category"]
+    if not features:
         return rows, []
     unseen = [
-        Unseen(i, name, row[name])
+        Unseen.of(i, feature, row[feature.name])
         for i, row in enumerate(rows)
-        for name, known in codes.items()
-        if row[name] is not None and row[name] not in known
+        for feature, own in features
+        if row[feature.name] is not None and row[feature.name] not in own
     ]
-    return [
-        {**row, **{name: known.get(row[name]) for name, known in codes.items()}} for row in rows
-    ], unseen
+    coded = [
+        {**row, **{feature.name: _code(feature, own, row) for feature, own in features}}
+        for row in rows
+    ]
+    return coded, unseen
+
+
+def _code(feature: Feature, own: Mapping[str, float], row: Mapping[str, Any]) -> float | None:
+    text = row[feature.name]
+    if text is None or text in own:
+        return own.get(text)
+    return float(len(feature.categories)) if text in feature.grouped else feature.unseen_code
 
 
 def _shape_violations(
@@ -121,7 +139,7 @@ def _type_error(feature: Feature, value: Any) -> str | None:
         return _number_error(feature, value)
     if not isinstance(value, str):
         return f"{format_value(value)} is not text; the categories are {listed(feature.categories)}"
-    if feature.unseen == "missing" or value in (*feature.categories, *feature.missing_values):
+    if feature.unseen != "refuse" or value in feature.codes:
         return None
     return no_category(feature, value)
 

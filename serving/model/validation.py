@@ -133,8 +133,8 @@ def no_category(feature: Feature, text: str) -> str:
 
 
 def no_code(feature: Feature) -> str:
-    categories = feature.categories
-    ends = f"0 ({categories[0]}) to {len(categories) - 1} ({categories[-1]})"
+    last = feature.code_count - 1
+    ends = f"0 ({feature.categories[0]}) to {last} ({feature.decode(last)})"
     return f"is not the number of a category: whole numbers from {ends} are"
 
 
@@ -167,7 +167,7 @@ def _rules(feature: Feature, x: npt.NDArray[np.float64]) -> list[tuple[Any, Any]
         wrong = finite & ~np.isin(x, (0.0, 1.0))
         rules.append((wrong, lambda v: f"{_number(v)} is neither true (1) nor false (0)"))
     if feature.type == "category":
-        wrong = finite & ~np.isin(x, np.arange(len(feature.categories)))
+        wrong = finite & ~np.isin(x, np.arange(feature.code_count))
         rules.append((wrong, lambda v: f"{_number(v)} {no_code(feature)}"))
     if feature.minimum is not None:
         low = feature.minimum
@@ -190,7 +190,7 @@ def _rules(feature: Feature, x: npt.NDArray[np.float64]) -> list[tuple[Any, Any]
 
 def _limits(feature: Feature) -> tuple[float | None, float | None]:
     if feature.type == "category":
-        return 0, len(feature.categories) - 1
+        return 0, feature.code_count - 1
     return feature.minimum, feature.maximum
 
 

@@ -317,6 +317,7 @@ def test_a_category_takes_its_texts_from_the_settings(make_params):
             "nullable cannot be false where unseen is missing",
         ),
         ("{categories: [a, b]}", "", "are for `type: category`, the type here is number"),
+        ("{type: integer, unseen: other}", "", "are for `type: category`"),
         ("{type: integer, unseen: missing}", "", "are for `type: category`"),
         ("{missing_values: ['?']}", "", "missing_values of this type are numbers, not '?'"),
     ],

@@ -59,6 +59,9 @@ SMOKING: dict[str, Any] = {
     "nullable": True,
 }
 WITH_WORDS = with_features({}, {}, SMOKING)
+WITH_OTHERS = with_features(
+    {}, {}, {**SMOKING, "grouped": ("weekly", "monthly"), "unseen": "other"}
+)
 WITH_ANY_WORD = with_features({}, {}, {**SMOKING, "unseen": "missing"})
 
 

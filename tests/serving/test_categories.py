@@ -13,6 +13,7 @@ from serving.web.openapi.schemas import value_schema
 from tests.serving.small_model import (
     NAME,
     WITH_ANY_WORD,
+    WITH_OTHERS,
     WITH_WORDS,
     expected_probability,
 )
@@ -70,6 +71,23 @@ def test_a_text_that_is_no_category_is_refused_where_it_stands(client):
     response = client.post("/predict", json={"rows": [ROW, {**ROW, "Smoker": "hourly"}]})
     assert response.status_code == 422
     assert response.get_json()["errors"] == [{"pointer": "/rows/1/Smoker", "detail": REFUSED}]
+
+
+@pytest.mark.parametrize("contract", [WITH_OTHERS], ids=["unseen is other"])
+def test_rare_and_new_texts_are_one_category_with_a_warning(client):
+    rows = [{**ROW, "Smoker": text} for text in ("weekly", "hourly", "daily")]
+    response = client.post("/predict", json={"rows": rows})
+    assert probabilities(response) == [expected(3), expected(3), expected(2)]
+    assert [p["warnings"] for p in response.get_json()["predictions"]] == [
+        ['Smoker "weekly" was rare in training: treated as other'],
+        ['Smoker "hourly" was not among the categories in training: treated as other'],
+        [],
+    ]
+    lines = "".join(f"148,50,{text}\n" for text in ("weekly", "hourly"))
+    answer = csv.DictReader(
+        io.StringIO(post_csv(client, f"Glucose,Age,Smoker\n{lines}").get_data(as_text=True))
+    )
+    assert [float(row["probability"]) for row in answer] == [expected(3)] * 2
 
 
 @lenient

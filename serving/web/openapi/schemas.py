@@ -8,6 +8,7 @@ import msgspec
 
 from serving.formats.tensors import DATATYPES, InferRequest
 from serving.model.contract import Contract, Feature
+from serving.model.validation import listed
 from serving.predictor import Answer, ModelInfo
 from serving.web.problems import InferenceError, MlflowError, Problem
 
@@ -59,8 +60,10 @@ def value_schema(feature: Feature) -> Schema:
     if feature.nullable:
         choices.append({"type": "null"})
     notes = [feature.description, feature.unit and f"in {feature.unit}"]
-    if feature.unseen == "missing":
-        notes.append(f"one of {', '.join(feature.categories)}; any other is treated as missing")
+    if feature.unseen != "refuse":
+        notes.append(
+            f"one of {listed(feature.categories)}; any other is treated as {feature.unseen}"
+        )
     if feature.training_range:
         low, high = (_plain(value) for value in feature.training_range)
         notes.append(f"{low} to {high} in training")
@@ -84,7 +87,7 @@ def _limits(feature: Feature) -> Schema:
     if feature.type == "boolean":
         return {"enum": [True, False, 1, 0]}
     if feature.type == "category":
-        some: Schema = {"enum": list(feature.categories)}
+        some: Schema = {"enum": [*feature.categories, *feature.grouped]}
         return {"type": "string"} | (some if feature.unseen == "refuse" else {})
     limits: Schema = {"type": feature.type}
     if feature.minimum is not None:
@@ -176,7 +179,9 @@ def _tensor(contract: Contract) -> str:
     said = ["Numbers, or null for a missing value"]
     for feature in contract.features:
         if feature.type == "category":
-            codes = (f"{place} is {text}" for place, text in enumerate(feature.categories))
+            codes = [f"{place} is {text}" for place, text in enumerate(feature.categories)]
+            if feature.code_count > len(feature.categories):
+                codes.append(f"{len(feature.categories)} is any other")
             said.append(f"{feature.name}: {', '.join(codes)}")
     return "; ".join(said)
 

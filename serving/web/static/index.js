@@ -82,7 +82,7 @@ function makeSelect(feature) {
   const choices =
     feature.type === "boolean"
       ? [["yes", "true"], ["no", "false"]]
-      : feature.categories.map((text) => [text, text]);
+      : [...feature.categories, ...(feature.grouped ?? [])].map((text) => [text, text]);
   const options = [[feature.nullable ? "not known" : "choose", ""], ...choices];
   return element("select", {}, ...options.map(([text, value]) => element("option", { value }, text)));
 }

@@ -226,6 +226,18 @@ def test_a_category_that_is_not_known_is_answered_as_the_most_frequent(mixed_mod
     assert abs(probability[4] - probability[0]) > 1e-6
 
 
+def test_a_thousand_categories_and_all_others_are_exported():
+    rng = np.random.default_rng(0)
+    shops = tuple(f"S{place}" for place in range(1000))
+    shop = Feature(name="shop", type="category", categories=shops, unseen="other", nullable=True)
+    contract = Contract(target="y", classes=(0, 1), threshold=0.5, features=(shop,))
+    X = rng.integers(0, 1000, (300, 1)).astype(float)
+    X[::10] = NAN
+    y = (X[:, 0] > 500).astype(np.int64)
+    estimator = build_estimator(contract, Candidate(1, 0.1), SIGMOID).fit(X, y)
+    assert check_parity(estimator, opened(estimator, contract), X) < 1e-12
+
+
 def test_a_table_of_categories_alone_is_exported():
     rng = np.random.default_rng(1)
     X, y = rng.integers(0, 3, (60, 2)).astype(float), np.array([0, 1] * 30)

@@ -155,7 +155,10 @@ def test_two_numbers_are_the_same_as_two_categories_and_stay():
 def test_text_is_a_category_where_most_rows_have_a_frequent_one():
     rare = [f"r{row}" for row in range(80)]
     column = describe("city", text([*["a", "b"] * 60, *rare]))
-    assert len(column.categories) == 82
+    assert (len(column.categories), column.unseen) == (82, "other")
+    assert column.note == (
+        "80 of them have fewer than 10 rows and are grouped, and new ones with them (unseen: other)"
+    )
     assert isinstance(describe("city", text([*["a", "b"] * 39, *rare, "c"])), Left)
 
 

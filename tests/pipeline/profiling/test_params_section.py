@@ -34,11 +34,19 @@ def test_a_section_says_file_target_classes_and_features():
         "time": None,
         "test_from": None,
         "test_file": "data/none",
+        "min_category_rows": 10,
         "features": {
             "a": {"type": "number", "unit": "", "description": ""},
             "b": {"type": "boolean", "unit": "", "description": "", "nullable": True},
         },
     }
+
+
+def test_rare_categories_take_new_ones_with_them_where_nobody_said_otherwise():
+    column = Column(type="category", categories=("a", "b"), unseen="other")
+    assert read(section({"c": column}))["features"]["c"]["unseen"] == "other"
+    kept = read(section({"c": column}, filled_in={"c": {"unseen": "refuse"}}))["features"]["c"]
+    assert kept["unseen"] == "refuse"
 
 
 def test_how_to_split_is_written_and_a_setting_without_a_value_stays_there():

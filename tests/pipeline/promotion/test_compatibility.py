@@ -31,6 +31,13 @@ def coloured(**changes):
         (coloured(), coloured(categories=("blue", "red")), ["colour may no longer be green"]),
         (coloured(), coloured(categories=("red",), unseen="missing", nullable=True), []),
         (coloured(), coloured(categories=("blue", "red", "green", "grey")), []),
+        (coloured(), coloured(categories=("red",), unseen="other"), []),
+        (coloured(), coloured(categories=("blue", "red"), grouped=("green", "grey")), []),
+        (
+            coloured(categories=("red",), grouped=("blue", "green")),
+            coloured(categories=("red", "green")),
+            ["colour may no longer be blue"],
+        ),
         (
             coloured(unseen="missing"),
             coloured(),

@@ -13,7 +13,11 @@ AB = Contract(target="y", classes=(0, 1), features=(Feature(name="a"), Feature(n
 
 
 def table(contract: Contract, X: FloatMatrix) -> Table:
-    return Table(pd.DataFrame(), X, np.zeros(len(X), dtype=np.int64), contract)
+    cells = {
+        feature.name: pd.Series([str(feature.decode(value) or "") for value in x], dtype="str")
+        for feature, x in zip(contract.features, X.T, strict=True)
+    }
+    return Table(pd.DataFrame(cells), X, np.zeros(len(X), dtype=np.int64), contract)
 
 
 TWO = table(AB, np.array([[1.0, 2.0], [3.0, np.nan]]))
@@ -54,12 +58,21 @@ COLOURS = table(of_colour("a", "b"), np.array([[0.0], [1.0], [np.nan]]))
         (of_colour("b", "a"), [1, 0, np.nan]),
         (of_colour("a", "x", "b"), [0, 2, np.nan]),
         (of_colour("a", "c", unseen="missing"), [0, np.nan, np.nan]),
+        (of_colour("a", "c", unseen="other"), [0, 2, np.nan]),
+        (of_colour("a", "c", grouped=("x", "b")), [0, 2, np.nan]),
     ],
 )
 def test_a_category_s_text_has_the_code_that_the_other_contract_gives_it(
     theirs: Contract, codes: list[float]
 ) -> None:
     np.testing.assert_array_equal(rows_for(theirs, COLOURS), np.array(codes)[:, np.newaxis])
+
+
+def test_a_rare_category_is_not_lost_where_the_other_contract_knows_it() -> None:
+    grouped = table(of_colour("a", grouped=("x", "b")), np.array([[0.0], [1.0], [1.0]]))
+    grouped.cells["colour"] = ["a", "x", "b"]
+    taken = rows_for(of_colour("b", "x", "a"), grouped)
+    np.testing.assert_array_equal(taken, [[2], [1], [0]])
 
 
 def test_a_contract_that_does_not_know_a_category_takes_no_rows() -> None:

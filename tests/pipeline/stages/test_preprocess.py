@@ -254,3 +254,15 @@ def test_a_category_has_no_range_but_must_be_known_in_training(preprocess_text):
     never = "".join(f"{row},?,{row % 2}\n" for row in range(200))
     with pytest.raises(PipelineError, match="column b: has no known value in the training split"):
         preprocess_text("a,b,y\n" + never, {**TWO, "b": category})
+
+
+def test_rare_categories_are_grouped_in_the_contract_and_stay_in_the_tables(
+    preprocess_text, capsys
+):
+    rows = [f"{row},{'abcdefgh'[min(row % 40, 7)]},{row % 2}" for row in range(200)]
+    spec = {"type": "category", "categories": [*"abcdefgh"]}
+    training, test, contract = preprocess_text("a,b,y\n" + "\n".join(rows), {"a": None, "b": spec})
+    feature = contract.features[1]
+    assert (feature.categories, feature.grouped) == (("h",), tuple("abcdefg"))
+    assert {*training["b"], *test["b"]} == {*"abcdefgh"}
+    assert "note: column b: 7 categories with fewer than 10 training" in capsys.readouterr().err

@@ -120,6 +120,19 @@ def test_texts_that_are_taken_as_missing_are_told_with_their_rows():
     assert values.unseen == [Unseen(6, "colour", "mauve"), Unseen(7, "colour", "1")]
 
 
+def test_rare_and_new_texts_are_one_category_and_told():
+    grouped = msgspec.structs.replace(
+        COLOUR, categories=("red", "None"), grouped=("green", "blue"), unseen="other"
+    )
+    values = to_values(of(grouped), [TEXTS], len(TEXTS))
+    nan = np.nan
+    np.testing.assert_array_equal(values.matrix[:, 0], [2, 0, nan, nan, nan, 1, 2, 2, 2])
+    assert not values.unread.any()
+    assert [(one.row, one.taken_as) for one in sorted(values.unseen)] == [
+        *[(0, "rare"), (6, "other"), (7, "other"), (8, "rare")],
+    ]
+
+
 def test_a_category_that_reads_like_a_number_is_a_text():
     graded = msgspec.structs.replace(COLOUR, categories=("3", "1", "2"))
     values = to_values(of(graded), [pa.array(["1", "2", "3", "1.0"])], 4)

@@ -35,13 +35,15 @@ pairs = st.tuples(ends, ends).map(lambda pair: (min(pair), max(pair)))
 def categories(draw, name: str) -> Feature:
     texts = draw(st.lists(st.sampled_from(TEXTS), min_size=2, max_size=5, unique=True))
     some = draw(st.integers(2, len(texts)))
+    rare = draw(st.integers(1, some))
     return Feature(
         name=name,
         type="category",
         nullable=draw(st.booleans()),
         missing_values=tuple(texts[some:]),
-        categories=tuple(texts[:some]),
-        unseen=draw(st.sampled_from(["refuse", "missing"])),
+        categories=tuple(texts[:rare]),
+        grouped=tuple(texts[rare:some]),
+        unseen=draw(st.sampled_from(["refuse", "missing", "other"])),
     )
 
 
@@ -86,7 +88,7 @@ values = st.one_of(numbers, words, words, others)
 def fitting(feature: Feature) -> st.SearchStrategy[str]:
     """Give values on, beside and between a feature's limits, as they are written."""
     if feature.type == "category":
-        texts = [*feature.categories, *feature.missing_values, "unseen"]
+        texts = [*feature.codes, "unseen"]
         absent = ["null"] if feature.nullable else []
         return st.sampled_from([json.dumps(text) for text in texts] + absent)
     low, high = feature.training_range or (0, 1)

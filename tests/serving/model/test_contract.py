@@ -291,3 +291,48 @@ def test_a_contract_without_categories_is_written_as_it_was_before_there_were_an
     ]
     old = b'{"target": "y", "classes": [0, 1], "features": [{"name": "x", "missing_values": [0]}]}'
     assert msgspec.json.decode(old, type=Contract).features[0].missing_values == (0.0,)
+
+
+GROUPED = msgspec.structs.replace(COLOUR, grouped=("mauve", "teal"), unseen="other")
+
+
+def test_rare_and_new_categories_are_one_and_told():
+    rows = [{"colour": text} for text in ("red", "teal", "pink")]
+    values, unseen = encode_rows(of(GROUPED), rows)
+    assert values.tolist() == [[0], [3], [3]]
+    assert [one.warning for one in unseen] == [
+        'colour "teal" was rare in training: treated as other',
+        'colour "pink" was not among the categories in training: treated as other',
+    ]
+
+
+def test_rare_category_is_taken_where_new_ones_are_refused():
+    closed = msgspec.structs.replace(GROUPED, unseen="refuse")
+    assert to_matrix(of(closed), [{"colour": "teal"}]).tolist() == [[3]]
+    (detail,) = details_of(closed, "pink")
+    assert detail.startswith('"pink" is none of the categories red')
+
+
+@pytest.mark.parametrize(
+    "feature",
+    [
+        GROUPED,
+        msgspec.structs.replace(COLOUR, unseen="other"),
+        msgspec.structs.replace(COLOUR, categories=("other", "(other)"), unseen="other"),
+    ],
+)
+def test_every_code_is_that_of_its_text(feature):
+    codes = [float(code) for code in range(feature.code_count)]
+    rows = [{"colour": feature.decode(code)} for code in codes]
+    assert to_matrix(of(feature), rows)[:, 0].tolist() == codes
+    assert len({row["colour"] for row in rows}) == len(codes)
+    coded = encode_rows(of(feature), [{"colour": code} for code in codes], coded=True)[0]
+    assert coded[:, 0].tolist() == codes
+    with pytest.raises(InvalidRowsError, match="is not the number of a category"):
+        encode_rows(of(feature), [{"colour": len(codes)}], coded=True)
+
+
+def test_contract_without_a_group_has_the_bytes_of_before():
+    assert b"grouped" not in of(LENIENT).to_json()
+    text = of(GROUPED).to_json()
+    assert msgspec.json.decode(text, type=Contract) == of(GROUPED)

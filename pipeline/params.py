@@ -6,6 +6,8 @@ from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
+from serving.model.contract import NumberFormat
+
 Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 
 LARGEST = sys.float_info.max
@@ -37,14 +39,24 @@ class FeatureSpec(Settings, frozen=True, kw_only=True):
     missing_values: tuple[Finite | str, ...] = ()
     nullable: bool | None = None
     limits: tuple[float, float] | None = None
+    number_format: NumberFormat | None = None
 
     def __post_init__(self) -> None:
+        self._check_format()
         if self.type == "category":
             self._check_category()
         else:
             self._check_number()
         if self.missing_values and self.nullable is False:
             raise ValueError("nullable cannot be false where missing_values are given")
+
+    def _check_format(self) -> None:
+        if self.number_format is None:
+            return
+        if self.type not in ("number", "integer"):
+            raise ValueError(f"number_format is for numbers, the type here is {self.type}")
+        if self.number_format.decimal == self.number_format.thousands:
+            raise ValueError("number_format needs different signs for decimal and thousands")
 
     def _check_number(self) -> None:
         if self.categories or self.unseen != "refuse":

@@ -37,6 +37,7 @@ def _feature(name: str, spec: FeatureSpec) -> Feature:
         missing_values=spec.missing_values,
         minimum=low,
         maximum=high,
+        number_format=spec.number_format,
         categories=spec.categories,
         unseen=spec.unseen,
     )

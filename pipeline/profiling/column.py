@@ -18,16 +18,17 @@ from pipeline.profiling.identifiers import (
     names_things,
 )
 from pipeline.profiling.names import is_body_measure
+from pipeline.profiling.number_formats import has_bounds, readings
 from pipeline.profiling.sentinels import find_sentinels, stands_for_missing
 from serving.model.cells import ABSENT, BOOLEANS, read_column, to_text
-from serving.model.contract import Feature
+from serving.model.contract import Feature, NumberFormat
 
 MOST_CATEGORIES = 2000  # a column of the model's for each
 ROWS_PER_CATEGORY = 4  # on average; with fewer, texts are names or prose
 FEW_VALUES = 50  # at most which a text among numbers may be one more category
 SLIPS = 0.01  # the share of cells that may be no number in a column of numbers,
 MORE_SLIPS = 0.1  # and in one with too many values to be categories
-MOST = 0.9
+MOST, HALF = 0.9, 0.5
 NUMBERED_ROWS = 10
 
 _OTHER_NUMBER = re.compile(r"([A-Z]{3}|[^\w\s])?\s?[+-]?\d[\d.,' ]*([A-Z]{3}|[^\w\s])?")
@@ -47,6 +48,8 @@ class Column(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     note: str = ""  # what else is to be known of it
     is_code: bool = False  # a category of whole numbers
     unseen: Literal["refuse", "other"] = "refuse"
+    unit: str = ""
+    number_format: NumberFormat | None = None
 
 
 class Left(msgspec.Struct, frozen=True):
@@ -64,12 +67,19 @@ def describe(name: str, text: "pd.Series[str]") -> Column | Left:
     if _is_boolean(known):
         return _constant(to_numbers(known, "boolean")) or Column(type="boolean", nullable=nullable)
     numbers = to_numbers(known)
+    if numbers.notna().mean() > HALF and has_bounds(known[numbers.isna()]):
+        return _bounded(known[numbers.isna()], len(known))
     if _is_number(known, numbers):
         x = numbers.dropna()
         return _constant(x) or _number(
             name, x, known[numbers.notna()], rows=len(text), nullable=nullable
         )
-    return _constant(known) or _date(known) or _category(known, present, nullable=nullable)
+    return (
+        _constant(known)
+        or _date(known)
+        or _formatted(name, known, nullable=nullable)
+        or _category(known, present, nullable=nullable)
+    )
 
 
 def as_category(_: str, text: "pd.Series[str]") -> Column | Left:
@@ -108,9 +118,12 @@ def _present_and_known(text: "pd.Series[str]") -> "tuple[pd.Series[str], pd.Seri
     return present, known if known.nunique() > 1 else present
 
 
-def to_numbers(text: "pd.Series[str]", kind: Type = "number") -> "pd.Series[float]":
+def to_numbers(
+    text: "pd.Series[str]", kind: Type = "number", number_format: NumberFormat | None = None
+) -> "pd.Series[float]":
     """Return stripped cells as numbers, NaN for what is missing or none."""
-    numbers, _ = read_column(Feature(name="", type=kind), text.to_list())
+    feature = Feature(name="", type=kind, number_format=number_format)
+    numbers, _ = read_column(feature, text.to_list())
     return pd.Series(numbers, text.index)
 
 
@@ -151,6 +164,37 @@ def _date(known: "pd.Series[str]") -> Left | None:
     return Left(
         f"is a {dates.kind}, such as {_short(known)}; take a number from it, such as an age",
         type="date",
+    )
+
+
+def _bounded(unread: "pd.Series[str]", cells: int) -> Left:
+    return Left(
+        f"{len(unread)} of {cells} cells say that a number lies below or above, such as "
+        f"{_short(unread)}: write a number in their place to make it a feature",
+        type="text",
+    )
+
+
+def _formatted(name: str, known: "pd.Series[str]", *, nullable: bool) -> Column | Left | None:
+    """Return the profile of a column of numbers with units or separators, None if it has none."""
+    ways = readings(known)
+    if not ways:
+        return None
+    if len(ways) > 1:
+        first, second = (to_text(way.number) for way in ways[:2])
+        return Left(
+            f"can be read in two ways, {ways[0].example!r} as {first} or as {second}: write the "
+            "numbers without separators of thousands to make it a feature",
+            type="text",
+        )
+    (way,) = ways
+    column = _amounts(name, to_numbers(known, number_format=way.format), nullable=nullable)
+    note = f"{way.example!r} is read as {to_text(way.number)}"
+    return msgspec.structs.replace(
+        column,
+        unit=way.unit,
+        number_format=way.format,
+        note="; ".join(filter(None, (note, column.note))),
     )
 
 
@@ -251,8 +295,8 @@ def _texts(known: "pd.Series[str]", present: "pd.Series[str]", *, nullable: bool
 def _no_category(known: "pd.Series[str]") -> Left:
     if float(known.str.fullmatch(_OTHER_NUMBER).mean()) >= MOST:
         return Left(
-            f"is not written as numbers are, {_short(known)}: a point for the decimals, "
-            "no separators of thousands and no unit make it a feature",
+            f"is not written as numbers are, {_short(known)}, nor in one way in all cells: a point "
+            "for the decimals, no separators of thousands and no unit make it a feature",
             type="text",
         )
     if is_sequence_of_codes(known):

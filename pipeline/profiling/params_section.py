@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.representer import RoundTripRepresenter
@@ -35,6 +36,7 @@ Each feature: type (number, integer, boolean or category), unit, description,
   categories      the texts that a category may be; another one is refused,
   unseen          or treated as missing with "unseen: missing", or as one more with "unseen: other"
   missing_values  values that mean "missing" in the table
+  number_format   how the table writes numbers: prefix, suffix, decimal, thousands
   nullable        may a value be absent (default: yes where missing_values are given)
   limits          [lowest, highest] that can be true at all; beyond them a row is refused.
                   Statistics do not know them: fill in those that you know"""
@@ -90,10 +92,12 @@ def _ignored(found: Profile) -> CommentedSeq:
 
 
 def _feature(column: Column, filled_in: Mapping[str, Any]) -> CommentedMap:
-    feature = CommentedMap(type=column.type, unit="", description="")
+    feature = CommentedMap(type=column.type, unit=column.unit, description="")
     of_its_type = "unseen" if column.type == "category" else "limits"
     kept = (*FILLED_IN, of_its_type)
     feature.update({key: filled_in[key] for key in kept if key in filled_in})
+    if column.number_format is not None:
+        feature["number_format"] = _flow_map(msgspec.to_builtins(column.number_format))
     if column.unseen != "refuse":
         feature.setdefault("unseen", column.unseen)
     if column.categories:
@@ -111,6 +115,12 @@ def _flow(values: Iterable[float | str]) -> CommentedSeq:
     sequence = CommentedSeq(_text(value) for value in values)
     sequence.fa.set_flow_style()
     return sequence
+
+
+def _flow_map(entries: Mapping[str, str]) -> CommentedMap:
+    found = CommentedMap({key: SingleQuotedScalarString(text) for key, text in entries.items()})
+    found.fa.set_flow_style()
+    return found
 
 
 def _text(value: float | str) -> Any:

@@ -93,7 +93,8 @@ def _missing(text: "pd.Series[str]", column: Column | Left) -> int:
         return int(absent.sum())
     if column.type == "category":
         return int((absent | text.isin(map(str, column.missing_values))).sum())
-    return int((absent | to_numbers(text).isin(column.missing_values)).sum())
+    numbers = to_numbers(text, number_format=column.number_format)
+    return int((absent | numbers.isin(column.missing_values)).sum())
 
 
 def _known_before(name: str, leak: Left) -> str:
@@ -125,7 +126,7 @@ def separation(text: "pd.Series[str]", column: Column, y: Labels) -> float:
     labels = y.astype(np.int64)
     if column.type == "category":
         return roc_auc(labels, pd.Series(y).groupby(text).transform("mean").to_numpy())
-    x = to_numbers(text, column.type)
+    x = to_numbers(text, column.type, column.number_format)
     absent = (x.isna() | x.isin(column.missing_values)).to_numpy()
     known = ~absent
     enough = min(y[known].sum(), (~y[known]).sum()) >= LEAK_ROWS

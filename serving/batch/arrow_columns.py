@@ -63,7 +63,7 @@ def to_values(contract: Contract, columns: list[pa.Array], rows: int) -> Values:
             matrix[:, place] = _numbers(column)
             continue
         text = column.cast(pa.string())
-        plain = None if feature.type == "category" else _plain_numbers(text)
+        plain = _plain_numbers(text) if _is_plain(feature) else None
         if plain is not None:
             matrix[:, place] = plain
             continue
@@ -76,6 +76,10 @@ def to_values(contract: Contract, columns: list[pa.Array], rows: int) -> Values:
             rare = ~odd & (matrix[:, place] == len(feature.categories))
             unseen += _unseen(feature, text, rare)
     return Values(matrix, unread, unseen)
+
+
+def _is_plain(feature: Feature) -> bool:
+    return feature.type != "category" and feature.number_format is None
 
 
 def cell(feature: Feature, column: pa.Array, row: int) -> Cell:

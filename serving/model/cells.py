@@ -6,11 +6,12 @@ body of `/predict` and `score`.
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from serving.model.contract import Feature
+from serving.model.contract import Feature, NumberFormat
 
 ABSENT = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"})
 
@@ -34,13 +35,36 @@ def read_cell(feature: Feature, text: str) -> Cell:
         return None
     if feature.type == "boolean" and (value := read_boolean(text)) is not None:
         return value
-    number = read_number(text)
+    number = None if feature.number_format is None else read_formatted(feature.number_format, text)
+    number = read_number(text) if number is None else number
     return text if number is None else number
 
 
 def read_number(text: str) -> float | None:
     """Return the number that a text without spaces around it is, None if it is none."""
     return float(text) if NUMBER.fullmatch(text) else None
+
+
+def read_formatted(written: NumberFormat, text: str) -> float | None:
+    """Return the number that a text of a format is, with or without its prefix and suffix.
+
+    None where it is none of that format; it may be a plain number then.
+    """
+    found = _pattern(written).fullmatch(text)
+    if found is None or (found["sign"] and found["inner"]):
+        return None
+    whole = re.sub(r"\D", "", found["whole"])
+    number = float(f"{whole}.{found['fraction'] or 0}")
+    return -number if "-" in (found["sign"], found["inner"]) else number
+
+
+@lru_cache(maxsize=256)
+def _pattern(written: NumberFormat) -> re.Pattern[str]:
+    prefix, suffix, decimal = map(re.escape, (written.prefix, written.suffix, written.decimal))
+    thousands = r"[ \u00a0\u202f]" if written.thousands == " " else re.escape(written.thousands)
+    grouped = rf"[1-9][0-9]{{0,2}}(?:{thousands}[0-9]{{3}})+|" if thousands else ""
+    number = rf"(?P<whole>{grouped}[0-9]+)(?:{decimal}(?P<fraction>[0-9]+))?"
+    return re.compile(rf"(?P<sign>[+-]?)(?:{prefix})?\s?(?P<inner>[+-]?){number}\s?(?:{suffix})?")
 
 
 def to_text(value: float | str) -> str:

@@ -15,6 +15,15 @@ import numpy.typing as npt
 FloatMatrix = npt.NDArray[np.float64]
 
 
+class NumberFormat(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How a table writes a column's numbers: `$1,000` has a prefix and a separator of thousands."""
+
+    prefix: str = ""
+    suffix: str = ""
+    decimal: Literal[".", ","] = "."
+    thousands: Literal["", ",", ".", "'", " "] = ""
+
+
 class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One column: what its values mean, which may stand in a row, which were seen in training.
 
@@ -33,6 +42,7 @@ class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     minimum: float | None = None
     maximum: float | None = None
     training_range: tuple[float, float] | None = None
+    number_format: NumberFormat | None = None
     categories: tuple[str, ...] = ()
     grouped: tuple[str, ...] = ()
     unseen: Literal["refuse", "missing", "other"] = "refuse"
@@ -107,8 +117,9 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         for feature in document["features"]:
             if feature["type"] != "category":
                 del feature["categories"], feature["unseen"]
-            if not feature["grouped"]:
-                del feature["grouped"]
+            for key in ("grouped", "number_format"):
+                if not feature[key]:
+                    del feature[key]
         return document
 
     def to_json(self) -> bytes:

@@ -112,7 +112,7 @@ def test_many_zeros_are_kept_and_told_with_the_line_to_change():
         ("x", some("10:05", "23:59"), "is a time of day, such as '10:05'"),
         *(
             ("x", text(written.format(row) for row in range(ROWS)), "is not written as numbers are")
-            for written in ("{},5", "€{}.10", "{}00 EUR", "{}%", "1,{:03}.50")
+            for written in ("{}.1.2.3", "#{}")
         ),
     ],
 )

@@ -1,10 +1,20 @@
 """Tables of the kinds that people have, and what `init` finds in their columns."""
 
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
 import pytest
 
+from pipeline.commands.init import settings_for
+from pipeline.data.source_split import split_source
 from pipeline.errors import PipelineError
+from pipeline.params import Params
+from pipeline.params_file import parse
 from pipeline.profiling.column import Column, Left
 from pipeline.profiling.findings import profile_file
+from serving.formats.csv_table import read_table, to_rows
+from serving.model.rows import to_matrix
 from tests.conftest import ROOT
 
 TABLES = ROOT / "tests/data/tables"
@@ -89,3 +99,64 @@ def test_unnamed_column_of_measures_is_no_index() -> None:
 )
 def test_classes_stay_as_they_are_written(table: str, classes: set[str]) -> None:
     assert {*profile_file(TABLES / f"{table}.csv", "y", None).classes} == classes
+
+
+def test_numbers_written_otherwise_are_read_or_told() -> None:
+    found = found_in("formatted")
+    numbers = ("rate", "price", "eur", "dec", "term", "kg", "fewpct", "expo")
+    assert {found[name].type for name in numbers} == {"integer", "number"}
+    units = [found[name].unit for name in numbers]
+    assert units == ["%", "$", "€", "", "months", "kg", "%", ""]
+    assert found["agegroup"].type == "category"
+    assert "can be read in two ways, '770,574' as 770.574 or as 770574" in found["pop"].reason
+    assert "such as '>96'" in found["over"].reason
+    assert found["bp"].reason.startswith("is text")
+
+
+@pytest.mark.parametrize(
+    ("table", "note"),
+    [
+        ("percent_few", "'60%' is read as 60"),
+        ("money_few", "'$6,000' is read as 6000"),
+        ("unit_few", "'60 mg' is read as 60"),
+    ],
+)
+def test_few_numbers_with_a_unit_are_numbers(table: str, note: str) -> None:
+    column = found_in(table, "y")["alpha"]
+    assert (column.type, column.note) == ("integer", note)
+
+
+def test_bounds_among_numbers_leave_a_column_out() -> None:
+    assert "23 of 240 cells say that a number lies" in found_in("lt_few", "y")["beta"].reason
+
+
+def settings_of(name: str, target: str, tmp_path: Path) -> Params:
+    """Return the settings that `init` writes for a table."""
+    found = profile_file(TABLES / f"{name}.csv", target, None)
+    params = tmp_path / "params.yaml"
+    params.write_bytes((ROOT / "params.yaml").read_bytes())
+    return parse(settings_for(found, params, None).text, params)
+
+
+@pytest.mark.parametrize(
+    ("table", "target"),
+    [
+        *[("formatted", "bought"), ("cats51", "bought"), ("ids", "bought"), ("dates", "bought")],
+        *[("zipcode", "bought"), ("sentinel_other", "bought"), ("patients", "sick")],
+        *[("timeorder", "up"), ("zero_policy", "bought"), ("t_ages", "y"), ("t_zeros", "y")],
+        *[("money_few", "y"), ("lt_few", "y"), ("months", "bought")],
+    ],
+)
+def test_preprocess_and_requests_read_a_table_as_init_found_it(
+    table: str, target: str, tmp_path: Path
+) -> None:
+    path = TABLES / f"{table}.csv"
+    split = split_source(path, settings_of(table, target, tmp_path))
+    for part in (split.training, split.test):
+        assert len(part.y) > 0
+        asked = to_rows(part.contract, read_table(part.contract, csv_of(part.cells), 10_000))
+        np.testing.assert_array_equal(to_matrix(part.contract, asked), part.X)
+
+
+def csv_of(cells: pd.DataFrame) -> bytes:
+    return cells.to_csv(index=False).encode()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from serving.batch.arrow_columns import decoded, is_readable, to_values
 from serving.model.cells import ABSENT, read_cell
-from serving.model.contract import Contract, Feature
+from serving.model.contract import Contract, Feature, NumberFormat
 from serving.model.rows import Unseen
 
 WORDS = st.one_of(
@@ -149,3 +149,9 @@ def test_a_category_that_is_never_known_has_no_type():
 def test_numbers_are_no_category(kind):
     assert not is_readable(COLOUR, kind)
     assert not is_readable(COLOUR, pa.dictionary(pa.int8(), kind))
+
+
+def test_numbers_of_a_format_are_never_read_as_plain_ones():
+    price = Feature(name="x", number_format=NumberFormat(decimal=",", thousands="."))
+    values = to_values(of(price), [pa.array(["1.614", "2,5", None, "-3"])], 4)
+    np.testing.assert_array_equal(values.matrix[:, 0], [1614, 2.5, np.nan, -3])

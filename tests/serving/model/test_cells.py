@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from serving.model.cells import write_value
-from serving.model.contract import Feature
+from serving.model.cells import read_cell, write_value
+from serving.model.contract import Feature, NumberFormat
 
 COLOUR = Feature(name="colour", type="category", categories=("red", "0"))
 
@@ -23,3 +23,15 @@ COLOUR = Feature(name="colour", type="category", categories=("red", "0"))
 )
 def test_a_value_is_written_as_a_table_has_it(feature, number, text):
     assert write_value(feature, number) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        *[("1.614,41 €", 1614.41), ("-1.614 €", -1614), ("3€", 3), ("€ 3", "€ 3"), ("7", 7)],
+        *[("0.161", 0.161), ("1614.5", 1614.5), ("NA", None), ("1.61,4 €", "1.61,4 €")],
+    ],
+)
+def test_number_is_read_as_its_column_writes_it_or_plainly(text, cell):
+    written = NumberFormat(suffix="€", decimal=",", thousands=".")
+    assert read_cell(Feature(name="x", number_format=written), text) == cell

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
-from serving.model.contract import NumberFormat
+from serving.model.contract import DatePart, NumberFormat
 
 Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 
@@ -31,7 +31,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 class FeatureSpec(Settings, frozen=True, kw_only=True):
-    type: Literal["number", "integer", "boolean", "category"] = "number"
+    type: Literal["number", "integer", "boolean", "category", "date"] = "number"
     unit: str = ""
     description: str = ""
     categories: tuple[str, ...] = ()
@@ -40,11 +40,21 @@ class FeatureSpec(Settings, frozen=True, kw_only=True):
     nullable: bool | None = None
     limits: tuple[float, float] | None = None
     number_format: NumberFormat | None = None
+    date_format: str = ""
+    parts: tuple[DatePart, ...] = ()
 
     def __post_init__(self) -> None:
         self._check_format()
+        given = (bool(self.date_format), bool(self.parts))
+        if given != (self.type == "date",) * 2:
+            raise ValueError(
+                "`type: date` needs date_format, such as '%Y-%m-%d', and parts, some of year, "
+                "month, weekday and days; no other type has them"
+            )
         if self.type == "category":
             self._check_category()
+        elif self.type == "date":
+            self._check_date()
         else:
             self._check_number()
         if self.missing_values and self.nullable is False:
@@ -57,6 +67,15 @@ class FeatureSpec(Settings, frozen=True, kw_only=True):
             raise ValueError(f"number_format is for numbers, the type here is {self.type}")
         if self.number_format.decimal == self.number_format.thousands:
             raise ValueError("number_format needs different signs for decimal and thousands")
+
+    def _check_date(self) -> None:
+        if self.limits is not None or self.categories or self.unseen != "refuse":
+            raise ValueError("a date has no limits, categories or unseen")
+        if len({*self.parts}) < len(self.parts):
+            raise ValueError("each of the parts of a date can be taken once")
+        numbers = [value for value in self.missing_values if not isinstance(value, str)]
+        if numbers:
+            raise ValueError(f"missing_values of a date are texts: quote {numbers[0]:g}")
 
     def _check_number(self) -> None:
         if self.categories or self.unseen != "refuse":

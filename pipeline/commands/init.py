@@ -142,6 +142,7 @@ def _test_size(params: Path) -> float:
 @click.option("--ignore", multiple=True, metavar="A,B", help="Columns to leave out.")
 @click.option("--category", multiple=True, metavar="A,B", help="Columns of categories.")
 @click.option("--number", multiple=True, metavar="A,B", help="Columns of numbers.")
+@click.option("--date", multiple=True, metavar="A,B", help="Dates whose parts are features.")
 @click.option("--group", metavar="COLUMN", help="Its rows stay on one side: data.group.")
 @click.option("--time", metavar="COLUMN", help="Its latest rows are for the test: data.time.")
 @click.option("--name", help="Of experiment and model.  [default: from the file's name]")

@@ -38,6 +38,8 @@ def _feature(name: str, spec: FeatureSpec) -> Feature:
         minimum=low,
         maximum=high,
         number_format=spec.number_format,
+        date_format=spec.date_format,
+        parts=spec.parts,
         categories=spec.categories,
         unseen=spec.unseen,
     )

@@ -19,7 +19,7 @@ from pipeline.errors import PipelineError
 from pipeline.params import Data, is_index_name
 from serving.model.cells import ABSENT, read_column
 from serving.model.contract import Contract, Feature, FloatMatrix
-from serving.model.validation import no_category, violations
+from serving.model.validation import no_category, no_date, violations
 
 
 @dataclass(frozen=True)
@@ -192,4 +192,6 @@ def _duplicates(path: Path, cells: pd.DataFrame) -> tuple[str, ...]:
 def _unreadable(feature: Feature, text: str) -> str:
     if feature.type == "category":
         return no_category(feature, text.strip())
+    if feature.type == "date":
+        return no_date(feature, text.strip())
     return f"{quoted(text)} is not {'true or false' if feature.type == 'boolean' else 'a number'}"

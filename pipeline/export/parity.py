@@ -79,6 +79,8 @@ def _ends(feature: Feature) -> tuple[float, ...]:
     if feature.type == "category":
         return tuple(map(float, range(feature.code_count)))
     low, high = feature.training_range or (0.0, 1.0)
+    if feature.type == "date":
+        return low - 400.0, high + 400.0  # more than a year, which keeps to the calendar
     span = (high - low) or 1.0
     wide_low, wide_high = low - 10 * span, high + 10 * span
     if feature.type == "boolean":

@@ -11,8 +11,9 @@ import numpy as np
 from onnx import TensorProto
 from sklearn.pipeline import Pipeline
 
+from pipeline.export.dates import add_date_parts
 from pipeline.export.graph import Graph
-from pipeline.training.estimator import CATEGORIES, NUMBERS, split_features
+from pipeline.training.estimator import CATEGORIES, DATES, NUMBERS, split_features
 from serving.model.contract import Contract, Feature
 from serving.model.scorer import INPUT
 
@@ -31,8 +32,15 @@ def encode(graph: Graph, estimator: Pipeline, contract: Contract) -> str:
         features = [contract.features[column] for column in columns[NUMBERS]]
         of = fitted[NUMBERS].named_steps
         parts.append(_scale(graph, of["impute"], of["scale"], taken, features))
-    taken = _take(graph, columns[CATEGORIES], "categories")
-    parts.append(_one_hot(graph, fitted[CATEGORIES].named_steps, taken))
+    if columns[DATES]:
+        dates = [contract.features[column] for column in columns[DATES]]
+        of = fitted[DATES].named_steps
+        taken = add_date_parts(graph, _take(graph, columns[DATES], "dates"), dates)
+        known = _impute_parts(graph, of["impute"], taken)
+        parts.append(_standardize(graph, of["scale"], known, "date_"))
+    if columns[CATEGORIES]:
+        taken = _take(graph, columns[CATEGORIES], "categories")
+        parts.append(_one_hot(graph, fitted[CATEGORIES].named_steps, taken))
     return graph.add("Concat", parts, "encoded", axis=1)
 
 
@@ -44,12 +52,26 @@ def _take(graph: Graph, columns: list[int], output: str) -> str:
 def _scale(
     graph: Graph, imputer: Any, scaler: Any, values: str, features: Sequence[Feature]
 ) -> str:
-    known = _impute(graph, imputer, values, features)
-    mean, scale = graph.constant("mean", scaler.mean_), graph.constant("scale", scaler.scale_)
-    scaled = graph.add("Div", [graph.add("Sub", [known, mean], "centred"), scale], "unbounded")
+    return _standardize(graph, scaler, _impute(graph, imputer, values, features))
+
+
+def _standardize(graph: Graph, scaler: Any, known: str, prefix: str = "") -> str:
+    mean = graph.constant(f"{prefix}mean", scaler.mean_)
+    scale = graph.constant(f"{prefix}scale", scaler.scale_)
+    centred = graph.add("Sub", [known, mean], f"{prefix}centred")
+    scaled = graph.add("Div", [centred, scale], f"{prefix}unbounded")
     # Without bounds a value such as 1e308 would be squared to infinity and answered with NaN.
-    bounds = [graph.constant("lowest", -FAR), graph.constant("highest", FAR)]
-    return graph.add("Clip", [scaled, *bounds], "scaled")
+    lowest, highest = (
+        graph.constant(f"{prefix}{name}", value)
+        for name, value in (("lowest", -FAR), ("highest", FAR))
+    )
+    return graph.add("Clip", [scaled, lowest, highest], f"{prefix}scaled")
+
+
+def _impute_parts(graph: Graph, imputer: Any, values: str) -> str:
+    medians = graph.constant("date_medians", imputer.statistics_)
+    missing = graph.add("IsNaN", [values], "missing_dates")
+    return graph.add("Where", [missing, medians, values], "known_dates")
 
 
 def _impute(graph: Graph, imputer: Any, values: str, features: Sequence[Feature]) -> str:

@@ -8,7 +8,7 @@ import msgspec
 from pipeline.data.problems import listed
 from pipeline.errors import PipelineError
 
-KINDS, ROLES = ("ignore", "category", "number"), ("group", "time")
+KINDS, ROLES = ("ignore", "category", "number", "date"), ("group", "time")
 
 
 class Choices(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,13 +17,14 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True):
     ignore: tuple[str, ...] = ()
     category: tuple[str, ...] = ()
     number: tuple[str, ...] = ()
+    date: tuple[str, ...] = ()
     group: str | None = None
     time: str | None = None
 
     @property
     def features(self) -> tuple[str, ...]:
         """The columns that are to be features, whatever their cells suggest."""
-        return (*self.category, *self.number)
+        return (*self.category, *self.number, *self.date)
 
 
 NO_CHOICES = Choices()
@@ -42,7 +43,7 @@ def resolve(choices: Choices, columns: Sequence[str], target: str) -> Choices:
     kinds = Counter(name for names in lists.values() for name in names)
     if twice := [name for name, times in kinds.items() if times > 1]:
         raise PipelineError(
-            f"--ignore, --category and --number: {listed(twice)} can be only one of them"
+            f"--ignore, --category, --number and --date: {listed(twice)} can be only one of them"
         )
     return choices
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pipeline.errors import PipelineError
 from pipeline.params import MIN_CATEGORY_ROWS
-from pipeline.profiling.dates import find_dates
+from pipeline.profiling.dates import are_compact, find_dates
 from pipeline.profiling.identifiers import (
     identifies,
     is_sequence_of_codes,
@@ -21,11 +21,13 @@ from pipeline.profiling.names import is_body_measure
 from pipeline.profiling.number_formats import has_bounds, readings
 from pipeline.profiling.sentinels import find_sentinels, stands_for_missing
 from serving.model.cells import ABSENT, BOOLEANS, read_column, to_text
-from serving.model.contract import Feature, NumberFormat
+from serving.model.contract import DatePart, Feature, NumberFormat
 
 MOST_CATEGORIES = 2000  # a column of the model's for each
 ROWS_PER_CATEGORY = 4  # on average; with fewer, texts are names or prose
 FEW_VALUES = 50  # at most which a text among numbers may be one more category
+PARTS: tuple[DatePart, ...] = ("year", "month", "weekday", "days")
+PARTS_OF_MONTHS: tuple[DatePart, ...] = ("year", "month", "days")
 SLIPS = 0.01  # the share of cells that may be no number in a column of numbers,
 MORE_SLIPS = 0.1  # and in one with too many values to be categories
 MOST, HALF = 0.9, 0.5
@@ -34,7 +36,7 @@ NUMBERED_ROWS = 10
 _OTHER_NUMBER = re.compile(r"([A-Z]{3}|[^\w\s])?\s?[+-]?\d[\d.,' ]*([A-Z]{3}|[^\w\s])?")
 
 
-Type = Literal["number", "integer", "boolean", "category"]
+Type = Literal["number", "integer", "boolean", "category", "date"]
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -50,6 +52,19 @@ class Column(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unseen: Literal["refuse", "other"] = "refuse"
     unit: str = ""
     number_format: NumberFormat | None = None
+    date_format: str = ""
+    parts: tuple[DatePart, ...] = ()
+
+    def to_numbers(self, text: "pd.Series[str]") -> "pd.Series[float]":
+        """Return stripped cells as this feature's numbers, NaN for what is missing or none."""
+        feature = Feature(
+            name="",
+            type=self.type,
+            number_format=self.number_format,
+            date_format=self.date_format,
+        )
+        numbers, _ = read_column(feature, text.to_list())
+        return pd.Series(numbers, text.index)
 
 
 class Left(msgspec.Struct, frozen=True):
@@ -109,6 +124,27 @@ def as_number(name: str, text: "pd.Series[str]") -> Column | Left:
     return _constant(x) or _amounts(name, x, nullable=nullable, note="a number as given")
 
 
+def as_date(name: str, text: "pd.Series[str]") -> Column:
+    """Return the profile of a column of which a user says that its dates are to be a feature.
+
+    Raises PipelineError where they are not of one format.
+    """
+    present, known = _present_and_known(text)
+    dates = find_dates(known)
+    if dates is None or not dates.format:
+        raise PipelineError(
+            f"--date: column {name} has no dates of one format, as {_short(known)} shows: write "
+            "type: date with its date_format by hand, or the dates as 2024-01-31"
+        )
+    return Column(
+        type="date",
+        nullable=len(present) < len(text),
+        date_format=dates.format,
+        parts=PARTS if dates.kind == "date" else PARTS_OF_MONTHS,
+        note="a date as given",
+    )
+
+
 def _present_and_known(text: "pd.Series[str]") -> "tuple[pd.Series[str], pd.Series[str]]":
     """Return the cells that are not absent, and those of them that do not mean missing."""
     present = text[~text.isin(ABSENT)]
@@ -118,13 +154,9 @@ def _present_and_known(text: "pd.Series[str]") -> "tuple[pd.Series[str], pd.Seri
     return present, known if known.nunique() > 1 else present
 
 
-def to_numbers(
-    text: "pd.Series[str]", kind: Type = "number", number_format: NumberFormat | None = None
-) -> "pd.Series[float]":
-    """Return stripped cells as numbers, NaN for what is missing or none."""
-    feature = Feature(name="", type=kind, number_format=number_format)
-    numbers, _ = read_column(feature, text.to_list())
-    return pd.Series(numbers, text.index)
+def to_numbers(text: "pd.Series[str]", kind: Type = "number") -> "pd.Series[float]":
+    """Return stripped cells as plain numbers, NaN for what is missing or none."""
+    return Column(type=kind).to_numbers(text)
 
 
 def _is_boolean(known: "pd.Series[str]") -> bool:
@@ -161,10 +193,8 @@ def _date(known: "pd.Series[str]") -> Left | None:
     """Return why a column of dates is no feature, None if it has none."""
     if (dates := find_dates(known)) is None:
         return None
-    return Left(
-        f"is a {dates.kind}, such as {_short(known)}; take a number from it, such as an age",
-        type="date",
-    )
+    how = "--date takes its parts" if dates.format else "take a number from it, such as an age"
+    return Left(f"is a {dates.kind}, such as {_short(known)}; {how}", type="date")
 
 
 def _bounded(unread: "pd.Series[str]", cells: int) -> Left:
@@ -188,7 +218,8 @@ def _formatted(name: str, known: "pd.Series[str]", *, nullable: bool) -> Column 
             type="text",
         )
     (way,) = ways
-    column = _amounts(name, to_numbers(known, number_format=way.format), nullable=nullable)
+    written = Column(type="number", number_format=way.format)
+    column = _amounts(name, written.to_numbers(known), nullable=nullable)
     note = f"{way.example!r} is read as {to_text(way.number)}"
     return msgspec.structs.replace(
         column,
@@ -237,7 +268,8 @@ def _no_amount(
     if distinct == rows >= NUMBERED_ROWS and x.max() - x.min() == rows - 1:
         return Left(f"numbers the rows, from {x.min():.0f} to {x.max():.0f}", type="row number")
     if is_time(name, text):
-        return Left(f"is a time as a number, such as {_short(text)}", type="date")
+        how = "; --date takes its parts" if are_compact(text) else ""
+        return Left(f"is a time as a number, such as {_short(text)}{how}", type="date")
     if why := identifies(name, text, distinct):
         return Left(why, type="identifier")
     if why := names_things(name, text, distinct):

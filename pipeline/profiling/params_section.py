@@ -32,11 +32,12 @@ COMMENTS = {
 }
 FILLED_IN = ("unit", "description")
 EXPLANATION = """\
-Each feature: type (number, integer, boolean or category), unit, description,
+Each feature: type (number, integer, boolean, category or date), unit, description,
   categories      the texts that a category may be; another one is refused,
   unseen          or treated as missing with "unseen: missing", or as one more with "unseen: other"
   missing_values  values that mean "missing" in the table
   number_format   how the table writes numbers: prefix, suffix, decimal, thousands
+  date_format     how the table writes a date, and the parts that the model takes
   nullable        may a value be absent (default: yes where missing_values are given)
   limits          [lowest, highest] that can be true at all; beyond them a row is refused.
                   Statistics do not know them: fill in those that you know"""
@@ -93,9 +94,12 @@ def _ignored(found: Profile) -> CommentedSeq:
 
 def _feature(column: Column, filled_in: Mapping[str, Any]) -> CommentedMap:
     feature = CommentedMap(type=column.type, unit=column.unit, description="")
-    of_its_type = "unseen" if column.type == "category" else "limits"
+    of_its_type = {"category": "unseen", "date": "parts"}.get(column.type, "limits")
     kept = (*FILLED_IN, of_its_type)
     feature.update({key: filled_in[key] for key in kept if key in filled_in})
+    if column.date_format:
+        feature["date_format"] = _text(column.date_format)
+        feature.setdefault("parts", _flow(column.parts))
     if column.number_format is not None:
         feature["number_format"] = _flow_map(msgspec.to_builtins(column.number_format))
     if column.unseen != "refuse":

@@ -17,9 +17,9 @@ from pipeline.profiling.column import (
     Column,
     Left,
     as_category,
+    as_date,
     as_number,
     describe,
-    to_numbers,
 )
 from pipeline.profiling.split_advice import SplitAdvice, advise
 from serving.model.cells import ABSENT
@@ -82,6 +82,7 @@ def _described(
     chosen = {
         **dict.fromkeys(choices.category, as_category),
         **dict.fromkeys(choices.number, as_number),
+        **dict.fromkeys(choices.date, as_date),
         **dict.fromkeys(choices.ignore, lambda *_: Left("as given")),
     }
     return {name: chosen.get(name, describe)(name, text) for name, text in columns.items()}
@@ -93,8 +94,7 @@ def _missing(text: "pd.Series[str]", column: Column | Left) -> int:
         return int(absent.sum())
     if column.type == "category":
         return int((absent | text.isin(map(str, column.missing_values))).sum())
-    numbers = to_numbers(text, number_format=column.number_format)
-    return int((absent | numbers.isin(column.missing_values)).sum())
+    return int((absent | column.to_numbers(text).isin(column.missing_values)).sum())
 
 
 def _known_before(name: str, leak: Left) -> str:
@@ -126,7 +126,7 @@ def separation(text: "pd.Series[str]", column: Column, y: Labels) -> float:
     labels = y.astype(np.int64)
     if column.type == "category":
         return roc_auc(labels, pd.Series(y).groupby(text).transform("mean").to_numpy())
-    x = to_numbers(text, column.type, column.number_format)
+    x = column.to_numbers(text)
     absent = (x.isna() | x.isin(column.missing_values)).to_numpy()
     known = ~absent
     enough = min(y[known].sum(), (~y[known]).sum()) >= LEAK_ROWS

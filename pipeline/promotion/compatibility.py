@@ -28,6 +28,8 @@ def _of_feature(old: Feature, new: Feature) -> list[str]:
     changes = []
     if old.type != new.type and (old.type, new.type) != ("integer", "number"):
         changes.append(f"is of type {new.type}, not {old.type}")
+    if old.date_format != new.date_format and old.type == new.type:
+        changes.append(f"is written as {new.date_format}, not as {old.date_format}")
     if old.unit != new.unit:
         changes.append(f"is in {new.unit or 'no unit'}, not in {old.unit or 'no unit'}")
     if old.nullable and not new.nullable:

@@ -33,6 +33,8 @@ def _as_taken(
     theirs: Feature, ours: Feature, x: FloatMatrix, cells: pd.DataFrame
 ) -> FloatMatrix | str:
     """Return a column as another contract has it, or the reason why it cannot be had so."""
+    if (theirs.type == "date") != (ours.type == "date"):
+        return f"it takes {theirs.name} as a {theirs.type}"
     if _coding(theirs) == _coding(ours):
         return x
     if not theirs.categories or not ours.categories:

@@ -23,7 +23,7 @@ from pipeline.registry.references import Version
 from pipeline.reports.client_examples import calls
 from pipeline.reports.figure_words import in_words
 from pipeline.reports.render import render
-from serving.model.cells import to_text
+from serving.model.cells import to_text, write_value
 from serving.model.contract import Contract, Feature
 from serving.model.validation import listed
 
@@ -203,7 +203,7 @@ def _feature_row(feature: Feature) -> dict[str, str]:
         "type": feature.type,
         "unit": feature.unit,
         "limits": _categories(feature) or limits,
-        "seen": " to ".join(map(to_text, seen)) if seen else "",
+        "seen": " to ".join(write_value(feature, end) for end in seen) if seen else "",
         "missing": missing if feature.nullable or stands_for else "no",
         "description": feature.description,
     }

@@ -56,7 +56,7 @@ def candidates_of(settings: GridSearch) -> list[Candidate]:
 
 def encoded_columns(contract: Contract) -> int:
     """Count the columns behind the encoding: one for each category, and for each number."""
-    return sum(feature.code_count or 1 for feature in contract.features)
+    return sum(feature.model_columns for feature in contract.features)
 
 
 def seconds(settings: GridSearch, rows: int, columns: int) -> float:

@@ -16,9 +16,12 @@ from pipeline.search.linear_svm import PrimalSVC
 from pipeline.search.problem import Nystroem
 from pipeline.search.units import Candidate
 from pipeline.training.calibrated_svm import CalibratedSVM
-from serving.model.contract import Contract, FloatMatrix
+from serving.model.contract import Contract, DatePart, FloatMatrix
 
-NUMBERS, CATEGORIES = "numbers", "categories"  # the kinds of columns, each with steps of its own
+THURSDAY = 3  # the weekday of 1970-01-01
+
+# The kinds of columns, each with steps of its own.
+NUMBERS, DATES, CATEGORIES = "numbers", "dates", "categories"
 
 
 def build_transformer(contract: Contract) -> Pipeline:
@@ -30,10 +33,16 @@ def build_transformer(contract: Contract) -> Pipeline:
     missing_values = [feature.missing_numbers for feature in contract.features]
     mark = FunctionTransformer(mark_missing, kw_args={"missing_values": missing_values})
     columns = split_features(contract)
-    if not columns[CATEGORIES]:
+    if not columns[CATEGORIES] and not columns[DATES]:
         return Pipeline([("mark", mark), *_for_numbers()])
     counts = [contract.features[column].code_count for column in columns[CATEGORIES]]
-    steps = {NUMBERS: _for_numbers(), CATEGORIES: _for_categories(counts)}
+    parts = [contract.features[column].parts for column in columns[DATES]]
+    take = FunctionTransformer(date_parts, kw_args={"parts": parts})
+    steps = {
+        NUMBERS: _for_numbers(),
+        DATES: [("parts", take), *_for_numbers()],
+        CATEGORIES: _for_categories(counts),
+    }
     encode = ColumnTransformer(
         [(kind, Pipeline(steps[kind]), columns[kind]) for kind in columns if columns[kind]]
     )
@@ -42,10 +51,11 @@ def build_transformer(contract: Contract) -> Pipeline:
 
 def split_features(contract: Contract) -> dict[str, list[int]]:
     """Return the columns of each kind, in the order in which they are encoded."""
-    kinds = [CATEGORIES if f.type == "category" else NUMBERS for f in contract.features]
+    of_type = {"category": CATEGORIES, "date": DATES}
+    kinds = [of_type.get(feature.type, NUMBERS) for feature in contract.features]
     return {
         kind: [column for column, found in enumerate(kinds) if found == kind]
-        for kind in (NUMBERS, CATEGORIES)
+        for kind in (NUMBERS, DATES, CATEGORIES)
     }
 
 
@@ -92,6 +102,28 @@ def build_estimator(
     """
     calibrated = CalibratedSVM(build_svm(candidate, approximation), sigmoid)
     return Pipeline([*build_transformer(contract).steps, ("classify", calibrated)])
+
+
+def date_parts(X: FloatMatrix, parts: Sequence[Sequence[DatePart]]) -> FloatMatrix:
+    """Return the parts of each date of `X` `[rows, dates]`, which are days since 1970-01-01."""
+    columns = [
+        _date_part(days, part)
+        for days, wanted in zip(np.floor(X).T, parts, strict=True)
+        for part in wanted
+    ]
+    return np.column_stack(columns)
+
+
+def _date_part(days: FloatMatrix, part: DatePart) -> FloatMatrix:
+    if part == "days":
+        return days
+    if part == "weekday":
+        return np.mod(days + THURSDAY, 7)
+    known = np.isfinite(days)
+    dates = np.where(known, days, 0).astype("datetime64[D]")
+    years, months = dates.astype("datetime64[Y]"), dates.astype("datetime64[M]")
+    found = years.astype(int) + 1970 if part == "year" else (months - years).astype(int) + 1
+    return np.where(known, found, np.nan)
 
 
 def mark_missing(X: FloatMatrix, missing_values: Sequence[tuple[float, ...]]) -> FloatMatrix:

@@ -82,7 +82,7 @@ class Search:
     candidates: Sequence[Candidate]
     settings: GridSearch
     seed: int
-    features: Sequence[tuple[tuple[float, ...], int]]  # their values that mean missing, categories
+    features: Sequence[tuple[object, ...]]  # values that mean missing, categories, parts of dates
 
     @classmethod
     def of(cls, table: Table, asked: GridSearch, seed: int, *, size: int | None = None) -> "Search":
@@ -109,7 +109,7 @@ class Search:
         )
         problem = replace(repeated, folds=repeated.folds[: settings.folds])
         candidates = candidates_of(settings)
-        features = [(f.missing_numbers, f.code_count) for f in table.contract.features]
+        features = [(f.missing_numbers, f.code_count, *f.parts) for f in table.contract.features]
         return cls(problem, repeated, candidates, settings, seed, features)
 
     @property

@@ -37,12 +37,18 @@ def is_text(kind: pa.DataType) -> bool:
     )
 
 
+def is_moment(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_date(kind) or pa.types.is_timestamp(kind))
+
+
 def is_readable(feature: Feature, kind: pa.DataType) -> bool:
     """True if a column of this type can be the feature; numbers are no category's texts."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     if feature.type == "category":
         return is_text(kind) or bool(pa.types.is_null(kind))
+    if feature.type == "date":
+        return is_text(kind) or is_moment(kind) or bool(pa.types.is_null(kind))
     return bool(
         is_text(kind)
         or pa.types.is_integer(kind)
@@ -60,7 +66,7 @@ def to_values(contract: Contract, columns: list[pa.Array], rows: int) -> Values:
     unseen: list[Unseen] = []
     for place, (feature, column) in enumerate(zip(contract.features, columns, strict=True)):
         if not is_text(column.type):
-            matrix[:, place] = _numbers(column)
+            matrix[:, place] = _numbers(_days(column) if is_moment(column.type) else column)
             continue
         text = column.cast(pa.string())
         plain = _plain_numbers(text) if _is_plain(feature) else None
@@ -79,7 +85,7 @@ def to_values(contract: Contract, columns: list[pa.Array], rows: int) -> Values:
 
 
 def _is_plain(feature: Feature) -> bool:
-    return feature.type != "category" and feature.number_format is None
+    return feature.type not in ("category", "date") and feature.number_format is None
 
 
 def cell(feature: Feature, column: pa.Array, row: int) -> Cell:
@@ -87,6 +93,8 @@ def cell(feature: Feature, column: pa.Array, row: int) -> Cell:
     value = column[row].as_py()
     if value is None:
         return None
+    if is_moment(column.type):
+        return str(value.strftime(feature.date_format))
     return read_cell(feature, value) if isinstance(value, str) else float(value)
 
 
@@ -94,6 +102,11 @@ def decoded(column: pa.Array) -> pa.Array:
     """Return a column's own values, where it holds them as places in a dictionary."""
     is_dictionary = pa.types.is_dictionary(column.type)
     return column.dictionary_decode() if is_dictionary else column
+
+
+def _days(column: pa.Array) -> pa.Array:
+    """Return dates and times as days since 1970-01-01."""
+    return pc.cast(pc.cast(column, pa.date32(), safe=False), pa.int32())
 
 
 def _numbers(column: pa.Array) -> FloatColumn:

@@ -36,7 +36,9 @@ class Reader:
         names = contract.names
         self.contract = contract
         self._width = len(names)
-        self._usable = 0 < len(names) == len(set(names)) and not any(map(UNFIT.search, names))
+        has_dates = any(feature.type == "date" for feature in contract.features)
+        fit = 0 < len(names) == len(set(names)) and not any(map(UNFIT.search, names))
+        self._usable = fit and not has_dates
         if not self._usable:
             return
         self._codes = [

@@ -6,12 +6,13 @@ body of `/predict` and `score`.
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from serving.model.contract import Feature, NumberFormat
+from serving.model.contract import DAY_ZERO, Feature, NumberFormat
 
 ABSENT = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"})
 
@@ -31,6 +32,8 @@ def read_cell(feature: Feature, text: str) -> Cell:
     text = text.strip()
     if feature.type == "category":
         return None if text in ABSENT and text not in feature.codes else text
+    if feature.type == "date":
+        return None if text in ABSENT or text in feature.missing_values else text
     if text in ABSENT:
         return None
     if feature.type == "boolean" and (value := read_boolean(text)) is not None:
@@ -93,10 +96,30 @@ def read_column(
     others where `unseen` says so of a text that is no category.
     """
     cells = [None if text is None else read_cell(feature, text) for text in texts]
+    if feature.type == "date":
+        return _dates(feature, cells)
     codes = feature.codes  # of a category; others have none
     other = feature.unseen_code
     numbers = np.array([_number(codes, other, cell) for cell in cells], dtype=np.float64)
     unread = [isinstance(cell, str) and cell not in codes for cell in cells]
+    return numbers, np.array(unread, dtype=np.bool_)
+
+
+def read_date(feature: Feature, text: str) -> float | None:
+    """Return the days from 1970-01-01 to a date of the feature's format, None if it is none."""
+    try:
+        moment = datetime.strptime(text, feature.date_format)
+    except ValueError:
+        return None
+    return float((moment.date() - DAY_ZERO).days)
+
+
+def _dates(
+    feature: Feature, cells: Sequence[Cell]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    days = [read_date(feature, cell) if isinstance(cell, str) else None for cell in cells]
+    unread = [cell is not None and day is None for cell, day in zip(cells, days, strict=True)]
+    numbers = np.array([np.nan if day is None else day for day in days], dtype=np.float64)
     return numbers, np.array(unread, dtype=np.bool_)
 
 

@@ -4,6 +4,7 @@
 the ground floor: nothing else of the project is imported here.
 """
 
+from datetime import date, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 FloatMatrix = npt.NDArray[np.float64]
+
+
+DatePart = Literal["year", "month", "weekday", "days"]  # weekday from 0, which is a Monday
+DAY_ZERO = date(1970, 1, 1)
 
 
 class NumberFormat(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -27,6 +32,9 @@ class NumberFormat(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
 class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One column: what its values mean, which may stand in a row, which were seen in training.
 
+    A date is a text of `date_format`; in a matrix it is the days since 1970-01-01, from which the
+    model takes the `parts`.
+
     A category is one of the texts in `categories`, or one of `missing_values`, which are texts as
     well. In a matrix it is the place of its text, from 0, and NaN where it is missing. `unseen`
     says what becomes of any other text: it is refused, or taken as missing, or as one more
@@ -34,7 +42,7 @@ class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """
 
     name: str
-    type: Literal["number", "integer", "boolean", "category"] = "number"
+    type: Literal["number", "integer", "boolean", "category", "date"] = "number"
     unit: str = ""
     description: str = ""
     nullable: bool = False
@@ -43,6 +51,8 @@ class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     maximum: float | None = None
     training_range: tuple[float, float] | None = None
     number_format: NumberFormat | None = None
+    date_format: str = ""
+    parts: tuple[DatePart, ...] = ()
     categories: tuple[str, ...] = ()
     grouped: tuple[str, ...] = ()
     unseen: Literal["refuse", "missing", "other"] = "refuse"
@@ -81,10 +91,17 @@ class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         taken = self.codes
         return next(text for text in map(_bracketed, count()) if text not in taken)
 
+    @property
+    def model_columns(self) -> int:
+        """How many columns the model makes of it."""
+        return len(self.parts) or self.code_count or 1
+
     def decode(self, number: float) -> float | str | None:
         """Return a number of a matrix as a row has it."""
         if np.isnan(number):
             return None
+        if self.type == "date":
+            return (DAY_ZERO + timedelta(days=int(number))).strftime(self.date_format)
         if self.type != "category":
             return number
         return self.categories[int(number)] if number < len(self.categories) else self.other
@@ -117,7 +134,7 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         for feature in document["features"]:
             if feature["type"] != "category":
                 del feature["categories"], feature["unseen"]
-            for key in ("grouped", "number_format"):
+            for key in ("grouped", "number_format", "date_format", "parts"):
                 if not feature[key]:
                     del feature[key]
         return document
@@ -141,4 +158,6 @@ def _middle(feature: Feature) -> float | bool | str:
     if feature.type == "boolean":
         return bool(round(high))
     middle = (low + high) / 2
+    if feature.type == "date":
+        return str(feature.decode(round(middle)))
     return round(middle) if feature.type == "integer" else float(f"{middle:.3g}")

@@ -5,6 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from serving.model.cells import read_date
 from serving.model.contract import Contract, Feature, FloatMatrix
 from serving.model.validation import (
     InvalidRowsError,
@@ -13,6 +14,7 @@ from serving.model.validation import (
     listed,
     no_category,
     no_code,
+    no_date,
     violations,
 )
 
@@ -92,6 +94,7 @@ def _without_texts(
     contract: Contract, rows: Sequence[Mapping[str, Any]]
 ) -> tuple[Sequence[Mapping[str, Any]], list[Unseen]]:
     """Put codes in the place of texts, and return those that are no category of their own."""
+    rows = _without_dates(contract, rows)
     features = [(f, f.own_codes) for f in contract.features if f.type == "category"]
     if not features:
         return rows, []
@@ -106,6 +109,20 @@ def _without_texts(
         for row in rows
     ]
     return coded, unseen
+
+
+def _without_dates(
+    contract: Contract, rows: Sequence[Mapping[str, Any]]
+) -> Sequence[Mapping[str, Any]]:
+    """Put the days since 1970 in the place of dates."""
+    dates = [feature for feature in contract.features if feature.type == "date"]
+    if not dates:
+        return rows
+    return [{**row, **{f.name: _days(f, row[f.name]) for f in dates}} for row in rows]
+
+
+def _days(feature: Feature, text: str | None) -> float | None:
+    return None if text is None or text in feature.missing_values else read_date(feature, text)
 
 
 def _code(feature: Feature, own: Mapping[str, float], row: Mapping[str, Any]) -> float | None:
@@ -134,7 +151,17 @@ def _shape_violations(
     return found
 
 
+def _date_error(feature: Feature, value: Any) -> str | None:
+    if value is None or value in feature.missing_values:
+        return None
+    if not isinstance(value, str):
+        return f"{format_value(value)} is not text; a date is written as {feature.date_format}"
+    return no_date(feature, value) if read_date(feature, value) is None else None
+
+
 def _type_error(feature: Feature, value: Any) -> str | None:
+    if feature.type == "date":
+        return _date_error(feature, value)
     if feature.type != "category" or value is None:
         return _number_error(feature, value)
     if not isinstance(value, str):

@@ -5,6 +5,7 @@ drift apart.
 """
 
 from collections.abc import Sequence
+from datetime import date
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -12,8 +13,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from serving.model.contract import Contract, Feature, FloatMatrix
+from serving.model.contract import DAY_ZERO, Contract, Feature, FloatMatrix
 
+WHOLE = ("integer", "category", "date")
+CALENDAR = float((date.min - DAY_ZERO).days), float((date.max - DAY_ZERO).days)
 SHOWN = 10  # categories that a sentence names
 
 
@@ -60,7 +63,7 @@ def bounds(contract: Contract) -> Bounds:
     ranges = [f.training_range or (-np.inf, np.inf) for f in features]
     return Bounds(
         nullable=np.array([f.nullable for f in features]),
-        whole=np.flatnonzero([f.type in ("integer", "category") for f in features]),
+        whole=np.flatnonzero([f.type in WHOLE for f in features]),
         boolean=np.flatnonzero([f.type == "boolean" for f in features]),
         lowest=np.array([-largest if low is None else low for low, _ in limits]),
         highest=np.array([largest if high is None else high for _, high in limits]),
@@ -121,8 +124,8 @@ def training_warnings(
         low, high = feature.training_range or (-np.inf, np.inf)
         counts[feature.name] = counts.get(feature.name, 0) + 1
         notes[row].append(
-            f"{feature.name} {_number(values[row, column])} is outside the range seen in "
-            f"training, {_number(low)} to {_number(high)}"
+            f"{feature.name} {_written(feature, values[row, column])} is outside the range seen in "
+            f"training, {_written(feature, low)} to {_written(feature, high)}"
         )
     return notes, counts
 
@@ -130,6 +133,11 @@ def training_warnings(
 def no_category(feature: Feature, text: str) -> str:
     """Format that a text is none of a feature's categories."""
     return f"{format_value(text)} is none of the categories {listed(feature.categories)}"
+
+
+def no_date(feature: Feature, text: str) -> str:
+    """Format that a text is no date as a feature's are written."""
+    return f"{format_value(text)} is no date that is written as {feature.date_format}"
 
 
 def no_code(feature: Feature) -> str:
@@ -161,7 +169,7 @@ def _rules(feature: Feature, x: npt.NDArray[np.float64]) -> list[tuple[Any, Any]
     ]
     if not feature.nullable:
         rules.append((np.isnan(x), lambda _: "is missing, and may not be"))
-    if feature.type == "integer":
+    if feature.type in ("integer", "date"):
         rules.append((finite & (x != np.round(x)), lambda v: f"{_number(v)} is not a whole number"))
     if feature.type == "boolean":
         wrong = finite & ~np.isin(x, (0.0, 1.0))
@@ -169,6 +177,10 @@ def _rules(feature: Feature, x: npt.NDArray[np.float64]) -> list[tuple[Any, Any]
     if feature.type == "category":
         wrong = finite & ~np.isin(x, np.arange(feature.code_count))
         rules.append((wrong, lambda v: f"{_number(v)} {no_code(feature)}"))
+    if feature.type == "date":
+        first, last = CALENDAR
+        beyond = finite & ((x < first) | (x > last))
+        rules.append((beyond, lambda v: f"{_number(v)} is beyond the calendar"))
     if feature.minimum is not None:
         low = feature.minimum
         rules.append(
@@ -191,7 +203,13 @@ def _rules(feature: Feature, x: npt.NDArray[np.float64]) -> list[tuple[Any, Any]
 def _limits(feature: Feature) -> tuple[float | None, float | None]:
     if feature.type == "category":
         return 0, feature.code_count - 1
+    if feature.type == "date":
+        return CALENDAR
     return feature.minimum, feature.maximum
+
+
+def _written(feature: Feature, value: float) -> str:
+    return str(feature.decode(value)) if feature.type == "date" else _number(value)
 
 
 def _number(value: float) -> str:

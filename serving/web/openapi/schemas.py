@@ -65,7 +65,7 @@ def value_schema(feature: Feature) -> Schema:
             f"one of {listed(feature.categories)}; any other is treated as {feature.unseen}"
         )
     if feature.training_range:
-        low, high = (_plain(value) for value in feature.training_range)
+        low, high = (_shown(feature, value) for value in feature.training_range)
         notes.append(f"{low} to {high} in training")
     about: Schema = {"description": "; ".join(note for note in notes if note)}
     if feature.unit:
@@ -89,12 +89,18 @@ def _limits(feature: Feature) -> Schema:
     if feature.type == "category":
         some: Schema = {"enum": [*feature.categories, *feature.grouped]}
         return {"type": "string"} | (some if feature.unseen == "refuse" else {})
+    if feature.type == "date":
+        return {"type": "string", "description": f"a date that is written as {feature.date_format}"}
     limits: Schema = {"type": feature.type}
     if feature.minimum is not None:
         limits["minimum"] = _plain(feature.minimum)
     if feature.maximum is not None:
         limits["maximum"] = _plain(feature.maximum)
     return limits
+
+
+def _shown(feature: Feature, value: float) -> Any:
+    return feature.decode(value) if feature.type == "date" else _plain(value)
 
 
 def _rows(contract: Contract, max_rows: int) -> dict[str, Schema]:
@@ -183,6 +189,8 @@ def _tensor(contract: Contract) -> str:
             if feature.code_count > len(feature.categories):
                 codes.append(f"{len(feature.categories)} is any other")
             said.append(f"{feature.name}: {', '.join(codes)}")
+        if feature.type == "date":
+            said.append(f"{feature.name}: days since 1970-01-01")
     return "; ".join(said)
 
 

@@ -59,6 +59,9 @@ function makeField(feature, i) {
 }
 
 function makeInput(feature) {
+  if (feature.type === "date") {
+    return element("input", { type: "text", autocomplete: "off", placeholder: feature.date_format });
+  }
   const { minimum, maximum, missing_values: missing } = feature;
   const input = element("input", {
     type: "number",
@@ -90,6 +93,7 @@ function makeSelect(feature) {
 function aboutField({ name, type, nullable, minimum, maximum, ...feature }) {
   const text = feature.description === name ? "" : feature.description;
   if (type === "boolean" || type === "category") return [text];
+  if (type === "date") return [text, `a date, such as ${description.example[name]}`];
   const range = [];
   if (minimum !== null && maximum !== null) range.push(`${minimum} to ${maximum}`);
   else if (minimum !== null) range.push(`at least ${minimum}`);
@@ -115,7 +119,7 @@ function fillIn() {
 
 function valueOf({ feature, input }) {
   if (input.value === "") return null;
-  if (feature.type === "category") return input.value;
+  if (feature.type === "category" || feature.type === "date") return input.value;
   return feature.type === "boolean" ? input.value === "true" : Number(input.value);
 }
 

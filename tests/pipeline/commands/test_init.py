@@ -240,6 +240,7 @@ def test_columns_can_be_chosen(init, write, folder):
     [
         ("--time", "note", "--time: column note has 'x' in row 1: ISO dates such as 2024-03-01,"),
         ("--number", "note", "--number: column note has 120 cells that are no number, such as 'x'"),
+        ("--date", "note", "--date: column note has no dates of one format, as 'x' shows: write"),
         ("--ignore", "z", "--ignore: the table has no column z; it has a, y, note"),
     ],
 )

@@ -19,7 +19,7 @@ def test_names_stand_with_commas_or_one_by_one() -> None:
         (Choices(time="y"), "--time: y is the target"),
         (
             Choices(ignore=("a",), number=("a",)),
-            "--ignore, --category and --number: a can be only one of them",
+            "--ignore, --category, --number and --date: a can be only one of them",
         ),
     ],
 )

@@ -93,7 +93,7 @@ def test_many_zeros_are_kept_and_told_with_the_line_to_change():
         ("x", text(range(3, ROWS + 3)), "numbers the rows, from 3 to 202"),
         ("x", text(RNG.permutation(ROWS)), "numbers the rows, from 0 to 199"),
         ("x", text(f"Mr {row}" for row in range(ROWS)), "is text, 200 different ones in 200 rows"),
-        ("day", some("2024-01-31", "2024-02-01"), "is a date, such as '2024-01-31'; take a number"),
+        ("day", some("2024-01-31", "2024-02-01"), "is a date, such as '2024-01-31'; --date takes"),
         ("day", some("31.1.2024 12:00", "1.2.24"), "is a date, such as '31.1.2024 12:00'"),
         *(
             (name, text(range(5, 7 * ROWS, 7)), "is an identifier by its name, with 200 different")

@@ -11,6 +11,7 @@ from pipeline.data.source_split import split_source
 from pipeline.errors import PipelineError
 from pipeline.params import Params
 from pipeline.params_file import parse
+from pipeline.profiling.choices import Choices
 from pipeline.profiling.column import Column, Left
 from pipeline.profiling.findings import profile_file
 from serving.formats.csv_table import read_table, to_rows
@@ -156,6 +157,23 @@ def test_preprocess_and_requests_read_a_table_as_init_found_it(
         assert len(part.y) > 0
         asked = to_rows(part.contract, read_table(part.contract, csv_of(part.cells), 10_000))
         np.testing.assert_array_equal(to_matrix(part.contract, asked), part.X)
+
+
+def test_dates_are_features_by_their_parts_where_a_user_says_so(tmp_path: Path) -> None:
+    chosen = ("signup", "german_date", "long", "us", "yyyymmdd", "month", "ym")
+    path = TABLES / "dates.csv"
+    found = profile_file(path, "bought", None, choices=Choices(date=chosen))
+    params = tmp_path / "params.yaml"
+    params.write_bytes((ROOT / "params.yaml").read_bytes())
+    training = split_source(path, parse(settings_for(found, params, None).text, params)).training
+    days = {name: training.X[:, training.contract.names.index(name)] for name in chosen}
+    for name in ("german_date", "long", "us", "yyyymmdd"):
+        np.testing.assert_array_equal(days[name], days["signup"])
+    np.testing.assert_array_equal(days["ym"], days["month"])
+    assert found.profile.features["month"].parts == ("year", "month", "days")
+    asked = read_table(training.contract, csv_of(training.cells), 1000)
+    rows = to_rows(training.contract, asked)
+    np.testing.assert_array_equal(to_matrix(training.contract, rows), training.X)
 
 
 def csv_of(cells: pd.DataFrame) -> bytes:

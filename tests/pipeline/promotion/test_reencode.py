@@ -79,6 +79,12 @@ def test_a_contract_that_does_not_know_a_category_takes_no_rows() -> None:
     assert rows_for(of_colour("a", "c"), COLOURS) == "it does not know colour b"
 
 
+def test_contract_that_takes_a_date_as_a_number_takes_no_rows() -> None:
+    day = Feature(name="a", type="date", date_format="%Y", parts=("year",))
+    dated = Contract(target="y", classes=(0, 1), features=(day,))
+    assert rows_for(dated, TWO) == "it takes a as a date"
+
+
 def test_a_contract_that_takes_a_category_as_a_number_takes_no_rows() -> None:
     number = Contract(target="y", classes=(0, 1), features=(Feature(name="colour"),))
     assert rows_for(number, COLOURS) == "it takes colour as a number"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from serving.batch.arrow_columns import decoded, is_readable, to_values
+from serving.batch.arrow_columns import cell, decoded, is_readable, to_values
 from serving.model.cells import ABSENT, read_cell
 from serving.model.contract import Contract, Feature, NumberFormat
 from serving.model.rows import Unseen
@@ -155,3 +155,19 @@ def test_numbers_of_a_format_are_never_read_as_plain_ones():
     price = Feature(name="x", number_format=NumberFormat(decimal=",", thousands="."))
     values = to_values(of(price), [pa.array(["1.614", "2,5", None, "-3"])], 4)
     np.testing.assert_array_equal(values.matrix[:, 0], [1614, 2.5, np.nan, -3])
+
+
+DAYS = pa.array([19_782, None, 0], pa.int32()).cast(pa.date32())
+
+
+@pytest.mark.parametrize(
+    "column",
+    [DAYS, DAYS.cast(pa.timestamp("us")), pa.array(["2024-02-29", "NA", " 1970-01-01"])],
+    ids=lambda column: str(column.type),
+)
+def test_date_is_read_from_dates_and_from_texts(column):
+    day = Feature(name="d", type="date", date_format="%Y-%m-%d", parts=("year",), nullable=True)
+    assert is_readable(day, column.type)
+    values = to_values(of(day), [column], 3)
+    np.testing.assert_array_equal(values.matrix[:, 0], [19_782, np.nan, 0])
+    assert cell(day, column, 0) == "2024-02-29"

@@ -14,6 +14,7 @@ from serving.formats.csv_table import check_columns, places
 from serving.model.contract import Contract
 
 READ_BYTES = 2**20  # of a column at once; without this, all of it in a row group
+NEEDED = {"category": "text is", "date": "dates, timestamps or text are"}
 FEW, MANY = 2**8, 2**16  # rows of a chunk; a multiple of the fewest
 
 
@@ -38,8 +39,7 @@ class ParquetFile:
         for feature, place in zip(contract.features, self.places, strict=True):
             field = self.schema.field(place)
             if not is_readable(feature, field.type):
-                is_category = feature.type == "category"
-                needed = "text is" if is_category else "numbers, booleans or text are"
+                needed = NEEDED.get(feature.type, "numbers, booleans or text are")
                 raise ScoringError(
                     f"{path} has {field.type} in the column {field.name}, where {needed} needed."
                 )

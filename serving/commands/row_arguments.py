@@ -47,7 +47,7 @@ def _pair(contract: Contract, word: str) -> tuple[str, str]:
 
 
 def _cell(feature: Feature | None, text: str) -> Cell:
-    if feature is not None and feature.type == "category":
+    if feature is not None and feature.type in ("category", "date"):
         is_missing = WORDS.get(text.lower(), text) is None and text not in feature.codes
         return None if is_missing else text.encode(errors="replace").decode()
     if text.lower() in WORDS:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from serving.config import Settings
 from serving.errors import JSON
 from serving.model.contract import Contract
+from serving.model.rows import to_matrix
 from serving.store.versions import Version
 from serving.web.openapi.schemas import Schema, csv_example, ref, schemas
 from serving.web.permissions import Needs, route_of
@@ -125,8 +126,7 @@ def _of_rows(contract: Contract) -> list[Operation]:
 
 
 def _of_tensors(contract: Contract) -> list[Operation]:
-    example = contract.example()
-    values = [float(f.codes.get(str(example[f.name]), example[f.name])) for f in contract.features]
+    values = to_matrix(contract, [contract.example()])[0].tolist()
     tensor = {"name": "features", "shape": [1, len(values)], "datatype": "FP64", "data": values}
     model = "/v2/models/{name}"
     found = [

@@ -76,3 +76,10 @@ def test_a_text_is_left_as_it_is():
 @pytest.mark.parametrize("word", ["null", "-", ""])
 def test_a_category_that_is_missing_has_the_same_words(word):
     assert to_row(INCOME, [word, "3"])["earns"] is None
+
+
+def test_date_is_a_text_though_it_looks_like_a_number():
+    day = Feature(name="day", type="date", date_format="%Y%m%d", parts=("year",))
+    contract = Contract(target="y", classes=(0, 1), features=(day,))
+    assert to_row(contract, ["20240131"]) == {"day": "20240131"}
+    assert to_row(contract, ["day=null"]) == {"day": None}

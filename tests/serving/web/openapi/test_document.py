@@ -234,3 +234,13 @@ def test_a_comma_in_a_name_is_quoted_in_the_example_of_a_table():
 def test_the_classes_are_named(document):
     label = document["components"]["schemas"]["Prediction"]["properties"]["label"]
     assert label["description"] == "Disease: 0 is `no`, 1 is `yes`"
+
+
+def test_a_date_is_a_text_in_rows_and_a_number_of_days_in_tensors():
+    day = Feature(
+        name="day", type="date", date_format="%Y", parts=("year",), training_range=(0, 365)
+    )
+    document = described(Contract(target="y", classes=(0, 1), features=(day,), threshold=0.5))
+    assert OpenAPIV31SpecValidator(document).is_valid()
+    assert errors_of(document, {"$ref": "#/components/schemas/Row"}, {"day": "1970"}) == []
+    assert "day: days since 1970-01-01" in json.dumps(document)

@@ -6,6 +6,8 @@ from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
+from serving.model.reading import PLAIN, Read
+
 Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 
 LARGEST = sys.float_info.max
@@ -78,6 +80,7 @@ class Data(Settings, frozen=True, kw_only=True):
     target: str
     positive_class: str | int | float | bool
     features: dict[str, FeatureSpec | None]
+    read: Read = PLAIN
     ignore: tuple[str, ...] = ()
     row_numbers: tuple[str, ...] = ()
     repeats: Literal["together", "apart"] = "together"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
+import msgspec
 
 from pipeline.errors import PipelineError
 from pipeline.files import json_text, write_whole
@@ -19,6 +20,7 @@ from pipeline.params import NO_FILE
 from pipeline.params_file import document_of, parse, read_text
 from pipeline.profiling.findings import Found, checked, format_profile, profile_file
 from pipeline.profiling.params_section import data_section, replaced, with_name
+from serving.model.reading import Read
 
 EXAMPLES = """\b
 Examples:
@@ -94,6 +96,7 @@ def settings_for(found: Found, params: Path, name: str | None) -> Settings:
             found.profile,
             (old.get("features") or {}) if again else {},
             str(old.get("test_file") or NO_FILE) if again else NO_FILE,
+            found.read,
         ),
     }
     section = "\n".join(new.values())
@@ -116,6 +119,16 @@ def _without_bounds(text: str, document: Any) -> str:
             if lines[line].startswith(f"{indent}{name}:"):
                 lines[line] = f"{indent}{name}: null # follows from the table"
     return "\n".join(lines)
+
+
+def _na_values(file: Path, params: Path) -> tuple[float | str, ...]:
+    """Return the words for missing that people gave for this file."""
+    try:
+        data = document_of(read_text(params), params)["data"]
+        again = data["file"] == place_of(file, params.parent)
+        return msgspec.convert(data["read"], Read).na_values if again else ()
+    except (KeyError, TypeError, ValueError):
+        return ()
 
 
 def _test_size(params: Path) -> float:
@@ -151,7 +164,9 @@ def command(
 ) -> None:
     if not file.is_file():
         raise PipelineError(f"{file} is no file")
-    found = profile_file(file, target.strip(), positive, _test_size(params))
+    found = profile_file(
+        file, target.strip(), positive, _test_size(params), _na_values(file, params)
+    )
     settings = settings_for(found, params, name)
     found = checked(found, file, parse(settings.text, params))
     print(format_profile(found), file=sys.stderr)

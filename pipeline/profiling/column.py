@@ -8,8 +8,9 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from pipeline.profiling.sentinels import stands_for_missing, suspicious
-from serving.model.cells import ABSENT, BOOLEANS, read_column
+from pipeline.profiling.marks import present_and_known
+from pipeline.profiling.sentinels import suspicious
+from serving.model.cells import BOOLEANS, read_column
 from serving.model.contract import Feature
 
 MOST_CATEGORIES = 50
@@ -46,11 +47,7 @@ class Left(msgspec.Struct, frozen=True):
 
 def describe(name: str, text: "pd.Series[str]") -> Column | Left:
     """Return the profile of a column from its stripped cells."""
-    present = text[~text.isin(ABSENT)]
-    marks = [value for value in present.unique() if stands_for_missing(value)]
-    known = present[~present.isin(marks)]
-    if known.nunique() < 2:  # then `-` is not beside the values, but one of them
-        known = present
+    present, known = present_and_known(text)
     nullable = len(present) < len(text)
     if _is_boolean(known):
         return _constant(to_numbers(known, "boolean")) or Column(type="boolean", nullable=nullable)

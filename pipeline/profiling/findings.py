@@ -6,11 +6,13 @@ from pathlib import Path
 import msgspec
 
 from pipeline.data.contract import class_value, target_values
-from pipeline.data.csv_file import read_cells
+from pipeline.data.source import plain_cells, read_rows
 from pipeline.data.source_split import Split, check_counts, split_source
+from pipeline.data.table_file import find_read
 from pipeline.errors import PipelineError
 from pipeline.params import Params
 from pipeline.profiling.table_profile import Profile, positive_class, profile
+from serving.model.reading import PLAIN, Read
 
 # Left out is the safer mistake: kept, it passes every gate, and fails where nobody looks.
 LEAK = (
@@ -29,13 +31,21 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     positive_class: str | int
     positive_because: str
     profile: Profile
+    read: Read = PLAIN
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
-def profile_file(file: Path, target: str, positive: str | None, test_size: float = 0.2) -> Found:
-    """Read a table and find out what its columns are, and how to split it."""
-    cells = read_cells(file)
+def profile_file(
+    file: Path,
+    target: str,
+    positive: str | None,
+    test_size: float = 0.2,
+    na_values: tuple[float | str, ...] = (),
+) -> Found:
+    """Read a table and find out how it is written, what its columns are, and how to split it."""
+    read = find_read(file, na_values)
+    cells = plain_cells(read_rows(file, read, target).cells, read).reset_index(drop=True)
     if target not in cells.columns:
         raise PipelineError(
             f"{file}: has no column {target}; give --target one of {', '.join(cells.columns)}"
@@ -63,6 +73,7 @@ def profile_file(file: Path, target: str, positive: str | None, test_size: float
         positive_class=chosen,
         positive_because=because,
         profile=found,
+        read=read,
     )
 
 
@@ -89,7 +100,8 @@ def format_profile(found: Found) -> str:
     types = Counter(column.type for column in features.values())
     kinds = ", ".join(f"{count} {kind}" for kind, count in types.items())
     classes = ", ".join(f"{count} rows are {value}" for value, count in found.classes.items())
-    lines = [
+    lines = [] if found.read.plain == found.read else [f"{found.file}: {found.read}"]
+    lines += [
         f"{found.file}: {found.rows} rows, {len(features)} features ({kinds}), "
         f"{len(ignored)} columns left out",
         f"column {found.target}: {found.positive_class} is the positive class, "

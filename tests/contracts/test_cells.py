@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.data.table import read_source
+from pipeline.data.source import read_source
 from pipeline.errors import PipelineError
 from pipeline.params import Data
 from pipeline.profiling.column import Column, describe

@@ -28,6 +28,7 @@ class ParquetFile:
 
     def __init__(self, contract: Contract, path: Path) -> None:
         self._path = path
+        self.read = contract.table_format.plain
         try:
             self._file = parquet.ParquetFile(str(path), buffer_size=READ_BYTES, pre_buffer=False)
         except (pa.ArrowException, OSError) as error:

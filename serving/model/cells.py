@@ -52,7 +52,7 @@ def read_cell(feature: Feature, text: str, read: Read = PLAIN) -> Cell:
 def to_plain(text: str, read: Read) -> str:
     """Return a cell as plain CSV has it: without spaces, with a decimal point, empty if missing."""
     text = text.strip()
-    if read.decimal == "," and DECIMAL_COMMA.fullmatch(text):
+    if "," in read.decimal and DECIMAL_COMMA.fullmatch(text):
         text = text.replace(",", ".")
     return "" if read.na_values and _is_na(text, read) else text
 

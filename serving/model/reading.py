@@ -15,12 +15,12 @@ Number = Annotated[float, msgspec.Meta(ge=-sys.float_info.max, le=sys.float_info
 class Read(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How a table is written; the default is plain CSV: commas, decimal points, UTF-8.
 
-    `skip` is the number of lines above the header; `na_values` are further cells that mean
-    missing, in any column.
+    `decimal` may be both, where a table that is read may have either. `skip` is the number of lines
+    above the header; `na_values` are further cells that mean missing, in any column.
     """
 
     separator: str = ","
-    decimal: Literal[".", ","] = "."
+    decimal: Literal[".", ",", ".,"] = "."
     encoding: str = "utf-8"
     skip: Annotated[int, msgspec.Meta(ge=0)] = 0
     na_values: tuple[Number | str, ...] = ()
@@ -55,3 +55,13 @@ class Read(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 PLAIN = Read()
+
+
+def formats_of(read: Read) -> tuple[Read, ...]:
+    """Return how a table for a model may be written: as plain CSV, or as the model's own."""
+    if read.plain == read:
+        return (read,)
+    if msgspec.structs.replace(read, decimal=".") == read.plain:
+        # No header tells the two apart: then each cell does.
+        return (msgspec.structs.replace(read, decimal=".,"),)
+    return read.plain, read

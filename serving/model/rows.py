@@ -82,7 +82,10 @@ def encode_rows(
 def _without_texts(
     contract: Contract, rows: Sequence[Mapping[str, Any]]
 ) -> tuple[Sequence[Mapping[str, Any]], list[Unseen]]:
-    """Put codes in the place of texts, and null in that of texts which no category has."""
+    """Put codes in the place of texts, and null in that of texts which no category has.
+
+    Spaces around a text mean nothing, as in a table.
+    """
     codes = {f.name: f.codes for f in contract.features if f.type == "category"}
     if not codes:
         return rows, []
@@ -90,11 +93,15 @@ def _without_texts(
         Unseen(i, name, row[name])
         for i, row in enumerate(rows)
         for name, known in codes.items()
-        if row[name] is not None and row[name] not in known
+        if row[name] is not None and row[name].strip() not in known
     ]
     return [
-        {**row, **{name: known.get(row[name]) for name, known in codes.items()}} for row in rows
+        {**row, **{name: _code(known, row[name]) for name, known in codes.items()}} for row in rows
     ], unseen
+
+
+def _code(known: Mapping[str, float], text: str | None) -> float | None:
+    return None if text is None else known.get(text.strip())
 
 
 def _shape_violations(
@@ -121,7 +128,7 @@ def _type_error(feature: Feature, value: Any) -> str | None:
         return _number_error(feature, value)
     if not isinstance(value, str):
         return f"{format_value(value)} is not text; the categories are {listed(feature.categories)}"
-    if feature.unseen == "missing" or value in (*feature.categories, *feature.missing_values):
+    if feature.unseen == "missing" or value.strip() in feature.codes:
         return None
     return no_category(feature, value)
 

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
+from typing import Literal
 
 import msgspec
 from charset_normalizer import from_bytes
@@ -136,7 +137,7 @@ def _is_above(record: Record, width: int) -> bool:
     )
 
 
-def find_decimal(rows: Sequence[Record]) -> str:
+def find_decimal(rows: Sequence[Record]) -> Literal[".", ","]:
     """Return what stands before the decimals: a comma only where all columns of numbers agree."""
     columns = [[text.strip() for text in column] for column in zip_longest(*rows, fillvalue="")]
     with_comma = any(_has_decimal_commas(column) for column in columns)

@@ -25,14 +25,21 @@ class TableFile(NamedTuple):
 
 
 def to_table_file(path: Path, records: pa.Table, notes: Sequence[str] = ()) -> TableFile:
-    """Return the cells of records, whose first one is the header.
+    """Return the cells of records, whose first one is the header, as `with_header` does."""
+    if not records.num_rows:
+        raise PipelineError(f"{path} is empty: it needs a header and rows")
+    header = [str(column[0].as_py()) for column in records.columns]
+    return with_header(path, header, records.slice(1), notes)
+
+
+def with_header(
+    path: Path, names: Sequence[str], rows: pa.Table, notes: Sequence[str] = ()
+) -> TableFile:
+    """Return the cells of rows, without rows and columns that have no value.
 
     Raises PipelineError where there is no header with one name for each column, or no row.
     """
-    if not records.num_rows:
-        raise PipelineError(f"{path} is empty: it needs a header and rows")
-    header = [str(column[0].as_py()).strip() for column in records.columns]
-    rows = records.slice(1)
+    header = [name.strip() for name in names]
     kept = _with_values(rows)
     _check_header(path, header, kept)
     unnamed = [place for place, name in enumerate(header) if not name and _is_empty(kept, place)]

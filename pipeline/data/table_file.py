@@ -1,14 +1,19 @@
 """Read the user's table, whatever kind of file it is, and find out how it is written."""
 
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
-from pipeline.data.csv_file import lines_of, opener_of, read_csv, reading
+from pipeline.data.csv_file import Opener, lines_of, opener_of, read_csv, reading
 from pipeline.data.csv_format import SAMPLE_LINES, find_encoding, find_layout
 from pipeline.data.records import TableFile
+from pipeline.data.typed_file import find_in_excel, read_excel, read_parquet
 from pipeline.errors import PipelineError
 from serving.model.reading import PLAIN, Read
+from serving.tables.kinds import TableError, kind_of, open_csv, reading_compressed
 
 
 def read_file(path: Path, read: Read = PLAIN) -> TableFile:
@@ -17,14 +22,14 @@ def read_file(path: Path, read: Read = PLAIN) -> TableFile:
     Raises PipelineError for one that is no table as `read` describes it, with what it is instead
     where that can be found out.
     """
-    with reading(path):
+    with _reading(path):
         try:
-            table = read_csv(path, opener_of(path), read)
+            table = _read(path, read)
         except PipelineError as error:
             _refuse_other_format(path, read, error)
             raise
-    if len(table.cells.columns) == 1 or "" in table.cells.columns:
-        _refuse_other_format(path, read)
+        if len(table.cells.columns) == 1 or "" in table.cells.columns:
+            _refuse_other_format(path, read)
     return table
 
 
@@ -34,15 +39,46 @@ def read_header(path: Path, read: Read) -> list[str]:
 
 
 def find_read(path: Path, na_values: tuple[float | str, ...] = ()) -> Read:
-    """Return how a file is written."""
-    opener = opener_of(path)
-    with reading(path), opener() as file:
-        read = Read(encoding=find_encoding(file), na_values=na_values)
+    """Return how a file is written; raises PipelineError for one that is no table."""
+    with _reading(path):
+        kind = kind_of(path)
+        if kind == "parquet":
+            return Read(na_values=na_values)
+        if kind == "excel":
+            return find_in_excel(path, Read(na_values=na_values))
+        opener = _csv_opener(path)
+        with opener() as file:
+            read = Read(encoding=find_encoding(file), na_values=na_values)
         try:
-            lines = list(lines_of(opener, read, SAMPLE_LINES))
+            return find_layout(list(lines_of(opener, read, SAMPLE_LINES)), read)
         except UnicodeError as error:
-            raise PipelineError(f"{path} is no text in any encoding: is it a table?") from error
-        return find_layout(lines, read)
+            raise TableError("is no text in any encoding: is it a table?") from error
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Raise PipelineError where a file cannot be read, or is no table."""
+    with reading(path):
+        try:
+            yield
+        except TableError as error:
+            raise PipelineError(f"{path} {error}") from error
+
+
+def _read(path: Path, read: Read) -> TableFile:
+    kind = kind_of(path)
+    if kind == "parquet":
+        return read_parquet(path)
+    return read_excel(path, read) if kind == "excel" else read_csv(path, _csv_opener(path), read)
+
+
+def _csv_opener(path: Path) -> Opener:
+    """Return what opens a file's CSV; one that is compressed is read once."""
+    if kind_of(path) == "csv":
+        return opener_of(path)
+    with reading_compressed(), path.open("rb") as file, open_csv(path, file) as content:
+        text = content.read()
+    return lambda: io.BytesIO(text)
 
 
 def _refuse_other_format(path: Path, read: Read, because: PipelineError | None = None) -> None:
@@ -51,7 +87,7 @@ def _refuse_other_format(path: Path, read: Read, because: PipelineError | None =
         found = find_read(path, read.na_values)
         if found == read:
             return
-        read_csv(path, opener_of(path), found)
+        _read(path, found)
     except PipelineError:
         return  # nor is it one as it was found
     raise PipelineError(

@@ -21,6 +21,7 @@ from serving.formats.csv_records import Fault, Lines, Record, check_length, read
 from serving.formats.csv_table import find_format, places, read_header
 from serving.model.contract import Contract
 from serving.model.reading import Read
+from serving.tables.kinds import TableError, reading_compressed
 
 BOM = b"\xef\xbb\xbf"
 LONGEST_LINE = 2**26
@@ -29,8 +30,10 @@ LONGEST_LINE = 2**26
 class CsvFile:
     """An open CSV file, behind its header; raises ServingError for one that has no such header."""
 
-    def __init__(self, contract: Contract, path: Path, file: BinaryIO) -> None:
-        self._path, self._file, self._size = path, file, path.stat().st_size
+    def __init__(self, contract: Contract, path: Path, raw: BinaryIO, file: BinaryIO) -> None:
+        """`file` has the CSV of the file on disk, `raw`, which may have compressed it."""
+        self._path, self._raw, self._file = path, raw, file
+        self._size = path.stat().st_size
         self.read = find_format(contract, lambda read: self._begin(read)[0])
         record, lines = self._begin(self.read)
         header = read_header(contract, record, self.read)
@@ -56,7 +59,7 @@ class CsvFile:
                 parse = partial(parser.from_block, block[:whole])
             else:
                 parse = partial(parser.from_records, self._read_records(block))
-            yield Chunk(parse, min(1.0, self._file.tell() / self._size))
+            yield Chunk(parse, min(1.0, self._raw.tell() / self._size))
 
     def _read_records(self, block: bytes) -> list[Record]:
         """Read the records that begin in a block."""
@@ -105,7 +108,12 @@ class _Blocks:
 
     def _read(self) -> bytes:
         try:
-            return self._file.read(CHUNK_BYTES)
+            with reading_compressed():
+                return self._file.read(CHUNK_BYTES)
+        except TableError as error:
+            raise ScoringError(f"{self._path} {error}.") from error
+        except UnicodeError as error:
+            raise ScoringError(f"{self._path} cannot be read on: {error}.") from error
         except OSError as error:
             raise ScoringError(f"{self._path} cannot be read on: {error.strerror}.") from error
 

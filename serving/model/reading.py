@@ -57,6 +57,14 @@ class Read(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 PLAIN = Read()
 
 
+def of_typed_cells(read: Read) -> Read:
+    """Return how texts are written among the typed cells of Excel and Parquet.
+
+    Numbers that are numbers there have points, whatever the model's own table has.
+    """
+    return Read(decimal=".," if "," in read.decimal else ".", na_values=read.na_values)
+
+
 def formats_of(read: Read) -> tuple[Read, ...]:
     """Return how a table for a model may be written: as plain CSV, or as the model's own."""
     if read.plain == read:

@@ -1,10 +1,14 @@
 """Other people's tables, as `tests/data/README.md` describes them, read as files."""
 
+import pandas as pd
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from pipeline.data.table_file import find_read, read_file
 from pipeline.errors import PipelineError
 from tests.conftest import ROOT
+from tests.workbooks import write_workbook
 
 TABLES = ROOT / "tests/data/tables"
 
@@ -48,6 +52,10 @@ READ = [
     ("latin1.csv", {"encoding": "cp1252"}, 400, ZURICH, []),
     ("cp1252.csv", {"encoding": "cp1252"}, 240, NUMBERS, []),
     ("utf16.csv", {"encoding": "utf-16"}, 400, ZURICH, []),
+    ("gz.csv.gz", {}, 400, PEOPLE, []),
+    ("plain.zip", {}, 240, NUMBERS, []),
+    ("d.parquet", {}, 400, PEOPLE, []),
+    ("t.xlsx", {}, 200, PEOPLE, []),
 ]
 
 
@@ -110,6 +118,48 @@ def test_columns_without_name_and_value_are_left_out(write_csv):
 def test_quotes_and_line_ends_are_read_whichever_way(write_csv, content):
     cells = read_file(write_csv(content)).cells
     assert cells["b"].tolist() == ["x\ny", 'z, "quoted"']
+
+
+def test_a_sheet_may_have_a_title_empty_rows_and_others_beside_it(tmp_path):
+    rows = [["People"], [], ["age", "city"], [30, "Graz"], [None, " "], [0.5, "#N/A"]]
+    path = write_workbook(tmp_path / "t.xlsx", {"people": rows, "notes": [["none"]]})
+    read = find_read(path)
+    assert read.to_builtins() == {"skip": 2}
+    file = read_file(path, read)
+    assert file.cells.to_dict("list") == {"age": ["30", "0.5"], "city": ["Graz", ""]}
+    assert file.notes == (
+        f"{path}: read the sheet people, not notes",
+        f"{path}: 1 row has no value in any column: passed over",
+    )
+
+
+def test_parquet_s_types_are_read_as_a_csv_file_has_them(tmp_path):
+    columns = {
+        "whole": [1, 2],
+        "float": [0.1 + 0.2, None],
+        "bool": [True, False],
+        "word": pa.array(["a", None]).dictionary_encode(),
+    }
+    parquet.write_table(pa.table(columns), tmp_path / "t.parquet")
+    cells = read_file(tmp_path / "t.parquet").cells
+    assert cells.iloc[0].tolist() == ["1", "0.30000000000000004", "true", "a"]
+    assert cells.iloc[1].tolist() == ["2", "", "false", ""]
+
+
+def test_an_index_of_pandas_is_none_of_the_names(tmp_path):
+    pd.DataFrame({"a": [1, 2]}, index=[7, 3]).to_parquet(tmp_path / "t.parquet")
+    assert list(read_file(tmp_path / "t.parquet").cells.columns) == ["a", ""]
+
+
+def test_a_column_of_lists_is_named(tmp_path):
+    parquet.write_table(pa.table({"a": [[1], [2]]}), tmp_path / "t.parquet")
+    with pytest.raises(PipelineError, match=r"t\.parquet has list<.*> in the column a"):
+        read_file(tmp_path / "t.parquet")
+
+
+def test_another_kind_of_file_is_named(write_csv):
+    with pytest.raises(PipelineError, match=r"table\.csv is JSON: save the table as CSV"):
+        read_file(write_csv('[{"a": 1}]'))
 
 
 def test_what_is_no_text_is_told(write_csv):

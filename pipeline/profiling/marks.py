@@ -22,10 +22,15 @@ def present_and_known(text: "pd.Series[str]") -> "tuple[pd.Series[str], pd.Serie
         return known, known
     categories = category_words(text)
     present = text[~text.isin(ABSENT - categories)]
-    marks = [word for word in words if stands_for_missing(word) and word not in categories]
+    marks = [word for word in words if _is_missing(word) and word not in categories]
     known = present[~present.isin(marks)]
     # With one value, or none, `-` is not beside the values, but one of them.
     return present, known if known.nunique() > 1 else present
+
+
+def _is_missing(word: str) -> bool:
+    """True if a text beside categories means missing; `none` is one of them (of a quantity)."""
+    return stands_for_missing(word) or (is_mark(word) and word.lower() != "none")
 
 
 def category_words(text: "pd.Series[str]") -> frozenset[str]:

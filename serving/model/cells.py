@@ -19,7 +19,8 @@ ABSENT = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"})
 # spreadsheets and of people. Among categories each may be one.
 MARK = re.compile(
     r"[?.\-–—_*]+|#?n[./]?a\.?|#n/a n/a|<na>|-?nan|-?1\.#(?:ind|qnan)|"
-    r"#(?:div/0|value|ref|num|null)!|#name\?|nil|none|null|missing|unknown|not known|not available",
+    r"#(?:div/0|value|ref|num|null)!|#name\?|nil|none|null|missing|unknown|not known|not available|"
+    r"k\. ?a\.|unbekannt|inconnue?|desconocid[oa]",
     re.IGNORECASE,
 )
 

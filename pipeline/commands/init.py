@@ -16,10 +16,11 @@ import msgspec
 from pipeline.errors import PipelineError
 from pipeline.files import json_text, write_whole
 from pipeline.options import path_option
-from pipeline.params import NO_FILE
+from pipeline.params import NO_FILE, Params
 from pipeline.params_file import document_of, parse, read_text
 from pipeline.profiling.findings import Found, checked, format_profile, profile_file
 from pipeline.profiling.params_section import data_section, replaced, with_name
+from pipeline.training.choice import explain
 from serving.model.reading import Read
 
 EXAMPLES = """\b
@@ -131,6 +132,14 @@ def _na_values(file: Path, params: Path) -> tuple[float | str, ...]:
         return ()
 
 
+def with_way(found: Found, params: Params) -> Found:
+    """Return the findings with a note on how a large table will be searched."""
+    share = 1.0 if params.data.has_test_file else 1 - params.preprocess.test_size
+    columns = sum(len(column.categories) or 1 for column in found.profile.features.values())
+    way = explain(params.grid_search, round(share * found.rows), columns)
+    return msgspec.structs.replace(found, notes=(*found.notes, *filter(None, [way])))
+
+
 def _test_size(params: Path) -> float:
     """Return preprocess.test_size; what is wrong in the file is told once its text is new."""
     try:
@@ -168,7 +177,8 @@ def command(
         file, target.strip(), positive, _test_size(params), _na_values(file, params)
     )
     settings = settings_for(found, params, name)
-    found = checked(found, file, parse(settings.text, params))
+    read = parse(settings.text, params)
+    found = with_way(checked(found, file, read), read)
     print(format_profile(found), file=sys.stderr)
     if not dry_run:
         write_whole(params, settings.text.encode())

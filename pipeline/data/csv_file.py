@@ -82,7 +82,7 @@ def _parse(opener: Opener, read: Read) -> pa.Table | None:
                     column_names=names, skip_rows=read.skip, encoding=read.encoding
                 ),
                 arrow_csv.ParseOptions(delimiter=read.separator, newlines_in_values=True),
-                arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
+                arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.large_string())),
             )
         except (pa.ArrowInvalid, UnicodeError):
             return None

@@ -72,6 +72,7 @@ format: install-dev ## put the code into shape
 
 bench: install-dev ## measure beside the peers (docs/performance.md)
 	python -m bench.pipeline
+	python -m bench.reading
 	python -m bench.search
 	python -m bench.tracked_search
 	python -m bench.halving

@@ -15,7 +15,8 @@ from sklearn.datasets import load_breast_cancer
 
 from bench.project import ROOT, TABLE
 from pipeline.commands.init import settings_for
-from pipeline.data.table import Table, read_source
+from pipeline.data.source import read_source
+from pipeline.data.table import Table
 from pipeline.params_file import load, parse
 from pipeline.profiling.findings import profile_file
 

@@ -20,7 +20,9 @@ def worker_memory(pid: int) -> Memory:
     if len(workers) != 1:
         sys.exit(f"expected one gunicorn worker below process {pid}, found {len(workers)}")
     folder = PROC / str(workers[0])
-    return Memory(_mb(folder / "status", "VmRSS:"), _mb(folder / "smaps_rollup", "Pss:"))
+    return Memory(
+        megabytes(folder / "status", "VmRSS:"), megabytes(folder / "smaps_rollup", "Pss:")
+    )
 
 
 def _below(pid: int) -> list[int]:
@@ -37,6 +39,7 @@ def _is_gunicorn(pid: int) -> bool:
     return b"gunicorn" in (PROC / str(pid) / "cmdline").read_bytes()
 
 
-def _mb(file: Path, key: str) -> float:
+def megabytes(file: Path, key: str) -> float:
+    """Return a figure of a file in /proc, which has it in kilobytes."""
     line = next(line for line in file.read_text().splitlines() if line.startswith(key))
     return int(line.split()[1]) / 1024

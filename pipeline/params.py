@@ -7,6 +7,7 @@ from typing import Annotated, Literal, NamedTuple
 import msgspec
 
 from serving.model.contract import DatePart, NumberFormat
+from serving.model.reading import PLAIN, Read
 
 Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 
@@ -112,6 +113,7 @@ class Data(Settings, frozen=True, kw_only=True):
     positive_class: str | int | float | bool
     features: dict[str, FeatureSpec | None]
     min_category_rows: Annotated[int, msgspec.Meta(ge=1)] = MIN_CATEGORY_ROWS
+    read: Read = PLAIN
     ignore: tuple[str, ...] = ()
     row_numbers: tuple[str, ...] = ()
     repeats: Literal["together", "apart"] = "together"

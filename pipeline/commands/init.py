@@ -11,15 +11,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
+import msgspec
 
 from pipeline.errors import PipelineError
 from pipeline.files import json_text, write_whole
 from pipeline.options import path_option
-from pipeline.params import MIN_CATEGORY_ROWS, NO_FILE
+from pipeline.params import MIN_CATEGORY_ROWS, NO_FILE, Params
 from pipeline.params_file import document_of, parse, read_text
 from pipeline.profiling.choices import Choices
 from pipeline.profiling.findings import Found, checked, format_profile, profile_file
 from pipeline.profiling.params_section import data_section, replaced, with_name
+from pipeline.training.choice import explain
+from serving.model.reading import Read
 
 EXAMPLES = """\b
 Examples:
@@ -97,6 +100,7 @@ def settings_for(found: Found, params: Path, name: str | None) -> Settings:
             (old.get("features") or {}) if again else {},
             str(old.get("test_file") or NO_FILE) if again else NO_FILE,
             (old.get("min_category_rows") if again else None) or MIN_CATEGORY_ROWS,
+            found.read,
         ),
     }
     section = "\n".join(new.values())
@@ -119,6 +123,24 @@ def _without_bounds(text: str, document: Any) -> str:
             if lines[line].startswith(f"{indent}{name}:"):
                 lines[line] = f"{indent}{name}: # empty: follows from the table"
     return "\n".join(lines)
+
+
+def _na_values(file: Path, params: Path) -> tuple[float | str, ...]:
+    """Return the words for missing that people gave for this file."""
+    try:
+        data = document_of(read_text(params), params)["data"]
+        again = data["file"] == place_of(file, params.parent)
+        return msgspec.convert(data["read"], Read).na_values if again else ()
+    except (KeyError, TypeError, ValueError):
+        return ()
+
+
+def with_way(found: Found, params: Params) -> Found:
+    """Return the findings with a note on how a large table will be searched."""
+    share = 1.0 if params.data.has_test_file else 1 - params.preprocess.test_size
+    columns = sum(len(column.categories) or 1 for column in found.profile.features.values())
+    way = explain(params.grid_search, round(share * found.rows), columns)
+    return msgspec.structs.replace(found, notes=(*found.notes, *filter(None, [way])))
 
 
 def _test_size(params: Path) -> float:
@@ -161,9 +183,17 @@ def command(
 ) -> None:
     if not file.is_file():
         raise PipelineError(f"{file} is no file")
-    found = profile_file(file, target.strip(), positive, _test_size(params), Choices(**choices))
+    found = profile_file(
+        file,
+        target.strip(),
+        positive,
+        _test_size(params),
+        _na_values(file, params),
+        Choices(**choices),
+    )
     settings = settings_for(found, params, name)
-    found = checked(found, file, parse(settings.text, params))
+    read = parse(settings.text, params)
+    found = with_way(checked(found, file, read), read)
     print(format_profile(found), file=sys.stderr)
     if not dry_run:
         write_whole(params, settings.text.encode())

@@ -4,13 +4,15 @@ import re
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from pipeline.data.problems import listed, refuse
+from pipeline.data.problems import SHOWN, listed
 from pipeline.errors import PipelineError
 from pipeline.params import Data, FeatureSpec
-from serving.model.cells import ABSENT, BOOLEANS
+from serving.model.cells import ABSENT, BOOLEANS, to_plain
 from serving.model.contract import Contract, Feature
+from serving.model.reading import Read
 
 WHOLE = re.compile(r"([+-]?(?:0|[1-9][0-9]*))(?:\.0*)?")
 
@@ -20,6 +22,7 @@ def data_contract(data: Data, classes: tuple[str | int, str | int]) -> Contract:
     return Contract(
         target=data.target,
         classes=classes,
+        table_format=data.read,
         features=tuple(
             _feature(name, spec or FeatureSpec()) for name, spec in data.features.items()
         ),
@@ -51,15 +54,38 @@ def _is_nullable(spec: FeatureSpec) -> bool:
     return spec.nullable
 
 
+def rows_with_target(
+    path: Path, target: "pd.Series[str]", read: Read
+) -> tuple[npt.NDArray[np.bool_], tuple[str, ...]]:
+    """Return which rows have a target, and a note on the others.
+
+    A word such as None is a class where it is all that stands beside a single other one. Raises
+    PipelineError where most rows have no target.
+    """
+    texts = target.map(lambda text: to_plain(text, read))
+    words = texts.isin(ABSENT)
+    name = f"{path}, column {target.name}"
+    absent = {*texts[words].unique()}
+    if texts[~words].nunique() == 1 and len(absent) == 1 and absent != {""}:
+        return np.ones(len(texts), dtype=bool), (f"{name}: {absent.pop()!r} is read as a class",)
+    count = int(words.sum())
+    if not count:
+        return np.ones(len(texts), dtype=bool), ()
+    if 2 * count > len(texts):
+        raise PipelineError(f"{name}: is missing in {count} of {len(texts)} rows: fill it in")
+    rows = listed([int(row) + 1 for row in target.index[words][:SHOWN]])
+    which = f"row {rows} has" if count == 1 else f"{count} rows have"
+    more = "" if count == 1 else f" (rows {rows}{' …' if count > SHOWN else ''})"
+    left_out = "is" if count == 1 else "are"
+    return (~words).to_numpy(), (f"{name}: {which} no target{more}, and {left_out} left out",)
+
+
 def target_values(path: Path, target: "pd.Series[str]") -> list[str | int]:
     """Return the target's two values, sorted; raise PipelineError where there are not two."""
-    where = f"{path}, column {target.name}"
-    absent = np.flatnonzero(target.str.strip().isin(ABSENT))
-    refuse(f"{path}, row {row + 1}, column {target.name}: is missing" for row in absent)
-    values = sorted({class_value(text) for text in target}, key=str)
+    values = sorted({class_value(text) for text in target.unique()}, key=str)
     if len(values) != 2:
         raise PipelineError(
-            f"{where}: has {len(values)} class{'es' * (len(values) != 1)} "
+            f"{path}, column {target.name}: has {len(values)} class{'es' * (len(values) != 1)} "
             f"({listed(values)}), a two-class target is needed"
         )
     return values

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow
 from pyarrow import compute
 
-from serving.model.cells import ABSENT, BOOLEANS, NUMBER
+from serving.model.cells import BOOLEANS, NUMBER, is_mark
 
 Codes = npt.NDArray[np.uint64]
 
@@ -20,11 +20,11 @@ def cell_codes(column: "pd.Series[str]") -> Codes:
     """Return a code for each cell of a column `[rows]`, equal where cells are read as the same.
 
     The code of a number is its bits, so that 1, 1.0 and " 1 " have one; of any other text it is a
-    digest. All words for "absent" have one code, and so have `true` and `True`.
+    digest. All words for missing have one code, and so have `true` and `True`.
     """
     places, words = pd.factorize(column)  # each distinct text is read once
     texts = pd.Series(words, dtype=str).str.strip()
-    texts = texts.mask(texts.isin(ABSENT), "")
+    texts = texts.mask(texts.map(is_mark), "")
     texts = texts.mask(texts.str.lower().isin(BOOLEANS), texts.str.lower())
     is_number = texts.str.fullmatch(NUMBER.pattern).to_numpy(dtype=bool)
     # Arrow reads as `float` does, and faster.

@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from pipeline.data.csv_file import read_cells
 from pipeline.data.problems import refuse
 from pipeline.data.row_codes import Codes, row_codes, row_digests
+from pipeline.data.source import check_source, plain_cells, read_rows
 from pipeline.data.split import SplitRule, hashed_columns, is_test
-from pipeline.data.table import Table, check_source
+from pipeline.data.table import Table, number_of
 from pipeline.errors import PipelineError
 from pipeline.params import Data, Params
 
@@ -30,10 +30,12 @@ def split_source(path: Path, params: Params) -> Split:
 
     Raises PipelineError as `read_source` does, and for a row that data.test_file has as well.
     """
-    cells = read_cells(path)
-    table = check_source(path, cells, params.data)
-    if params.data.has_test_file:
-        return _with_test_file(path, cells, table, params.data)
+    data = params.data
+    file = read_rows(path, data.read, data.target)
+    table = check_source(path, file, data)
+    cells = plain_cells(file.cells, data.read)
+    if data.has_test_file:
+        return _with_test_file(path, cells, table, data)
     of_test = is_test(cells, SplitRule.of(params, cells.columns))
     training, test = (table.take(np.flatnonzero(rows)) for rows in (~of_test, of_test))
     return Split(training, test, table.notes)
@@ -41,8 +43,9 @@ def split_source(path: Path, params: Params) -> Split:
 
 def _with_test_file(path: Path, cells: pd.DataFrame, training: Table, data: Data) -> Split:
     test_path = Path(data.test_file)
-    test_cells = read_cells(test_path)
-    test = check_source(test_path, test_cells, data)
+    test_file = read_rows(test_path, data.read, data.target)
+    test = check_source(test_path, test_file, data)
+    test_cells = plain_cells(test_file.cells, data.read)
     if test.contract != training.contract:
         raise PipelineError(
             f"{test_path}, column {data.target}: its classes are not those of {path}"
@@ -54,7 +57,8 @@ def _with_test_file(path: Path, cells: pd.DataFrame, training: Table, data: Data
         columns = sorted(names & {*test_cells.columns})
         shared = _shared(row_codes(cells, columns), row_codes(test_cells, columns))
         refuse(
-            f"{test_path}, row {row + 1}: has {what} that row {place + 1} of {path} has as well, "
+            f"{test_path}, row {number_of(test_cells, row)}: has {what} that row "
+            f"{number_of(cells, place)} of {path} has as well, "
             "and a model is not to be tested on what it was trained on: leave one of them out"
             for place, row in shared
         )

@@ -1,8 +1,10 @@
-"""Read a table, check it against the data contract, split it.
+"""Check a table against the data contract.
 
 Rows are counted from 1 after the header, as a user counts them.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,27 +12,29 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline.data.contract import class_value, data_contract, read_classes
+from pipeline.data.contract import class_value
 from pipeline.data.csv_file import read_cells
-from pipeline.data.problems import SHOWN, listed, quoted, refuse
+from pipeline.data.problems import listed, quoted, refuse
 from pipeline.data.row_codes import cell_codes
 from pipeline.data.times import Times, read_time, read_times
 from pipeline.errors import PipelineError
-from pipeline.params import Data, is_index_name
+from pipeline.params import Data
 from serving.model.cells import ABSENT, read_column
 from serving.model.contract import Contract, Feature, FloatMatrix
+from serving.model.reading import Read
 from serving.model.validation import no_category, no_date, violations
 
 
 @dataclass(frozen=True)
 class Table:
-    """A checked table: its cells as they were written, and what they mean.
+    """A checked table: its cells as plain CSV has them, and what they mean.
 
     `cells` has the features and the target as text, then group and time where they are no features
-    `[rows, columns]`. `X` has the features as numbers `[rows, features]` with NaN where absent, `y`
-    is 1 for the positive class `[rows]`. `groups` has a number for each group, in a whole file from
-    0 up `[rows]`; `times` are seconds since 1970, or the numbers of the table `[rows]`. Both are
-    None where the settings name no such column.
+    `[rows, columns]`; its index has each row's number in its file, from 0. `X` has the features as
+    numbers `[rows, features]` with NaN where absent, `y` is 1 for the positive class `[rows]`.
+    `groups` has a number for each group, in a whole file from 0 up `[rows]`; `times` are seconds
+    since 1970, or the numbers of the table `[rows]`. Both are None where the settings name no such
+    column.
     """
 
     cells: pd.DataFrame
@@ -52,41 +56,30 @@ class Table:
         )
 
 
-def read_source(path: Path, data: Data) -> Table:
-    """Read the user's table and check everything that `params.yaml` says of it.
-
-    Raises PipelineError with file, row and column of the first ten things that are wrong.
-    """
-    return check_source(path, read_cells(path), data)
-
-
-def check_source(path: Path, cells: pd.DataFrame, data: Data) -> Table:
-    """Check the cells of the user's table, as `read_source` does."""
-    cells, notes = _select_columns(path, cells, data)
-    classes = read_classes(path, cells[data.target], data)
-    table = _checked(path, cells, data_contract(data, classes))
-    notes = (*notes, *table.notes, *_duplicates(path, cells))
-    return _with_groups_and_times(path, replace(table, notes=notes), data)
-
-
 def read_split(path: Path, contract: Contract, data: Data | None = None) -> Table:
     """Read a table that `preprocess` wrote; with `data`, its groups and times as well."""
     cells = read_cells(path)
     expected = [*contract.names, contract.target]
-    beside = [] if data is None else _beside(data)
+    beside = [] if data is None else columns_beside(data)
     if list(cells.columns)[: len(expected) + len(beside)] != [*expected, *beside]:
         raise PipelineError(f"{path} does not have the contract's columns: run `dvc repro`")
-    table = _checked(path, cells[[*expected, *beside]], contract)
-    return table if data is None else _with_groups_and_times(path, table, data)
+    table = to_table(path, cells[[*expected, *beside]], contract, contract.table_format.plain)
+    return table if data is None else with_groups_and_times(path, table, data)
 
 
-def _beside(data: Data) -> list[str]:
+def number_of(rows: "pd.DataFrame | pd.Series[str]", place: int | np.intp) -> int:
+    """Return the number of a row in its file, from 1, of the one at a place here."""
+    return int(rows.index[int(place)]) + 1
+
+
+def columns_beside(data: Data) -> list[str]:
     """Return the columns of group and time that are no features."""
     names = dict.fromkeys(name for name in (data.group, data.time) if name is not None)
     return [name for name in names if name not in data.features]
 
 
-def _with_groups_and_times(path: Path, table: Table, data: Data) -> Table:
+def with_groups_and_times(path: Path, table: Table, data: Data) -> Table:
+    """Return a table with the groups and times that the settings name; raises PipelineError."""
     groups = None if data.group is None else _groups(path, table.cells[data.group])
     times = None
     if data.time is not None and data.test_from is not None:
@@ -96,8 +89,8 @@ def _with_groups_and_times(path: Path, table: Table, data: Data) -> Table:
 
 def _groups(path: Path, column: "pd.Series[str]") -> npt.NDArray[np.int64]:
     refuse(
-        f"{path}, row {row + 1}, column {column.name}: is missing, and data.group is to keep the "
-        "rows of a group together: fill it in, or leave the row out"
+        f"{path}, row {number_of(column, row)}, column {column.name}: is missing, and data.group "
+        "is to keep the rows of a group together: fill it in, or leave the row out"
         for row in np.flatnonzero(column.str.strip().isin(ABSENT))
     )
     return pd.factorize(cell_codes(column))[0].astype(np.int64)
@@ -110,63 +103,75 @@ def _times(path: Path, column: "pd.Series[str]", test_from: str | float) -> Time
         raise PipelineError(f"data.test_from in params.yaml: {test_from!r} is not {kind}")
     times = read_times(column, as_numbers=as_numbers)
     refuse(
-        f"{path}, row {row + 1}, column {column.name}: {quoted(column.iloc[row])} is not {kind}, "
-        "which data.time needs"
+        f"{path}, row {number_of(column, row)}, column {column.name}: {quoted(column.iloc[row])} "
+        f"is not {kind}, which data.time needs"
         for row in np.flatnonzero(np.isnan(times))
     )
     return times
 
 
-def _select_columns(
-    path: Path, cells: pd.DataFrame, data: Data
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Keep the features in the contract's order and the target; never an unnamed index column."""
-    columns = list(cells.columns)
-    wanted = [*data.features, data.target, *_beside(data)]
-    known = {*wanted, *data.ignore, *data.row_numbers}
-    index = [name for name in columns if is_index_name(name)]
-    missing = [name for name in wanted if name not in columns]
-    extra = [name for name in columns if name not in {*known, *index}]
-    if missing:
-        raise PipelineError(
-            f"{path}: the column {listed(missing)} is missing; "
-            "it is named under data in params.yaml"
-        )
-    if extra:
-        raise PipelineError(
-            f"{path}: the column {listed(extra)} is not known; "
-            "name it in params.yaml, under data.features or data.ignore"
-        )
-    notes = tuple(
-        f"{path}: the unnamed column {columns.index(name) + 1} is an index, no feature: left out"
-        for name in dict.fromkeys(index)
-    )
-    return cells[wanted], notes
+def to_table(path: Path, cells: pd.DataFrame, contract: Contract, read: Read) -> Table:
+    """Read cells as the features of a contract, written as `read` says.
 
-
-def _checked(path: Path, cells: pd.DataFrame, contract: Contract) -> Table:
+    Raises PipelineError with row and column of the first ten cells that break the contract.
+    """
     columns: list[FloatMatrix] = []
     notes: list[str] = []
     wrong: dict[tuple[int, str], str] = {}
     for feature in contract.features:
-        places, words = pd.factorize(cells[feature.name])  # each word is read once
-        numbers, is_unread = read_column(feature, list(words))
+        column = cells[feature.name]
+        places, distinct = pd.factorize(column)  # each word is read once
+        words = list(distinct)
+        numbers, is_unread = read_column(feature, words, read)
         columns.append(numbers[places])
+        notes += _kept_words(path, feature, words)
+        notes += _missing(path, feature, words, np.bincount(places), np.isnan(numbers) & ~is_unread)
         unread = np.flatnonzero(is_unread[places]).tolist()
         if feature.unseen != "refuse" and unread:
-            notes.append(_unseen(path, feature, cells[feature.name].iloc[unread].str.strip()))
+            notes.append(_unseen(path, feature, column.iloc[unread].str.strip()))
             continue
         for row in unread:
-            wrong[row, feature.name] = _unreadable(feature, cells[feature.name].iloc[row])
+            wrong[row, feature.name] = _unreadable(feature, column.iloc[row])
     X = np.column_stack(columns)
     for row, name, detail in violations(contract, X):
         wrong.setdefault((row, name), detail)
     in_order = sorted(
         wrong.items(), key=lambda item: (item[0][0], contract.names.index(item[0][1]))
     )
-    refuse(f"{path}, row {row + 1}, column {name}: {text}" for (row, name), text in in_order)
+    refuse(
+        f"{path}, row {number_of(cells, row)}, column {name}: {text}"
+        for (row, name), text in in_order
+    )
     y = np.array([class_value(text) == contract.classes[1] for text in cells[contract.target]])
     return Table(cells, X, y.astype(np.int64), contract, tuple(notes))
+
+
+def _kept_words(path: Path, feature: Feature, words: Sequence[str]) -> list[str]:
+    """Return a note on words for missing that are categories here."""
+    kept = sorted(ABSENT & {*feature.categories} & {word.strip() for word in words})
+    return [
+        f"{path}, column {feature.name}: {quoted(word)} is a category, and does not mean missing"
+        for word in kept
+    ]
+
+
+def _missing(
+    path: Path,
+    feature: Feature,
+    words: Sequence[str],
+    counts: npt.NDArray[np.int64],
+    is_missing: npt.NDArray[np.bool_],
+) -> list[str]:
+    """Return a note on the words of a column that were read as missing."""
+    marks: Counter[str] = Counter()
+    for place in np.flatnonzero(is_missing):
+        if (text := words[int(place)].strip()) and text not in feature.missing_values:
+            marks[text] += int(counts[place])
+    if not marks:
+        return []
+    told = listed(f"{quoted(text)} ({count})" for text, count in marks.most_common())
+    cells = "1 cell is" if marks.total() == 1 else f"{marks.total()} cells are"
+    return [f"{path}, column {feature.name}: {cells} read as missing: {told}"]
 
 
 def _unseen(path: Path, feature: Feature, texts: "pd.Series[str]") -> str:
@@ -177,16 +182,6 @@ def _unseen(path: Path, feature: Feature, texts: "pd.Series[str]") -> str:
         f"{feature.unseen}: "
         f"{which}"
     )
-
-
-def _duplicates(path: Path, cells: pd.DataFrame) -> tuple[str, ...]:
-    rows = np.flatnonzero(cells.duplicated()) + 1
-    if not rows.size:
-        return ()
-    which = listed([int(row) for row in rows[:SHOWN]]) + (" …" if rows.size > SHOWN else "")
-    if rows.size == 1:
-        return (f"{path}, row {which}: repeats an earlier row, and is kept",)
-    return (f"{path}, rows {which}: {rows.size} rows repeat an earlier one, and are kept",)
 
 
 def _unreadable(feature: Feature, text: str) -> str:

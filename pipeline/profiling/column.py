@@ -17,10 +17,11 @@ from pipeline.profiling.identifiers import (
     is_time,
     names_things,
 )
+from pipeline.profiling.marks import present_and_known
 from pipeline.profiling.names import is_body_measure
 from pipeline.profiling.number_formats import has_bounds, readings
-from pipeline.profiling.sentinels import find_sentinels, stands_for_missing
-from serving.model.cells import ABSENT, BOOLEANS, read_column, to_text
+from pipeline.profiling.sentinels import find_sentinels
+from serving.model.cells import BOOLEANS, read_column, to_text
 from serving.model.contract import DatePart, Feature, NumberFormat
 
 MOST_CATEGORIES = 2000  # a column of the model's for each
@@ -77,7 +78,7 @@ class Left(msgspec.Struct, frozen=True):
 
 def describe(name: str, text: "pd.Series[str]") -> Column | Left:
     """Return the profile of a column from its stripped cells."""
-    present, known = _present_and_known(text)
+    present, known = present_and_known(text)
     nullable = len(present) < len(text)
     if _is_boolean(known):
         return _constant(to_numbers(known, "boolean")) or Column(type="boolean", nullable=nullable)
@@ -99,7 +100,7 @@ def describe(name: str, text: "pd.Series[str]") -> Column | Left:
 
 def as_category(_: str, text: "pd.Series[str]") -> Column | Left:
     """Return the profile of a column of which a user says that its texts are categories."""
-    present, known = _present_and_known(text)
+    present, known = present_and_known(text)
     if (left := _constant(known)) is not None:
         return left
     column = _texts(known, present, nullable=len(present) < len(text))
@@ -112,7 +113,7 @@ def as_number(name: str, text: "pd.Series[str]") -> Column | Left:
 
     Raises PipelineError where most are none.
     """
-    present, known = _present_and_known(text)
+    present, known = present_and_known(text)
     x = to_numbers(known).dropna()
     if 2 * len(x) < len(known):
         unread = known[~known.index.isin(x.index)]
@@ -129,7 +130,7 @@ def as_date(name: str, text: "pd.Series[str]") -> Column:
 
     Raises PipelineError where they are not of one format.
     """
-    present, known = _present_and_known(text)
+    present, known = present_and_known(text)
     dates = find_dates(known)
     if dates is None or not dates.format:
         raise PipelineError(
@@ -143,15 +144,6 @@ def as_date(name: str, text: "pd.Series[str]") -> Column:
         parts=PARTS if dates.kind == "date" else PARTS_OF_MONTHS,
         note="a date as given",
     )
-
-
-def _present_and_known(text: "pd.Series[str]") -> "tuple[pd.Series[str], pd.Series[str]]":
-    """Return the cells that are not absent, and those of them that do not mean missing."""
-    present = text[~text.isin(ABSENT)]
-    marks = [value for value in present.unique() if stands_for_missing(value)]
-    known = present[~present.isin(marks)]
-    # With one value, or none, `-` is not beside the values, but one of them.
-    return present, known if known.nunique() > 1 else present
 
 
 def to_numbers(text: "pd.Series[str]", kind: Type = "number") -> "pd.Series[float]":

@@ -4,19 +4,18 @@ from collections import Counter
 from pathlib import Path
 
 import msgspec
-import pandas as pd
 
 from pipeline.data.contract import class_value, target_values
-from pipeline.data.csv_file import read_cells
-from pipeline.data.problems import listed
+from pipeline.data.source import check_index, plain_cells, read_rows
 from pipeline.data.source_split import Split, check_counts, split_source
+from pipeline.data.table_file import find_read
 from pipeline.errors import PipelineError
 from pipeline.params import Params, is_index_name
 from pipeline.profiling.choices import NO_CHOICES, Choices, resolve
 from pipeline.profiling.column_table import ColumnSummary, format_table, summarize
 from pipeline.profiling.positive_class import positive_class
 from pipeline.profiling.table_profile import Profile, profile
-from serving.model.cells import ABSENT
+from serving.model.reading import PLAIN, Read
 
 # Left out is the safer mistake: kept, it passes every gate, and fails where nobody looks.
 LEAK = (
@@ -36,6 +35,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     positive_because: str
     profile: Profile
     columns: tuple[ColumnSummary, ...] = ()
+    read: Read = PLAIN
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -45,15 +45,19 @@ def profile_file(
     target: str,
     positive: str | None,
     test_size: float = 0.2,
+    na_values: tuple[float | str, ...] = (),
     choices: Choices = NO_CHOICES,
 ) -> Found:
-    """Read a table and find out what its columns are, and how to split it."""
-    cells = read_cells(file)
+    """Read a table and find out how it is written, what its columns are, and how to split it."""
+    read = find_read(file, na_values)
+    cells = plain_cells(read_rows(file, read, target).cells, read).reset_index(drop=True)
     if target not in cells.columns:
         raise PipelineError(
             f"{file}: has no column {target}; give --target one of {', '.join(cells.columns)}"
         )
-    _refuse_unnamed(file, cells)
+    for place, name in enumerate(cells.columns):
+        if is_index_name(name):
+            check_index(file, cells.iloc[:, place], place)
     values = target_values(file, cells[target])
     classes = cells[target].map(class_value)
     counts = Counter(classes)
@@ -79,20 +83,8 @@ def profile_file(
         positive_because=because,
         profile=found,
         columns=tuple(summarize(found)),
+        read=read,
     )
-
-
-def _refuse_unnamed(file: Path, cells: pd.DataFrame) -> None:
-    """Raise for a column without a name that has values and is no index of the rows."""
-    for place, name in enumerate(cells.columns):
-        text = cells.iloc[:, place].str.strip()
-        if not is_index_name(name) or text.isin(ABSENT).all():
-            continue
-        if not (text.is_unique and text.str.fullmatch(r"\d+").all()):
-            raise PipelineError(
-                f"{file}, column {place + 1}: has no name, and is no index, since it does not "
-                f"number the rows ({listed(text[:3])}, …): name it in the header"
-            )
 
 
 def checked(found: Found, file: Path, params: Params) -> Found:
@@ -118,7 +110,8 @@ def format_profile(found: Found) -> str:
     types = Counter(column.type for column in features.values())
     kinds = ", ".join(f"{count} {kind}" for kind, count in types.items())
     classes = ", ".join(f"{count} rows are {value}" for value, count in found.classes.items())
-    lines = [
+    lines = [] if found.read.plain == found.read else [f"{found.file}: {found.read}"]
+    lines += [
         f"{found.file}: {found.rows} rows, {len(features)} features ({kinds}), "
         f"{len(ignored)} columns left out",
         f"column {found.target}: {found.positive_class} is the positive class, "

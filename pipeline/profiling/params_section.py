@@ -11,17 +11,19 @@ import msgspec
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.representer import RoundTripRepresenter
-from ruamel.yaml.scalarstring import SingleQuotedScalarString
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString, SingleQuotedScalarString
 
 from pipeline.params import MIN_CATEGORY_ROWS, NO_FILE
 from pipeline.profiling.column import Column
 from pipeline.profiling.split_advice import SplitAdvice
 from pipeline.profiling.table_profile import Profile
+from serving.model.reading import PLAIN, Read
 
 # YAML 1.1, which some tools still read, takes these for booleans.
 AMBIGUOUS = ("y", "n", "yes", "no", "on", "off")
 COMMENTS = {
     "positive_class": "the value of `target` whose probability is predicted",
+    "read": "how it is written, if not as plain CSV: separator, decimal, encoding, skip, na_values",
     "row_numbers": "columns that only number the rows: they do not say on which side one is",
     "repeats": "equal rows: on one side (together), or each by itself (apart)",
     "group": "a column such as patient_id: the rows of one group stay on one side",
@@ -51,10 +53,12 @@ def data_section(
     filled_in: Mapping[str, Any],
     test_file: str = NO_FILE,
     min_category_rows: int = MIN_CATEGORY_ROWS,
+    read: Read = PLAIN,
 ) -> str:
     """Write the section; `filled_in` are features with what people wrote of them before."""
     data = CommentedMap(
         file=_text(file),
+        read=_read(read),
         target=_text(target),
         positive_class={"True": True, "False": False}.get(str(positive), _text(positive)),
         ignore=_ignored(found),
@@ -72,6 +76,22 @@ def data_section(
         _remark(data, key, comment)
     data.yaml_set_comment_before_after_key("features", before=EXPLANATION, indent=2)
     return _dumped({"data": data})
+
+
+def _read(read: Read) -> CommentedMap:
+    """Return what differs from plain CSV, on one line."""
+    settings = CommentedMap(read.to_builtins())
+    if "na_values" in settings:
+        settings["na_values"] = _flow(read.na_values)
+    for key in {"separator", "decimal"} & {*settings}:
+        settings[key] = _separator(settings[key])
+    settings.fa.set_flow_style()
+    return settings
+
+
+def _separator(text: str) -> Any:
+    # A tab is no character to be seen in quotes.
+    return DoubleQuotedScalarString(text) if text == "\t" else SingleQuotedScalarString(text)
 
 
 def _split_settings(split: SplitAdvice) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline.data.csv_file import read_cells
+from pipeline.data.source import plain_cells, read_rows
 from pipeline.data.source_split import FEWEST_TEST_ROWS
 from pipeline.data.split import SplitRule, is_test
 from pipeline.data.table import Table
@@ -20,6 +21,7 @@ from pipeline.registry import versions
 from pipeline.registry.references import find_version
 from pipeline.registry.split_tag import SPLIT_TAG, read_split_tag
 from pipeline.tracking.experiment import Tracking
+from serving.model.reading import Read
 
 Sides = npt.NDArray[np.bool_]
 
@@ -107,7 +109,12 @@ def _by_rule(ours: TestedOn, split: str) -> Positions | None:
     if split and split == origin.split and not origin.whole:
         return np.arange(len(ours.rows.y))  # a row's side is its own, whichever table it is in
     path = find_file(origin.file, origin.digest) if split and origin.split else None
-    found = None if path is None else _read_sides(path, origin, split)
+    contract = ours.rows.contract
+    found = (
+        None
+        if path is None
+        else _read_sides(path, origin, split, contract.table_format, contract.target)
+    )
     if found is None:
         return None
     cells, theirs = found
@@ -117,9 +124,11 @@ def _by_rule(ours: TestedOn, split: str) -> Positions | None:
 
 
 @lru_cache(maxsize=2)  # a large table takes seconds, and is asked for at each look at the receipt
-def _read_sides(path: Path, origin: Origin, split: str) -> tuple[pd.DataFrame, Sides] | None:
+def _read_sides(
+    path: Path, origin: Origin, split: str, read: Read, target: str
+) -> tuple[pd.DataFrame, Sides] | None:
     """Return the cells of our test rows, and which are test rows by the champion's rule as well."""
-    cells = read_cells(path)
+    cells = plain_cells(read_rows(path, read, target).cells, read)
     ours, theirs = (read_split_tag(text, origin.columns) for text in (origin.split, split))
     if theirs is None or not _chooses(theirs, cells):
         return None

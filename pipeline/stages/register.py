@@ -17,9 +17,9 @@ import click
 import msgspec
 import pandas as pd
 
-from pipeline.data.csv_file import read_header
 from pipeline.data.split import SplitRule
 from pipeline.data.table import read_split
+from pipeline.data.table_file import read_header
 from pipeline.lineage.dvc_lock import Lock
 from pipeline.lineage.git import checkout, git_commit
 from pipeline.options import path_option
@@ -76,7 +76,7 @@ def origin_of(params: Params, lock: Lock) -> Origin:
     file = Path(params.data.test_file) if whole else table
     for path in {table, file}:
         lock.check_unchanged(path)
-    rule = SplitRule.of(params, read_header(table))
+    rule = SplitRule.of(params, read_header(table, params.data.read))
     return Origin(file.resolve(), lock.md5(file), split_tag(rule), rule.columns, whole)
 
 

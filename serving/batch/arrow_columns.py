@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from serving.model.cells import ABSENT, Cell, read_cell, read_column
 from serving.model.contract import Contract, Feature, FloatMatrix
+from serving.model.reading import PLAIN, Read
 from serving.model.rows import Unseen
 
 FloatColumn = npt.NDArray[np.float64]
@@ -59,28 +60,29 @@ def is_readable(feature: Feature, kind: pa.DataType) -> bool:
     )
 
 
-def to_values(contract: Contract, columns: list[pa.Array], rows: int) -> Values:
-    """Read the features' columns, decoded, in the contract's order."""
+def to_values(contract: Contract, columns: list[pa.Array], rows: int, read: Read = PLAIN) -> Values:
+    """Read the features' columns, decoded, in the contract's order; text as `read` says."""
     matrix = np.empty((rows, len(columns)), dtype=np.float64)
     unread = np.zeros(rows, dtype=np.bool_)
     unseen: list[Unseen] = []
     for place, (feature, column) in enumerate(zip(contract.features, columns, strict=True)):
         if not is_text(column.type):
-            matrix[:, place] = _numbers(_days(column) if is_moment(column.type) else column)
+            numbers = _numbers(_days(column) if is_moment(column.type) else column)
+            matrix[:, place] = _without_na(numbers, read)
             continue
         text = column.cast(pa.string())
-        plain = _plain_numbers(text) if _is_plain(feature) else None
+        plain = _plain_numbers(text, read) if _is_plain(feature) else None
         if plain is not None:
             matrix[:, place] = plain
             continue
-        matrix[:, place], odd = _read(feature, text)
+        matrix[:, place], odd = _read(feature, text, read)
         if feature.unseen != "refuse":
-            unseen += _unseen(feature, text, odd)
+            unseen += _unseen(feature, text, odd, read)
         else:
             unread |= odd
         if feature.grouped:
             rare = ~odd & (matrix[:, place] == len(feature.categories))
-            unseen += _unseen(feature, text, rare)
+            unseen += _unseen(feature, text, rare, read)
     return Values(matrix, unread, unseen)
 
 
@@ -88,14 +90,14 @@ def _is_plain(feature: Feature) -> bool:
     return feature.type not in ("category", "date") and feature.number_format is None
 
 
-def cell(feature: Feature, column: pa.Array, row: int) -> Cell:
+def cell(feature: Feature, column: pa.Array, row: int, read: Read = PLAIN) -> Cell:
     """Return one cell as `contract.to_matrix` takes it."""
     value = column[row].as_py()
     if value is None:
         return None
     if is_moment(column.type):
         return str(value.strftime(feature.date_format))
-    return read_cell(feature, value) if isinstance(value, str) else float(value)
+    return read_cell(feature, value, read) if isinstance(value, str) else float(value)
 
 
 def decoded(column: pa.Array) -> pa.Array:
@@ -116,8 +118,20 @@ def _numbers(column: pa.Array) -> FloatColumn:
     return found
 
 
-def _plain_numbers(text: pa.Array) -> FloatColumn | None:
+def _without_na(numbers: FloatColumn, read: Read) -> FloatColumn:
+    """Return numbers with NaN in the place of those that mean missing."""
+    missing = [value for value in read.na_values if not isinstance(value, str)]
+    return np.where(np.isin(numbers, missing), np.nan, numbers) if missing else numbers
+
+
+def _plain_numbers(text: pa.Array, read: Read) -> FloatColumn | None:
     """Read a column of plain numbers and words for missing; None where there is anything else."""
+    if any(isinstance(value, str) for value in read.na_values):
+        return None
+    if "," in read.decimal:
+        if read.decimal == "," and pc.any(pc.match_substring(text, ".")).as_py():
+            return None
+        text = pc.replace_substring(text, ",", ".")
     numbers = _cast(text)
     if numbers is None:
         # What is read word for word is stripped first of all: of spaces, this loses nothing.
@@ -128,7 +142,9 @@ def _plain_numbers(text: pa.Array) -> FloatColumn | None:
         return None
     # Arrow reads `inf` and `NAN` as numbers; here they are none, or have to be looked at.
     values: FloatColumn = numbers.to_numpy(zero_copy_only=False)
-    return values if np.isfinite(values).sum() + numbers.null_count == len(values) else None
+    if np.isfinite(values).sum() + numbers.null_count != len(values):
+        return None
+    return _without_na(values, read)
 
 
 def _cast(text: pa.Array) -> pa.Array | None:
@@ -138,14 +154,18 @@ def _cast(text: pa.Array) -> pa.Array | None:
         return None
 
 
-def _read(feature: Feature, text: pa.Array) -> tuple[FloatColumn, npt.NDArray[np.bool_]]:
+def _read(
+    feature: Feature, text: pa.Array, read: Read
+) -> tuple[FloatColumn, npt.NDArray[np.bool_]]:
     """Read every word of a column, once each; return the numbers, and which cells have none."""
     encoded = text.dictionary_encode(null_encoding="encode")
-    numbers, unread = read_column(feature, encoded.dictionary.to_pylist())
+    numbers, unread = read_column(feature, encoded.dictionary.to_pylist(), read)
     places = encoded.indices.to_numpy()
     return numbers[places], unread[places]
 
 
-def _unseen(feature: Feature, text: pa.Array, odd: npt.NDArray[np.bool_]) -> list[Unseen]:
+def _unseen(
+    feature: Feature, text: pa.Array, odd: npt.NDArray[np.bool_], read: Read
+) -> list[Unseen]:
     rows = np.flatnonzero(odd).tolist()
-    return [Unseen.of(row, feature, str(cell(feature, text, row))) for row in rows]
+    return [Unseen.of(row, feature, str(cell(feature, text, row, read))) for row in rows]

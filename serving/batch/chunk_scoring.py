@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from serving.batch.arrow_columns import cell, decoded, to_values
 from serving.model.contract import Contract, FloatMatrix
+from serving.model.reading import PLAIN, Read
 from serving.model.rows import to_matrix
 from serving.model.scorer import Answers
 from serving.model.validation import (
@@ -57,15 +58,15 @@ class Answered(NamedTuple):
     warnings: list[str]
 
 
-def prepare(contract: Contract, columns: list[int], part: Part) -> Prepared:
+def prepare(contract: Contract, columns: list[int], part: Part, read: Read = PLAIN) -> Prepared:
     """Hold a part's rows to the contract; `columns` are the places of its features."""
     places = np.delete(np.arange(part.rows.num_rows), list(part.faults))
     rows = part.rows.take(pa.array(places)) if part.faults else part.rows
     features = [decoded(rows.column(i)) for i in columns]
-    values = to_values(contract, features, rows.num_rows)
+    values = to_values(contract, features, rows.num_rows, read)
     found: dict[int, list[Violation]] = {}
     for i in np.flatnonzero(values.unread).tolist():
-        found[i] = _unread(contract, features, i)
+        found[i] = _unread(contract, features, i, read)
     for violation in violations(contract, values.matrix):
         if not values.unread[violation.row]:
             found.setdefault(violation.row, []).append(violation)
@@ -92,11 +93,11 @@ def finish(contract: Contract, prepared: Prepared, answers: Answers) -> Answered
     return Answered(rows, refused, scored, labels, probabilities, warnings)
 
 
-def _unread(contract: Contract, features: list[pa.Array], row: int) -> list[Violation]:
+def _unread(contract: Contract, features: list[pa.Array], row: int, read: Read) -> list[Violation]:
     """Return what is wrong with a row that has text for a number, as for that row alone."""
     pairs = zip(contract.features, features, strict=True)
     try:
-        to_matrix(contract, [{f.name: cell(f, column, row) for f, column in pairs}])
+        to_matrix(contract, [{f.name: cell(f, column, row, read) for f, column in pairs}])
     except InvalidRowsError as error:
         return error.violations
     raise AssertionError(f"row {row} was taken for text")

@@ -38,7 +38,7 @@ class Cluster:
         threads = sum(self._client.nthreads().values())
 
         def start(chunk: Chunk) -> Result:
-            prepared = prepare(self._contract, table.places, chunk.parse())
+            prepared = prepare(self._contract, table.places, chunk.parse(), table.read)
             future = self._start(prepared.values) if len(prepared.values) else None
             return lambda: finish(self._contract, prepared, self._result(future))
 

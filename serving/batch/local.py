@@ -35,7 +35,7 @@ class Local:
 
     def _work(self, table: Table, chunk: Chunk) -> Answered:
         contract = self._scorer.contract
-        prepared = prepare(contract, table.places, chunk.parse())
+        prepared = prepare(contract, table.places, chunk.parse(), table.read)
         values = prepared.values
         answers = self._scorer.score(values) if len(values) else NO_ANSWERS
         return finish(contract, prepared, answers)

@@ -1,4 +1,4 @@
-"""A file -> the table in it, CSV or Parquet by its first bytes."""
+"""A file -> the table in it, by its first bytes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from serving.batch.csv_file import CsvFile
+from serving.batch.excel_file import ExcelFile
 from serving.batch.parquet_file import ParquetFile
 from serving.batch.table import ScoringError, Table
 from serving.errors import ServingError
 from serving.model.contract import Contract
-
-PARQUET = b"PAR1"
+from serving.tables.kinds import TableError, kind_of, open_csv
 
 
 @contextmanager
@@ -26,14 +26,17 @@ def open_table(contract: Contract, path: Path) -> Iterator[Table]:
     with file:
         try:
             table = _table(contract, path, file)
+        except TableError as error:
+            raise ScoringError(f"{path} {error}.") from error
         except ServingError as error:
             raise ScoringError(f"{path}: {error}") from error
         yield table
 
 
 def _table(contract: Contract, path: Path, file: BinaryIO) -> Table:
-    start = file.read(len(PARQUET))
-    file.seek(0)
-    if start == PARQUET or path.suffix.lower() == ".parquet":
+    kind = kind_of(path)
+    if kind == "parquet" or path.suffix.lower() == ".parquet":
         return ParquetFile(contract, path)
-    return CsvFile(contract, path, file)
+    if kind == "excel":
+        return ExcelFile(contract, path)
+    return CsvFile(contract, path, file, open_csv(path, file))

@@ -1,5 +1,6 @@
 """Answered rows -> a CSV or a Parquet file, and the refused ones -> a CSV file."""
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from serving.batch.arrow_columns import decoded, is_text
 from serving.batch.chunk_scoring import Answered
 from serving.batch.table import ScoringError, Table
 from serving.files import new_file
+from serving.model.reading import Read
 
 GROUP_ROWS, GROUP_BYTES = 2**17, 2**25  # of a row group; what is smaller is collected
 
@@ -57,14 +59,18 @@ class Output(Protocol):
 
 class CsvOutput:
     def __init__(self, path: Path, file: BinaryIO, table: Table, answers: list[str]) -> None:
-        self._path, self._file, self._newline = path, file, table.newline
-        self._write(_header([*table.schema.names, *answers]))
+        self._path, self._file, self._newline, self._read = path, file, table.newline, table.read
+        self._write(_header([*table.schema.names, *answers], table.read))
 
     def write(self, answered: Answered) -> None:
-        columns = [to_text(column) for column in answered.scored.columns]
+        separator = self._read.separator
+        columns = [to_text(column, separator) for column in answered.scored.columns]
         labels = to_text(pa.array(answered.labels))
-        warnings = to_text(pa.array(answered.warnings, pa.string()))
-        self._write([*columns, labels, probabilities_to_text(answered.probabilities), warnings])
+        warnings = to_text(pa.array(answered.warnings, pa.string()), separator)
+        probabilities = probabilities_to_text(answered.probabilities)
+        if self._read.decimal == ",":
+            probabilities = to_text(pc.replace_substring(probabilities, ".", ","), separator)
+        self._write([*columns, labels, probabilities, warnings])
 
     def close(self) -> None:
         with naming(self._path):
@@ -74,7 +80,7 @@ class CsvOutput:
 
     def _write(self, columns: list[pa.Array]) -> None:
         with naming(self._path):
-            self._file.write(to_lines(columns, self._newline))
+            self._file.write(to_lines(columns, self._newline, self._read.separator))
 
 
 class ParquetOutput:
@@ -120,10 +126,10 @@ class Rejects:
     """The refused rows as they came, behind their number, from 1, and what is wrong with them."""
 
     def __init__(self, path: Path, file: BinaryIO, table: Table) -> None:
-        self._path, self._file, self._newline = path, file, table.newline
+        self._path, self._file, self._newline, self._read = path, file, table.newline, table.read
         taken = any(name.strip() in REJECTS for name in table.schema.names)
         added = [f"rejected_{name}" if taken else name for name in REJECTS]
-        self._write(_header([*added, *table.schema.names]))
+        self._write(_header([*added, *table.schema.names], table.read))
 
     def write(self, answered: Answered, before: int) -> None:
         """Write a part's refused rows; `before` is the number of rows before the part."""
@@ -131,13 +137,14 @@ class Rejects:
             return
         places = sorted(answered.refused)
         numbers = to_text(pa.array([before + place + 1 for place in places]))
-        reasons = to_text(pa.array([answered.refused[place] for place in places]))
+        separator = self._read.separator
+        reasons = to_text(pa.array([answered.refused[place] for place in places]), separator)
         rows = answered.rows.take(pa.array(places))
-        self._write([numbers, reasons, *(to_text(column) for column in rows.columns)])
+        self._write([numbers, reasons, *(to_text(column, separator) for column in rows.columns)])
 
     def _write(self, columns: list[pa.Array]) -> None:
         with naming(self._path):
-            self._file.write(to_lines(columns, self._newline))
+            self._file.write(to_lines(columns, self._newline, self._read.separator))
 
 
 OUTPUTS: dict[str, type[CsvOutput | ParquetOutput]] = {
@@ -163,11 +170,8 @@ def check_fit(table: Table, source: Path, target: Path) -> None:
             )
 
 
-def _header(names: list[str]) -> list[pa.Array]:
-    return [to_text(pa.array([name])) for name in names]
-
-
-SPECIAL = (b'"', b",", b"\r", b"\n")
+def _header(names: list[str], read: Read) -> list[pa.Array]:
+    return [to_text(pa.array([name]), read.separator) for name in names]
 
 
 def has_text(kind: pa.DataType) -> bool:
@@ -178,10 +182,10 @@ def has_text(kind: pa.DataType) -> bool:
     return bool(plain or is_text(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind))
 
 
-def to_text(column: pa.Array) -> pa.Array:
+def to_text(column: pa.Array, separator: str = ",") -> pa.Array:
     """Write a column's values as cells, quoted where they have to be; null is an empty one."""
     text = pc.fill_null(pc.cast(decoded(column), pa.string()), "")
-    return _quoted(text)
+    return _quoted(text, separator)
 
 
 def probabilities_to_text(values: npt.NDArray[np.float64]) -> pa.Array:
@@ -195,19 +199,21 @@ def probabilities_to_text(values: npt.NDArray[np.float64]) -> pa.Array:
     return pc.replace_with_mask(text, pa.array(other), said)
 
 
-def to_lines(columns: list[pa.Array], newline: str) -> memoryview:
+def to_lines(columns: list[pa.Array], newline: str, separator: str = ",") -> memoryview:
     """Join columns of text to lines."""
     last = pc.binary_join_element_wise(columns[-1], newline, "")
-    lines = pc.binary_join_element_wise(*columns[:-1], last, ",")
+    lines = pc.binary_join_element_wise(*columns[:-1], last, separator)
     _, offsets, data = lines.buffers()
     ends = np.frombuffer(offsets, dtype=np.int32, count=len(lines) + 1)
     return memoryview(data)[ends[0] : ends[-1]] if len(lines) else memoryview(b"")
 
 
-def _quoted(text: pa.Array) -> pa.Array:
+def _quoted(text: pa.Array, separator: str) -> pa.Array:
     data = text.buffers()[2]
     content = data.to_pybytes() if data is not None else b""
-    if not any(char in content for char in SPECIAL):
+    if not any(char.encode() in content for char in ('"', "\r", "\n", separator)):
         return text
     quoted = pc.binary_join_element_wise('"', pc.replace_substring(text, '"', '""'), '"', "")
-    return pc.if_else(pc.match_substring_regex(text, '[",\r\n]'), quoted, text)
+    return pc.if_else(
+        pc.match_substring_regex(text, f'["\r\n]|{re.escape(separator)}'), quoted, text
+    )

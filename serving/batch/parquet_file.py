@@ -12,6 +12,7 @@ from serving.batch.chunk_scoring import Part
 from serving.batch.table import CHUNK_BYTES, CHUNK_CELLS, Chunk, ScoringError
 from serving.formats.csv_table import check_columns, places
 from serving.model.contract import Contract
+from serving.model.reading import of_typed_cells
 
 READ_BYTES = 2**20  # of a column at once; without this, all of it in a row group
 NEEDED = {"category": "text is", "date": "dates, timestamps or text are"}
@@ -29,6 +30,7 @@ class ParquetFile:
 
     def __init__(self, contract: Contract, path: Path) -> None:
         self._path = path
+        self.read = of_typed_cells(contract.table_format)
         try:
             self._file = parquet.ParquetFile(str(path), buffer_size=READ_BYTES, pre_buffer=False)
         except (pa.ArrowException, OSError) as error:

@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 import pyarrow as pa
 
 from serving.batch.chunk_scoring import Part
+from serving.model.reading import Read
 
 CHUNK_BYTES = 2**21  # of a chunk as it comes; what is made of it is a small multiple
 CHUNK_CELLS = 2**20
@@ -25,11 +26,13 @@ class Chunk(NamedTuple):
 class Table(Protocol):
     """A table with a column for each feature: `places` says which.
 
-    `newline` ends its lines, where they are to be written as text.
+    `newline` ends its lines, where they are to be written as text; `read` says how its text is
+    written.
     """
 
     schema: pa.Schema
     places: list[int]
     newline: str
+    read: Read
 
     def chunks(self) -> Iterator[Chunk]: ...

@@ -24,6 +24,7 @@ SCORE_EXAMPLES = """\b
 Examples:
   python -m serving score new.parquet --out scored.parquet
   python -m serving score new.csv --out scored.csv --rejects rejects.csv
+  python -m serving score new.xlsx --out scored.csv
   python -m serving score new.csv --out scored.parquet --jobs 2 --offline
   python -m serving score new.parquet --out scored.parquet \\
       --backend dask --scheduler tcp://10.0.0.5:8786
@@ -62,7 +63,7 @@ def score(
     scheduler: str | None,
     offline: bool,
 ) -> int:
-    """Score a CSV or Parquet FILE of any size, a piece at a time.
+    """Score a CSV, Excel or Parquet FILE of any size, a piece at a time.
 
     OUT has the columns of FILE and, behind them, label, probability and warnings. It comes into
     place once it is complete. Rows that break the contract or cannot be read are told on stderr,

@@ -6,7 +6,9 @@ the one where it began.
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 
@@ -31,6 +33,7 @@ class Lines(Iterator[str]):
     """
 
     def __init__(self, text: str, more: Callable[[], str] = str) -> None:
+        self.text = text  # of the first piece
         self._lines, self._more = _split(text), more
         self.first = len(self._lines)
         self.at = 0
@@ -47,14 +50,26 @@ class Lines(Iterator[str]):
         self.at += 1
         return self.last
 
+    def skip(self, count: int) -> None:
+        """Pass over lines above a header."""
+        for _ in range(count):
+            next(self, "")
+
     def rest(self) -> str:
         """Return what is unread of the pieces that came."""
         return "".join(self._lines[self.at :])
 
 
-def read_records(lines: Lines) -> Iterator[Record]:
-    """Return the records, of whatever length; pass over empty lines, as the pipeline does."""
-    reader = csv.reader(lines, strict=True)
+def read_records(lines: Lines, separator: str = ",") -> Iterator[Record]:
+    """Return the records, of whatever length; pass over empty ones, as the pipeline does.
+
+    A quote may stand behind spaces; in a text without such quotes all spaces are kept.
+    """
+    spaced = re.search(rf'(?:^|[{re.escape(separator)}]) +"', lines.text, re.MULTILINE) is not None
+    start_reader = partial(
+        csv.reader, lines, delimiter=separator, skipinitialspace=spaced, strict=True
+    )
+    reader = start_reader()
     while True:
         start = lines.at
         try:
@@ -63,17 +78,25 @@ def read_records(lines: Lines) -> Iterator[Record]:
             return
         except csv.Error as error:
             lines.at = start + 1
-            reader = csv.reader(lines, strict=True)
+            reader = start_reader()
             yield Fault(f"is not valid CSV: {error}", [lines.last.rstrip("\r\n")])
             continue
-        if record and (len(record) > 1 or not record[0].isspace()):
+        if len(record) == 1 and not record[0]:
+            yield record  # a quoted cell without a text, which is no empty line
+        elif any(cell and not cell.isspace() for cell in record):
             yield record
 
 
-def check_length(record: Record, width: int) -> Record:
-    """Return the record, or the fault that it is not as long as the header."""
+def check_length(record: Record, header: Sequence[str]) -> Record:
+    """Return the record, or the fault that it is not as long as the header.
+
+    Separators too many at the end of rows, or of the header, are passed over.
+    """
+    width = len(header)
     if isinstance(record, Fault) or len(record) == width:
         return record
+    if not any(cell.strip() for cell in [*record[width:], *header[len(record) :]]):
+        return [*record[:width], *[""] * (width - len(record))]
     fields = "1 field" if len(record) == 1 else f"{len(record)} fields"
     return Fault(f"has {fields}, the header has {width}", record)
 

@@ -6,7 +6,8 @@ table, and rows are counted from 1 after the header, as there.
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import NamedTuple
 
@@ -14,8 +15,8 @@ from serving.errors import FieldError, InvalidBodyError, MalformedBodyError, Too
 from serving.formats.csv_records import Fault, Lines, Record, check_length, read_records
 from serving.model.cells import Cell, read_cell
 from serving.model.contract import Contract
+from serving.model.reading import PLAIN, SEPARATORS, Read, formats_of
 
-SEPARATORS = {";": "semicolons", "\t": "tabs"}
 ANSWERS = ("label", "probability", "warnings")
 
 
@@ -25,22 +26,25 @@ class Table(NamedTuple):
     header: list[str]
     records: list[list[str]]
     newline: str
+    read: Read = PLAIN
 
 
 def read_table(contract: Contract, body: bytes, most: int) -> Table:
     """Read a table that has a column for each feature, and whatever others.
 
-    Raises MalformedBodyError (400) for what is no CSV table, InvalidBodyError (422) for one without
-    the contract's columns, and TooLargeError (413) for one of more than `most` rows.
+    It may be plain CSV, or written as the table that the model was trained on. Raises
+    MalformedBodyError (400) for what is no CSV table, InvalidBodyError (422) for one without the
+    contract's columns, and TooLargeError (413) for one of more than `most` rows.
     """
-    text = _decode(body)
-    found = read_records(Lines(text))
-    header = read_header(contract, next(found, None))
+    read = find_format(contract, lambda read: _first_record(_decode(body, read), read))
+    text = _decode(body, read)
+    found = _records(text, read)
+    header = read_header(contract, next(found, None), read)
     records: list[list[str]] = []
     for number, record in enumerate(found, start=1):
         if number > most:
             raise TooLargeError(f"The body has more than {most} rows, the most taken at once.")
-        checked = check_length(record, len(header))
+        checked = check_length(record, header)
         if isinstance(checked, Fault):
             detail = checked.detail
             raise MalformedBodyError(
@@ -48,10 +52,35 @@ def read_table(contract: Contract, body: bytes, most: int) -> Table:
             )
         records.append(checked)
     # A lone \r in a cell is quoted only where \r belongs to the newline.
-    return Table(header, records, "\r\n" if "\r" in text else "\n")
+    return Table(header, records, "\r\n" if "\r" in text else "\n", read)
 
 
-def read_header(contract: Contract, record: Record | None) -> list[str]:
+def find_format(contract: Contract, first_record: Callable[[Read], Record | None]) -> Read:
+    """Return how a table is written: plain CSV if its header then fits, else as the model's own.
+
+    What fits neither is read as plain CSV, to say what is wrong with it. `first_record` reads a
+    table's first record in one way or the other; it may raise MalformedBodyError.
+    """
+    plain, *others = formats_of(contract.table_format)
+    for read in (plain, *others):
+        with suppress(MalformedBodyError):
+            record = first_record(read)
+            if isinstance(record, list) and not _missing(contract, record):
+                return read
+    return plain
+
+
+def _first_record(text: str, read: Read) -> Record | None:
+    return next(_records(text, read), None)
+
+
+def _records(text: str, read: Read) -> Iterator[Record]:
+    lines = Lines(text)
+    lines.skip(read.skip)
+    return read_records(lines, read.separator)
+
+
+def read_header(contract: Contract, record: Record | None, read: Read = PLAIN) -> list[str]:
     """Check a table's first record; None is that of an empty one.
 
     Raises MalformedBodyError for what is no header, InvalidBodyError for one that has not all of
@@ -63,10 +92,16 @@ def read_header(contract: Contract, record: Record | None) -> list[str]:
         raise MalformedBodyError(f"The header {record.detail}.")
     missing = _missing(contract, record)
     for separator, word in SEPARATORS.items():
-        if missing and len(record) == 1 and separator in record[0]:
-            raise MalformedBodyError(f"The table is separated by {word}: commas are needed.")
+        if missing and len(record) == 1 and separator in record[0] and separator != read.separator:
+            raise MalformedBodyError(f"The table is separated by {word}: {_needed(contract)}.")
     check_columns(contract, record)
     return record
+
+
+def _needed(contract: Contract) -> str:
+    """Return how a table for a model may be written."""
+    own = contract.table_format
+    return "commas are needed" if own.plain == own else f"plain CSV is needed, or a table {own}"
 
 
 def check_columns(contract: Contract, header: Sequence[str]) -> None:
@@ -92,7 +127,8 @@ def places(contract: Contract, header: Sequence[str]) -> list[int]:
 def to_rows(contract: Contract, table: Table) -> list[dict[str, Cell]]:
     """Make rows for `contract.to_matrix`; what is no number is left to it to refuse."""
     columns = list(zip(contract.features, places(contract, table.header), strict=True))
-    return [{f.name: read_cell(f, record[i]) for f, i in columns} for record in table.records]
+    read = table.read
+    return [{f.name: read_cell(f, record[i], read) for f, i in columns} for record in table.records]
 
 
 def answer_columns(contract: Contract, header: Sequence[str]) -> list[str]:
@@ -120,24 +156,34 @@ def to_csv(
 ) -> bytes:
     """Write the table, cell for cell as it came, with the answers in `columns` behind it.
 
-    A probability is written as the shortest text that reads back as the same float64.
+    A probability is written as the shortest text that reads back as the same float64, with the
+    table's own decimals.
     """
-    answers = zip(labels, map(repr, probabilities), map("; ".join, warnings), strict=True)
+    texts = (decimals_of(table.read, repr(value)) for value in probabilities)
+    answers = zip(labels, texts, map("; ".join, warnings), strict=True)
     out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator=table.newline)
+    writer = csv.writer(out, lineterminator=table.newline, delimiter=table.read.separator)
     writer.writerow([*table.header, *columns])
     writer.writerows(map(chain, table.records, answers))
     return out.getvalue().encode()
 
 
-def _decode(body: bytes) -> str:
+def decimals_of(read: Read, number: str) -> str:
+    """Return a number as a table has it: with a decimal comma only if all its numbers have one."""
+    return number.replace(".", ",") if read.decimal == "," else number
+
+
+def _decode(body: bytes, read: Read) -> str:
     try:
-        return body.decode("utf-8-sig")
+        return body.decode("utf-8-sig" if read.encoding == "utf-8" else read.encoding)
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         raise MalformedBodyError(
-            f"The body is not UTF-8 (byte {byte:#04x}): save the table as CSV UTF-8."
+            f"The body is not {read.encoding.upper()} (byte {byte:#04x}): "
+            "save the table as CSV UTF-8."
         ) from error
+    except UnicodeError as error:
+        raise MalformedBodyError(f"The body is not {read.encoding.upper()}: {error}.") from error
 
 
 def _missing(contract: Contract, header: Sequence[str]) -> list[str]:

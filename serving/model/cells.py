@@ -13,10 +13,22 @@ import numpy as np
 import numpy.typing as npt
 
 from serving.model.contract import DAY_ZERO, Feature, NumberFormat
+from serving.model.reading import PLAIN, Read
 
 ABSENT = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"})
 
+# What else means missing among numbers and booleans, in capitals or not: the words of pandas, of
+# spreadsheets and of people. Among categories each may be one.
+MARK = re.compile(
+    r"[?.\-–—_*]+|#?n[./]?a\.?|#n/a n/a|<na>|-?nan|-?1\.#(?:ind|qnan)|"
+    r"#(?:div/0|value|ref|num|null)!|#name\?|nil|none|null|missing|unknown|not known|not available|"
+    r"k\. ?a\.|unbekannt|inconnue?|desconocid[oa]",
+    re.IGNORECASE,
+)
+
 BOOLEANS = {"true": True, "false": False}
+
+DECIMAL_COMMA = re.compile(r"[+-]?(?:[0-9]+,[0-9]*|,[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 # Narrower than `float`, which takes nan, infinity, 1_000 and digits of other scripts.
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -24,23 +36,49 @@ NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 Cell = float | bool | str | None
 
 
-def read_cell(feature: Feature, text: str) -> Cell:
+def read_cell(feature: Feature, text: str, read: Read = PLAIN) -> Cell:
     """Return what a cell means; text that the feature cannot be is returned without its spaces.
 
     A category may be called `None` or `NA`: then that word does not mean missing.
     """
-    text = text.strip()
+    plain = to_plain(text, read)
     if feature.type == "category":
-        return None if text in ABSENT and text not in feature.codes else text
+        return None if plain in ABSENT and plain not in feature.codes else plain
     if feature.type == "date":
-        return None if text in ABSENT or text in feature.missing_values else text
-    if text in ABSENT:
+        return None if is_mark(plain) or plain in feature.missing_values else plain
+    if is_mark(plain):
         return None
-    if feature.type == "boolean" and (value := read_boolean(text)) is not None:
+    if feature.type == "boolean" and (value := read_boolean(plain)) is not None:
         return value
-    number = None if feature.number_format is None else read_formatted(feature.number_format, text)
-    number = read_number(text) if number is None else number
-    return text if number is None else number
+    number = None
+    if feature.number_format is not None:
+        number = read_formatted(feature.number_format, plain)
+    if number is None and not has_other_decimal(text, read):
+        number = read_number(plain)
+    return text.strip() if number is None else number
+
+
+def to_plain(text: str, read: Read) -> str:
+    """Return a cell as plain CSV has it: without spaces, with a decimal point, empty if missing."""
+    text = text.strip()
+    if "," in read.decimal and DECIMAL_COMMA.fullmatch(text):
+        text = text.replace(",", ".")
+    return "" if read.na_values and _is_na(text, read) else text
+
+
+def has_other_decimal(text: str, read: Read) -> bool:
+    """True if a number has a point where the table's decimals have commas: 1.234 may be 1234."""
+    return read.decimal == "," and "." in text
+
+
+def _is_na(text: str, read: Read) -> bool:
+    number = read_number(text)
+    return text in read.na_values or (number is not None and number in read.na_values)
+
+
+def is_mark(text: str) -> bool:
+    """True if a cell without spaces around it means missing among numbers and booleans."""
+    return text in ABSENT or MARK.fullmatch(text) is not None
 
 
 def read_number(text: str) -> float | None:
@@ -88,14 +126,14 @@ def read_boolean(text: str) -> bool | None:
 
 
 def read_column(
-    feature: Feature, texts: Sequence[str | None]
+    feature: Feature, texts: Sequence[str | None], read: Read = PLAIN
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """Return the cells of a column as a matrix has them, and which of them the feature cannot be.
 
     Both are `[texts]`; a number is NaN if the cell is missing or cannot be read, and that of all
     others where `unseen` says so of a text that is no category.
     """
-    cells = [None if text is None else read_cell(feature, text) for text in texts]
+    cells = [None if text is None else read_cell(feature, text, read) for text in texts]
     if feature.type == "date":
         return _dates(feature, cells)
     codes = feature.codes  # of a category; others have none

@@ -1,7 +1,7 @@
 """The data contract: what a row must look like, at training and at every answer.
 
 `rules` holds matrices of numbers to it, `rows` what requests have in the place of numbers. This is
-the ground floor: nothing else of the project is imported here.
+the ground floor: of the project it knows only how a table is written.
 """
 
 from datetime import date, timedelta
@@ -12,6 +12,8 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 import numpy.typing as npt
+
+from serving.model.reading import PLAIN, Read
 
 FloatMatrix = npt.NDArray[np.float64]
 
@@ -111,6 +113,7 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """The features in the model's order, the target, and the decision threshold once it is known.
 
     `classes` are the target's values: the negative one (label 0), then the positive one (label 1).
+    `table_format` says how the table is written that the model was trained on.
     """
 
     schema_version: Literal[1] = 1
@@ -118,6 +121,8 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     classes: tuple[str | int, str | int]
     features: tuple[Feature, ...]
     threshold: float | None = None
+    # `read` in the file, which is the name of a method here.
+    table_format: Read = msgspec.field(default=PLAIN, name="read")
 
     @property
     def names(self) -> list[str]:
@@ -129,8 +134,11 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     def to_builtins(self) -> dict[str, Any]:
         document: dict[str, Any] = msgspec.to_builtins(self)
-        # What only categories have is left out of the others: their bytes, and with them a model's
+        # What only some tables have is left out of the others: their bytes, and with them a model's
         # digest, are what they were before there were any.
+        document["read"] = self.table_format.to_builtins()
+        if not document["read"]:
+            del document["read"]
         for feature in document["features"]:
             if feature["type"] != "category":
                 del feature["categories"], feature["unseen"]

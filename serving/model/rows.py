@@ -93,22 +93,29 @@ def encode_rows(
 def _without_texts(
     contract: Contract, rows: Sequence[Mapping[str, Any]]
 ) -> tuple[Sequence[Mapping[str, Any]], list[Unseen]]:
-    """Put codes in the place of texts, and return those that are no category of their own."""
+    """Put codes in the place of texts, and return those that are no category of their own.
+
+    Spaces around a text mean nothing, as in a table.
+    """
     rows = _without_dates(contract, rows)
     features = [(f, f.own_codes) for f in contract.features if f.type == "category"]
     if not features:
         return rows, []
     unseen = [
-        Unseen.of(i, feature, row[feature.name])
+        Unseen.of(i, feature, text)
         for i, row in enumerate(rows)
         for feature, own in features
-        if row[feature.name] is not None and row[feature.name] not in own
+        if (text := _stripped(row[feature.name])) is not None and text not in own
     ]
     coded = [
         {**row, **{feature.name: _code(feature, own, row) for feature, own in features}}
         for row in rows
     ]
     return coded, unseen
+
+
+def _stripped(text: str | None) -> str | None:
+    return None if text is None else text.strip()
 
 
 def _without_dates(
@@ -122,13 +129,14 @@ def _without_dates(
 
 
 def _days(feature: Feature, text: str | None) -> float | None:
+    text = _stripped(text)
     return None if text is None or text in feature.missing_values else read_date(feature, text)
 
 
 def _code(feature: Feature, own: Mapping[str, float], row: Mapping[str, Any]) -> float | None:
-    text = row[feature.name]
+    text = _stripped(row[feature.name])
     if text is None or text in own:
-        return own.get(text)
+        return None if text is None else own[text]
     return float(len(feature.categories)) if text in feature.grouped else feature.unseen_code
 
 
@@ -166,7 +174,7 @@ def _type_error(feature: Feature, value: Any) -> str | None:
         return _number_error(feature, value)
     if not isinstance(value, str):
         return f"{format_value(value)} is not text; the categories are {listed(feature.categories)}"
-    if feature.unseen != "refuse" or value in feature.codes:
+    if feature.unseen != "refuse" or value.strip() in feature.codes:
         return None
     return no_category(feature, value)
 

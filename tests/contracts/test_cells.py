@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.data.table import read_source
+from pipeline.data.source import read_source
 from pipeline.errors import PipelineError
 from pipeline.params import Data
 from pipeline.profiling.column import Column, describe
@@ -19,10 +19,28 @@ from serving.batch.arrow_columns import to_values
 from serving.formats.csv_table import Table, to_rows
 from serving.model.cells import ABSENT, read_column
 from serving.model.contract import Contract, Feature
+from serving.model.reading import PLAIN, Read
 from serving.model.rows import to_matrix
 from serving.model.validation import InvalidRowsError, violations
 
-ODD = ("True", "FALSE", "inf", "-Infinity", "NAN", "1_000", "1,5", "0x1F", "１", "٣", "#N/A")
+ODD = (
+    "1,5",
+    "-1.5",
+    "?",
+    "Unknown",
+    "#DIV/0!",
+    "True",
+    "FALSE",
+    "inf",
+    "-Infinity",
+    "NAN",
+    "1_000",
+    "1,5",
+    "0x1F",
+    "１",
+    "٣",
+    "#N/A",
+)
 TEXTS = st.one_of(
     st.sampled_from([*ABSENT, *ODD]),
     st.floats(allow_nan=False, allow_infinity=False).map(repr),
@@ -37,30 +55,44 @@ FEATURES = {
 UNREADABLE = "unreadable"
 
 
-def preprocess(feature: Feature, text: str, path: Path) -> Any:
+READS = [
+    PLAIN,
+    Read(decimal=","),
+    Read(na_values=("NAN", -1.5)),
+    Read(decimal=",", na_values=(2.5,)),
+]
+
+
+def preprocess(feature: Feature, text: str, path: Path, read: Read) -> Any:
     # The second row is there because two classes are needed.
     pd.DataFrame({"a": [text, "1"], "y": ["0", "1"]}).to_csv(path, index=False)
     spec: dict[str, Any] = {"type": feature.type, "nullable": True}
     if feature.categories:
         spec["categories"] = feature.categories
-    settings = {"file": str(path), "features": {"a": spec}, "target": "y", "positive_class": 1}
+    settings = {
+        "file": str(path),
+        "read": read.to_builtins(),
+        "features": {"a": spec},
+        "target": "y",
+        "positive_class": 1,
+    }
     try:
         return read_source(path, msgspec.convert(settings, Data)).X[0, 0]
     except PipelineError:
         return UNREADABLE
 
 
-def csv_body(feature: Feature, text: str) -> Any:
+def csv_body(feature: Feature, text: str, read: Read) -> Any:
     contract = contract_of(feature)
     try:
-        return to_matrix(contract, to_rows(contract, Table(["a"], [[text]], "\n")))[0, 0]
+        return to_matrix(contract, to_rows(contract, Table(["a"], [[text]], "\n", read)))[0, 0]
     except InvalidRowsError:
         return UNREADABLE
 
 
-def score(feature: Feature, text: str) -> Any:
+def score(feature: Feature, text: str, read: Read) -> Any:
     contract = contract_of(feature)
-    values = to_values(contract, [pa.array([text])], 1)
+    values = to_values(contract, [pa.array([text])], 1, read)
     refused = values.unread[0] or list(violations(contract, values.matrix))
     return UNREADABLE if refused else values.matrix[0, 0]
 
@@ -70,16 +102,20 @@ def contract_of(feature: Feature) -> Contract:
 
 
 @pytest.mark.parametrize("feature", FEATURES.values(), ids=FEATURES)
-@given(text=TEXTS)
-@example(text="inf")
-@example(text="NA")
-@example(text=" True ")
-@example(text="\u00a01\u2009")
-@example(text="1e999")
-def test_preprocess_a_csv_body_and_score_read_a_cell_alike(feature, text, tmp_path_factory):
-    expected = csv_body(feature, text)
+@given(text=TEXTS, read=st.sampled_from(READS))
+@example(text="inf", read=PLAIN)
+@example(text="NA", read=PLAIN)
+@example(text=" True ", read=PLAIN)
+@example(text="\u00a01\u2009", read=PLAIN)
+@example(text="1e999", read=PLAIN)
+@example(text="1,5", read=READS[1])
+@example(text="1.5", read=READS[1])
+@example(text="-1.50", read=READS[2])
+@example(text="2,50", read=READS[3])
+def test_preprocess_a_csv_body_and_score_read_a_cell_alike(feature, text, read, tmp_path_factory):
+    expected = csv_body(feature, text, read)
     path = tmp_path_factory.getbasetemp() / "cells.csv"
-    for meaning in (preprocess(feature, text, path), score(feature, text)):
+    for meaning in (preprocess(feature, text, path, read), score(feature, text, read)):
         np.testing.assert_equal(meaning, expected, err_msg=repr(text))
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-from pipeline.data.csv_file import read_header
 from pipeline.data.split import SplitRule
+from pipeline.data.table_file import read_header
 from pipeline.lineage.git import Checkout
 from pipeline.params import flatten
 from pipeline.params_file import load
@@ -130,7 +130,7 @@ def keep_in_cache(folder: Path, path: Path) -> Path:
 
 
 def _split_tags(result: "Result", table: Path) -> dict[str, str]:
-    rule = SplitRule.of(result.params, read_header(table))
+    rule = SplitRule.of(result.params, read_header(table, result.params.data.read))
     return {DATA_TAG: digest(table), SPLIT_TAG: split_tag(rule)}
 
 

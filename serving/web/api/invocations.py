@@ -21,7 +21,7 @@ from serving.model.contract import Contract
 from serving.predictor import Scored
 from serving.web.api import score_and_count, scored_response, served_model, state
 from serving.web.api.other_protocols import answer_400, checked
-from serving.web.api.predict_csv import CSV, require_utf8
+from serving.web.api.predict_csv import CSV, require_charset
 from serving.web.body import media_type, read_body
 
 Rows = Sequence[Mapping[str, Any]]
@@ -62,7 +62,7 @@ def _media_type() -> str:
         raise UnsupportedTypeError(
             f"Send the rows with the header Content-Type: {JSON} or Content-Type: {CSV}."
         )
-    require_utf8()
+    require_charset()
     return kind
 
 

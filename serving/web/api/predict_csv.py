@@ -1,5 +1,7 @@
 """`POST /predict` with `text/csv`: a table in, the same table with its answers out."""
 
+import codecs
+
 from flask import Response, request
 
 from serving.errors import InvalidBodyError, UnsupportedTypeError, invalid_rows
@@ -15,8 +17,8 @@ CSV = "text/csv"
 
 
 def predict_table(served: ServedModel) -> Response:
-    require_utf8()
     settings, contract = state().settings, served.scorer.contract
+    require_charset(contract.table_format.encoding)
     table = read_table(contract, read_body(request.environ, settings.max_body), settings.max_rows)
     columns = answer_columns(contract, table.header)
     scored = score_and_count(served, _rows(contract, table))
@@ -24,10 +26,14 @@ def predict_table(served: ServedModel) -> Response:
     return scored_response(served, body, f"{CSV}; charset=utf-8")
 
 
-def require_utf8() -> None:
-    """Raise UnsupportedTypeError for a Content-Type that states another charset."""
+def require_charset(encoding: str = "utf-8") -> None:
+    """Raise UnsupportedTypeError where a Content-Type states neither UTF-8 nor this encoding."""
     charset = request.mimetype_params.get("charset", "utf-8")
-    if charset.lower() not in ("utf-8", "utf8", "us-ascii"):
+    try:
+        stated = codecs.lookup(charset).name
+    except LookupError:
+        stated = ""
+    if stated not in ("utf-8", "ascii", codecs.lookup(encoding).name):
         raise UnsupportedTypeError("Send the body as UTF-8.")
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline.__main__ import main
 from pipeline.commands.init import place_of, settings_for
-from pipeline.data.table import read_source
+from pipeline.data.source import read_source
 from pipeline.data.times import read_time
 from pipeline.params_file import load, parse
 from pipeline.profiling.findings import checked, profile_file
@@ -159,7 +159,7 @@ def test_a_dry_run_prints_the_section_and_writes_nothing(init, write, folder):
     code, out, err = init(write(), "--dry-run")
     assert code == 0
     assert out.startswith("name: table # the experiment")
-    assert "\ndata:\n  file: table.csv\n  target: 'y'\n  positive_class: 1 #" in out
+    assert "\ndata:\n  file: table.csv\n  read: {} #" in out
     assert "written" not in err
     assert "repro" not in err
     assert (folder / "params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
@@ -211,7 +211,7 @@ def test_a_cell_that_cannot_be_read_is_told_and_the_type_stays(init, write, fold
     [
         ([0, 1, 2], "table.csv, column y: has 3 classes (0, 1, 2), a two-class target is needed"),
         (["a"] * 3, "table.csv, column y: has 1 class (a), a two-class target is needed"),
-        ([0, 1, ""], "table.csv, row 3, column y: is missing"),
+        ([0, "", ""], "table.csv, column y: is missing in 80 of 120 rows: fill it in"),
     ],
 )
 def test_a_target_without_two_classes_is_refused_with_them(init, write, folder, values, said):

@@ -17,7 +17,7 @@ def codes(*texts):
     [
         ["1", "1.0", " 1 ", "+1", "1e0", "01", "10E-1"],
         ["0", "-0", "0.0", "-.0"],
-        [*sorted(ABSENT), "  "],
+        [*sorted(ABSENT), "  ", "?", "Unknown", "#DIV/0!"],
         ["true", "True", "TRUE "],
         ["false", "FALSE"],
         ["red", " red\t"],

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.data.contract import data_contract
-from pipeline.data.table import read_source, read_split
+from pipeline.data.source import read_source
+from pipeline.data.table import read_split
 from pipeline.errors import PipelineError
 
 TWO = {"a": None, "b": None}
@@ -66,7 +67,7 @@ def test_only_the_first_ten_of_many_columns_are_named(refusal):
 
 
 @pytest.mark.parametrize(
-    "text", ["high", "1_0", "0x1F", "True", "1,5", "٣", "1 2", "-", "inf", "-Infinity"]
+    "text", ["high", "1_0", "0x1F", "True", "1,5", "٣", "1 2", "+", "inf", "-Infinity"]
 )
 def test_text_in_a_number_is_named_by_row_and_column(refusal, text):
     content = f'a,b,y\n1,2,0\n3,"{text}",1\n'
@@ -173,13 +174,15 @@ def test_a_file_that_is_not_there_is_named(tmp_path, make_params):
 def test_a_file_that_is_not_utf_8_is_refused(refusal, rows):
     content = b"a,b,y\n" + b"1,2,0\n" * rows + b"3,\xe9,1\n"
     (line,) = refusal(content)
-    assert line.startswith("is not UTF-8 (byte 0xe9): save it as UTF-8")
-    assert "iconv -f latin1" in line
+    assert line.startswith(
+        "is in cp1252, where data.read in params.yaml says plain CSV: "
+        'write `read: {"encoding":"cp1252"}` there'
+    )
 
 
 def test_utf_16_is_recognized(refusal):
     (line,) = refusal("a,b,y\n1,2,0\n".encode("utf-16"))
-    assert "iconv -f utf-16" in line
+    assert line.startswith("is in utf-16, where data.read in params.yaml says plain CSV")
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_name(read_table):
@@ -192,9 +195,7 @@ def test_blank_lines_are_passed_over_and_not_counted(refusal, read_table, end):
     assert refusal(end.join(["a,b,y", "1,2,0", "", "   ", "3,x,1"]))[0].startswith("row 2, ")
 
 
-@pytest.mark.parametrize(
-    ("row", "fields"), [("3,4,1,9", 4), ("3,4", 2), ("3", 1), ("3,4,1,", 4), ('3,"4,1', 2)]
-)
+@pytest.mark.parametrize(("row", "fields"), [("3,4,1,9", 4), ("3,4", 2), ("3", 1), ("3,4,1,", 4)])
 def test_a_row_of_another_length_is_named(refusal, row, fields):
     assert refusal(f"a,b,y\n1,2,0\n{row}\n") == [f"row 2: has {fields} fields, the header has 3"]
 
@@ -206,12 +207,13 @@ def test_a_short_row_is_refused_where_the_rest_could_be_missing(refusal):
 
 def test_an_open_quote_is_refused(refusal):
     (line,) = refusal('a,b,y\n1,2,0\n3,4,"1\n')
-    assert line.startswith("is not a CSV table")
+    assert line == "row 2: opens a quote that is never closed: close it or take it out"
 
 
 def test_an_open_quote_in_a_large_table_is_refused(refusal):
     (line,) = refusal('a,b,y\n1,2,"0\n' + "1,2,0\n" * 30_000)
     assert line.startswith("is not a CSV table")
+    assert line.endswith("is a quote left open?")
 
 
 @pytest.mark.parametrize(
@@ -233,11 +235,30 @@ def test_a_continuous_target_is_not_listed_in_full(refusal):
     assert "… (30 in all)" in line
 
 
-def test_a_row_without_a_target_is_named(refusal):
-    assert refusal("a,b,y\n1,2,0\n1,2,\n1,2,1\n1,2,NA\n") == [
-        "row 2, column y: is missing",
-        "row 4, column y: is missing",
+def test_rows_without_a_target_are_left_out_and_counted(read_table, tmp_path):
+    table = read_table("a,b,y\n1,2,0\n1,2,\n1,3,1\n1,2,NA\n5,6,1\n")
+    assert table.cells["a"].tolist() == ["1", "1", "5"]
+    assert table.notes == (
+        f"{tmp_path}/table.csv, column y: 2 rows have no target (rows 2, 4), and are left out",
+    )
+
+
+def test_rows_keep_their_numbers_behind_those_that_are_left_out(refusal):
+    assert refusal("a,b,y\n1,2,\n,,\n1,3,1\nx,2,0\n1,2,0\n") == [
+        "row 3, column a: 'x' is not a number"
     ]
+
+
+def test_a_table_most_of_whose_rows_have_no_target_is_refused(refusal):
+    assert refusal("a,b,y\n1,2,0\n1,2,\n1,2,1\n1,2,NA\n1,3,\n") == [
+        "column y: is missing in 3 of 5 rows: fill it in"
+    ]
+
+
+def test_a_word_for_missing_that_is_all_beside_one_class_is_a_class(read_table, tmp_path):
+    table = read_table("a,b,y\n1,2,None\n1,4,Yes\n1,3,None\n", positive_class="Yes")
+    assert (table.contract.classes, table.y.tolist()) == (("None", "Yes"), [0, 1, 0])
+    assert table.notes == (f"{tmp_path}/table.csv, column y: 'None' is read as a class",)
 
 
 def test_the_positive_class_must_stand_in_the_target(refusal):
@@ -269,7 +290,10 @@ def test_the_positive_class_is_label_1(read_table, values, positive, classes, y)
 def test_repeated_rows_are_told_and_kept(read_table):
     table = read_table("a,b,y\n1,2,0\n3,4,1\n1,2,0\n1,2,1\n3,4,1\n")
     (note,) = table.notes
-    assert note.endswith("table.csv, rows 3, 5: 2 rows repeat an earlier one, and are kept")
+    assert note.endswith(
+        "table.csv, rows 3, 5: 2 rows repeat an earlier one, and are kept; "
+        "equal rows are on one side of the split (data.repeats: together)"
+    )
     assert len(table.y) == 5
 
 
@@ -313,7 +337,7 @@ def test_a_split_that_was_changed_by_hand_is_refused(write_csv, make_params):
 
 @pytest.mark.parametrize(("separator", "name"), [(";", "semicolons"), ("\t", "tabs")])
 def test_another_separator_is_named(read_table, separator, name):
-    with pytest.raises(PipelineError, match=f"is separated by {name}: commas are needed"):
+    with pytest.raises(PipelineError, match=f"is separated by {name}, where data.read"):
         read_table("a,b,y\n1,2,0\n3,4,1\n".replace(",", separator))
 
 
@@ -325,7 +349,7 @@ def test_categories_are_read_as_their_places(read_table):
     table = read_table(COLOURS, {"c": COLOUR})
     np.testing.assert_array_equal(table.X[:, 0], [0, 1, np.nan, 2, np.nan, np.nan])
     assert table.cells["c"].tolist() == ["red", " green", "?", "None", "", "NA"]
-    assert [note for note in table.notes if "categories" in note] == []
+    assert [note for note in table.notes if "none of the categories" in note] == []
 
 
 def test_a_text_that_is_no_category_is_refused_with_row_and_column(refusal):
@@ -340,12 +364,12 @@ def test_a_text_that_is_no_category_may_be_taken_as_missing_and_is_counted(read_
         COLOURS + "mauve,0\n mauve,1\nteal,1\n", {"c": {**COLOUR, "unseen": "missing"}}
     )
     assert np.isnan(table.X[-3:, 0]).all()
-    assert table.notes[0] == (
+    assert table.notes[2] == (
         f"{tmp_path / 'table.csv'}, column c: 3 cells are none of the categories, and taken as "
         "missing: 'mauve', 'teal'"
     )
     one = read_table(COLOURS + "mauve,0\n", {"c": {**COLOUR, "unseen": "missing"}})
-    assert "column c: 1 cell is none of the categories" in one.notes[0]
+    assert "column c: 1 cell is none of the categories" in one.notes[2]
 
 
 def test_a_category_that_may_not_be_missing_is_refused_where_it_is(refusal):

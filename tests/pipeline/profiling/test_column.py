@@ -53,7 +53,7 @@ def test_one_text_among_few_different_numbers_is_a_category_not_a_slip():
 def test_a_question_mark_does_not_make_numbers_texts():
     cells = text(RNG.normal(size=ROWS).round(6))
     cells[::3] = "?"
-    assert describe("x", cells) == Column(type="number")
+    assert describe("x", cells) == Column(type="number", nullable=True)
 
 
 def test_texts_that_stand_for_missing_are_no_categories_and_counted():

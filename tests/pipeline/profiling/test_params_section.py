@@ -29,6 +29,7 @@ def test_a_section_says_file_target_classes_and_features():
         "positive_class": "yes",
         "ignore": [],
         "row_numbers": [],
+        "read": {},
         "repeats": "together",
         "group": None,
         "time": None,

@@ -155,7 +155,10 @@ def test_repeated_rows_are_told_on_standard_error_and_kept(preprocess_text, caps
     assert len(training) + len(test) == 201
     said = capsys.readouterr().err
     assert said.startswith("note: ")
-    assert said.endswith("row 201: repeats an earlier row, and is kept\n")
+    assert said.endswith(
+        "row 201: repeats an earlier row, and is kept; "
+        "equal rows are on one side of the split (data.repeats: together)\n"
+    )
 
 
 def test_classes_may_be_words_and_features_booleans(preprocess_text):

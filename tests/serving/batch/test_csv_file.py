@@ -37,7 +37,7 @@ def read(contract, path):
 
 def expected(body):
     """Give the same, read record by record from the whole text."""
-    records = [check_length(record, 3) for record in read_records(Lines(body))]
+    records = [check_length(record, ["a", "b", "c"]) for record in read_records(Lines(body))]
     faults = {i: record.detail for i, record in enumerate(records) if isinstance(record, Fault)}
     cells = [(r.cells + [""] * 3)[:3] if isinstance(r, Fault) else r for r in records]
     return cells, faults
@@ -66,18 +66,20 @@ def test_what_csv_writes_is_read_as_it_was(contract, tmp_path, monkeypatch, rows
     csv.writer(text).writerows(rows)
     (tmp_path / "in.csv").write_bytes((HEADER + text.getvalue()).encode("utf-8", "replace"))
     readable = [[cell.encode("utf-8", "replace").decode() for cell in row] for row in rows]
-    assert read(contract, tmp_path / "in.csv") == (readable, {})
+    with_values = [row for row in readable if any(cell and not cell.isspace() for cell in row)]
+    assert read(contract, tmp_path / "in.csv") == (with_values, {})
 
 
 def test_most_tables_are_parsed_many_lines_at_once(contract, tmp_path, monkeypatch):
-    def fail(*_):
-        raise AssertionError("read record by record")
+    def read_header_only(lines, separator):
+        assert lines.text.startswith(HEADER), "read record by record"
+        return read_records(lines, separator)
 
-    monkeypatch.setattr(csv_file, "_from_records", fail)
+    monkeypatch.setattr(csv_file, "read_records", read_header_only)
     body = '1,2,3\n"a, ""b""",5,"6\r\n7"\n\n,,\n' * 1000
     (tmp_path / "in.csv").write_text(HEADER + body, newline="")
     rows, _ = read(contract, tmp_path / "in.csv")
-    assert rows == [["1", "2", "3"], ['a, "b"', "5", "6\r\n7"], ["", "", ""]] * 1000
+    assert rows == [["1", "2", "3"], ['a, "b"', "5", "6\r\n7"]] * 1000
 
 
 def test_a_quote_that_is_never_closed_takes_no_other_row_with_it(contract, tmp_path):

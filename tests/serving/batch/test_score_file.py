@@ -1,16 +1,21 @@
 """`python -m serving score` as its users call it."""
 
+import gzip
 import io
+import re
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from msgspec.structs import replace
 from pyarrow import parquet
 
 from serving.__main__ import main
 from serving.batch import score_file
+from serving.model.reading import Read
 from serving.predictor import answer
 from tests.serving.batch.files import (
     ANSWERS,
@@ -20,7 +25,14 @@ from tests.serving.batch.files import (
     read_csv,
     write_parquet,
 )
-from tests.serving.small_model import ROWS, WITH_ANY_WORD, WITH_WORDS, expected_probability
+from tests.serving.small_model import (
+    CONTRACT,
+    ROWS,
+    WITH_ANY_WORD,
+    WITH_WORDS,
+    expected_probability,
+)
+from tests.workbooks import write_workbook
 
 # Usual and unusual values, other columns, and cells of every kind.
 TABLE = (
@@ -62,6 +74,72 @@ def test_a_csv_file_gets_the_answer_that_predict_gives_to_the_byte(
     response = client.post("/predict", data=body, content_type="text/csv")
     assert response.status_code == 200
     assert (tmp_path / "out.csv").read_bytes() == response.get_data()
+
+
+EXPORT = Read(separator=";", decimal=",", encoding="cp1252", skip=1)
+EXPORTED = (
+    "Größe der Stichprobe\n"
+    "Glucose;Age;Smoker;note\n"
+    '148,5;50;true;"Tür; zu"\n'
+    '85; 31 ;FALSE; "a, b"\n'
+    ";;;\n"
+    "?;22;1;ü\n"
+)
+
+
+@pytest.mark.parametrize(
+    "contract", [replace(CONTRACT, table_format=EXPORT)], ids=["semicolons and decimal commas"]
+)
+def test_a_file_as_the_model_s_own_table_gets_the_answer_that_predict_gives_to_the_byte(
+    score, client, tmp_path
+):
+    body = EXPORTED.encode("cp1252")
+    (tmp_path / "in.csv").write_bytes(body)
+    assert score("in.csv", "--out", "out.csv") == 0
+    response = client.post("/predict", data=body, content_type="text/csv; charset=windows-1252")
+    assert (tmp_path / "out.csv").read_bytes() == response.get_data()
+    header, first, *_ = response.text.splitlines()
+    assert header == "Glucose;Age;Smoker;note;label;probability;warnings"
+    assert re.fullmatch(r'148,5;50;true;"Tür; zu";[01];0,\d+;', first)
+
+
+def test_compressed_csv_gets_the_answers_of_plain_csv(score, table, tmp_path):
+    assert score(table, "--out", "plain.csv") == 0
+    (tmp_path / "in.csv.gz").write_bytes(gzip.compress(TABLE.encode()))
+    with zipfile.ZipFile("in.zip", "w") as archive:
+        archive.write(table, "table.csv")
+    for name in ("in.csv.gz", "in.zip"):
+        assert score(name, "--out", f"{name}.csv") == 0
+        assert (tmp_path / f"{name}.csv").read_bytes() == (tmp_path / "plain.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "contract", [replace(CONTRACT, table_format=Read(skip=1))], ids=["a title"]
+)
+def test_a_workbook_gets_the_answers_of_the_same_parquet_file(score, columns, tmp_path):
+    rows = [list(row) for row in zip(*COLUMNS.values(), strict=True)]
+    assert score(columns, "--out", "same.parquet") == 0
+    for name, title in (("plain", []), ("titled", [["A title"]])):
+        cells = [*title, list(COLUMNS), *rows, [], ["", None, " "]]
+        write_workbook(tmp_path / f"{name}.xlsx", {"one": cells, "two": [["x"]]})
+        assert score(f"{name}.xlsx", "--out", f"{name}.parquet") == 0
+        assert probabilities(tmp_path / f"{name}.parquet") == probabilities(
+            tmp_path / "same.parquet"
+        )
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b'[{"Glucose": 148}]', "in.csv is JSON: save the table as CSV, Parquet or .xlsx."),
+        (gzip.compress(TABLE.encode())[:-15], "in.csv is damaged: it cannot be decompressed."),
+    ],
+)
+def test_what_is_no_table_is_named(score, tmp_path, capsys, content, why):
+    (tmp_path / "in.csv").write_bytes(content)
+    assert score("in.csv", "--out", "out.csv") == 1
+    assert why in capsys.readouterr().err
+    assert not (tmp_path / "out.csv").exists()
 
 
 def test_a_parquet_file_gets_the_answers_that_predict_gives(score, columns, served):

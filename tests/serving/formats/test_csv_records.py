@@ -18,7 +18,9 @@ def read(text, *more):
         ("a,b\r1,2\r\n3,4", [["a", "b"], ["1", "2"], ["3", "4"]]),
         ('a\n"x, ""y"""\n', [["a"], ['x, "y"']]),
         ('a\n"two\r\nlines"\nb\n', [["a"], ["two\r\nlines"], ["b"]]),
-        ('a\n\n   \n""\n ,\n', [["a"], [""], [" ", ""]]),
+        ('a\n\n   \n""\n ,\n', [["a"], [""]]),
+        ('"a", "b"\n1, "x, y"\n', [["a", "b"], ["1", "x, y"]]),
+        ("a, b\n1, 2\n", [["a", " b"], ["1", " 2"]]),
     ],
 )
 def test_records(text, records):
@@ -59,10 +61,12 @@ def test_wrong_quote_costs_its_line_only(text, cells, after):
     ("record", "checked"),
     [
         (["1", "2", "3"], ["1", "2", "3"]),
+        (["1", "2", "3", "", " "], ["1", "2", "3"]),
+        (["1", "2", "3", "", "4"], Fault("has 5 fields, the header has 3", [*"123", "", "4"])),
         (["1"], Fault("has 1 field, the header has 3", ["1"])),
         (["1", "2"], Fault("has 2 fields, the header has 3", ["1", "2"])),
         (Fault("is torn", ["x"]), Fault("is torn", ["x"])),
     ],
 )
 def test_record_is_as_long_as_the_header(record, checked):
-    assert check_length(record, 3) == checked
+    assert check_length(record, ["a", "b", "c"]) == checked

@@ -8,6 +8,7 @@ import pytest
 
 from serving.errors import InvalidBodyError, MalformedBodyError, TooLargeError
 from serving.formats.csv_table import Table, answer_columns, read_table, to_csv, to_rows
+from serving.model.reading import Read
 from serving.model.rows import to_matrix
 from serving.model.validation import InvalidRowsError
 
@@ -55,6 +56,10 @@ def columns_of(contract, *names):
         TABLE.replace("\n", "\r"),
         TABLE.removesuffix("\n"),
         TABLE.replace("\n", "\n\n   \n"),
+        TABLE + ",,\n, ,\n",
+        HEADER.replace("\n", ",\n") + "148,50,true\n",
+        HEADER + "148,50,true,\n",
+        '"Glucose", "Age", "Smoker"\n148, "50", true\n',
         '"Glucose","Age","Smoker"\n"148","50","true"\n',
         HEADER + " 148 ,\u00a050, True\n",
         HEADER + "+1.48e2,50.,1\n",
@@ -73,8 +78,8 @@ def test_words_for_missing_are_those_of_the_pipeline(rows_of, word):
 
 
 NO_NUMBERS = (
-    *("abc", "inf", "-Infinity", "NAN", "1_000", "1,5", "0x10", "1 2", "١٢", "５", "true"),
-    *(".", "1e"),
+    *("abc", "inf", "-Infinity", "+", "1_000", "1,5", "0x10", "1 2", "١٢", "５", "true"),
+    *("a.", "1e"),
 )
 
 
@@ -211,3 +216,57 @@ def test_answers_get_a_prefix_beside_a_feature_of_their_name(contract):
         "predicted_probability",
         "predicted_warnings",
     ]
+
+
+EXPORT = Read(separator=";", decimal=",", encoding="cp1252", skip=1, na_values=("k. A.", -1.0))
+EXPORTED = 'Größe der Stichprobe\n"Glucose"; "Age";Smoker;\n148,5; 50;k. A.;\n-1,0;51;true\n;;;\n'
+IN_PLAIN_CSV = "Age,Glucose,Smoker\n50,148.5,\n51,-1,true\n"
+
+
+def with_format(contract, **settings):
+    return msgspec.structs.replace(contract, table_format=Read(**settings))
+
+
+@pytest.mark.parametrize("body", [EXPORTED.encode("cp1252"), IN_PLAIN_CSV.encode()])
+def test_a_table_is_read_as_plain_csv_or_as_the_model_s_own(contract, body):
+    contract = msgspec.structs.replace(contract, table_format=EXPORT)
+    assert to_rows(contract, read_table(contract, body, MOST)) == [
+        {"Glucose": 148.5, "Age": 50, "Smoker": None},
+        {"Glucose": None, "Age": 51, "Smoker": True},
+    ]
+
+
+def test_an_answer_is_written_as_its_table_is(contract):
+    contract = msgspec.structs.replace(contract, table_format=EXPORT)
+    table = read_table(contract, EXPORTED.encode("cp1252"), MOST)
+    text = to_csv(table, ADDED, [1, 0], [0.25, 0.5], [["a"], []]).decode()
+    assert text.splitlines()[1] == "148,5;50;k. A.;;1;0,25;a"
+
+
+def test_where_both_fit_a_table_is_plain_csv(contract):
+    contract = with_format(columns_of(contract, "a", "b", "c"), separator=";")
+    assert read_table(contract, b"a,b,c\n1,2,0\n", MOST).read == Read()
+    one = msgspec.structs.replace(contract, features=contract.features[:1])
+    assert read_table(one, b"a\n1\n", MOST).read == Read()
+
+
+def test_cells_decide_where_no_header_can(contract):
+    contract = with_format(contract, decimal=",")
+    rows = to_rows(contract, read_table(contract, (HEADER + '"1,5",50,1\n1.5,51,0\n').encode(), 9))
+    assert [row["Glucose"] for row in rows] == [1.5, 1.5]
+
+
+def test_a_point_is_no_decimal_where_decimals_have_commas(contract):
+    contract = with_format(contract, separator=";", decimal=",")
+    (row,) = to_rows(contract, read_table(contract, b"Glucose;Age;Smoker\n1.234;50;1\n", MOST))
+    assert row["Glucose"] == "1.234"
+
+
+def test_what_fits_neither_is_told_what_is_needed(contract):
+    contract = with_format(contract, separator=";", decimal=",")
+    with pytest.raises(MalformedBodyError) as raised:
+        read_table(contract, b"Glucose\tAge\tSmoker\n1\t50\t1\n", MOST)
+    assert raised.value.detail == (
+        "The table is separated by tabs: plain CSV is needed, or a table separated by semicolons, "
+        "with decimal commas."
+    )

@@ -46,12 +46,14 @@ def mlflow_answers(project: Project, name: str, rows: pd.DataFrame) -> pd.DataFr
 
 def test_table_with_categories_is_learned_and_served(fresh: Project, tmp_path: Path) -> None:
     frame = pd.read_csv(ROOT / "tests/data/penguins.csv", keep_default_na=False, dtype=str)
-    frame.to_csv(tmp_path / "penguins.csv")  # with an index
+    written = frame.map(lambda cell: cell.replace(".", ","))
+    written.to_csv(tmp_path / "penguins.csv", sep=";")  # with an index
     init = ("python", "-m", "pipeline", "init", "../penguins.csv", "--target", "sex")
     assert fresh.run(*init).stdout == ""
     params = fresh.path / "params.yaml"
     found, ours = "[Biscoe, Dream, Torgersen]", "[Biscoe, Dream]\n      unseen: missing"
     assert found in params.read_text()
+    assert "read: {separator: ';', decimal: ','}" in params.read_text()
     params.write_text(params.read_text().replace(found, ours))
     fresh.run("dvc", "repro")
     test = pd.read_csv(fresh.path / "data/test.csv").drop(columns="sex")
@@ -66,7 +68,7 @@ def test_table_with_categories_is_learned_and_served(fresh: Project, tmp_path: P
     assert (predictions["label"] == (sexes == "female")).mean() > 0.8
     # The table lies outside, and is a dependency all the same.
     assert "didn't change" in fresh.run("dvc", "repro", "preprocess").stdout
-    frame.iloc[1:].to_csv(tmp_path / "penguins.csv")
+    written.iloc[1:].to_csv(tmp_path / "penguins.csv", sep=";")
     assert "Running stage 'preprocess'" in fresh.run("dvc", "repro", "preprocess").stdout
 
 

@@ -26,6 +26,9 @@ def changed(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "place", "what"),
     [
+        ("read: {}", "read: {separator: ab}", "data.read", "separator must be one character"),
+        ("read: {}", "read: {encoding: nope}", "data.read", "no encoding is called 'nope'"),
+        ("read: {}", "read: {sep: ';'}", "data.read", "unknown field `sep`"),
         ("grid_size: 10", "grid_sise: 10", "grid_search", "unknown field `grid_sise`"),
         ("seed: 42", "sead: 42", "the top level", "unknown field `sead`"),
         ("limits: [20, 1000]", "limit: [20, 1000]", "data.features.Glucose", "field `limit`"),

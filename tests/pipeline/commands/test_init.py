@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.__main__ import main
-from pipeline.commands.init import place_of, settings_for
+from pipeline.commands.init import place_of, settings_for, with_way
 from pipeline.data.source import read_source
 from pipeline.data.times import read_time
 from pipeline.params_file import load, parse
@@ -480,3 +480,37 @@ def accepted(table, path):
 def test_for_any_table_what_is_written_loads_and_the_table_passes(table, drawn):
     read = accepted(table, drawn)
     assert msgspec.to_builtins(read)["seed"] == 42
+
+
+def test_how_the_table_is_written_is_told_and_stated_and_words_for_missing_stay(init, folder):
+    shutil.copyfile(ROOT / "tests/data/tables/semicolon.csv", folder / "people.csv")
+    code, _, err = init("people.csv", target="bought")
+    assert code == 0
+    assert err.startswith("people.csv: separated by semicolons, with decimal commas\n")
+    params = folder / "params.yaml"
+    line = "read: {separator: ';', decimal: ','}"
+    assert line in params.read_text()
+    with_words = "read: {separator: ';', decimal: ',', na_values: [Graz, 70]}"
+    params.write_text(params.read_text().replace(line, with_words))
+    code, _, err = init("people.csv", target="bought")
+    assert code == 0
+    data = load(params).data
+    assert data.read.na_values == ("Graz", 70)
+    assert data.features["city"].categories == ("Innsbruck", "Linz", "Wien")
+    assert data.features["city"].nullable
+    assert data.features["age"].nullable
+
+
+@pytest.mark.parametrize("separator", ["\t", "|"])
+def test_a_separator_is_read_back_from_the_settings(init, write, folder, separator):
+    pd.read_csv(folder / write()).to_csv(folder / "table.csv", sep=separator, index=False)
+    assert init("table.csv")[0] == 0
+    assert load(folder / "params.yaml").data.read.separator == separator
+
+
+def test_a_large_table_s_way_of_searching_is_told(write, folder):
+    found, params = profile_file(folder / write(), "y", None), load(folder / "params.yaml")
+    assert with_way(found, params).notes == ()
+    large = msgspec.structs.replace(found, rows=200_000)
+    (note,) = with_way(large, params).notes
+    assert note.startswith("160,000 rows: Nyström with ")

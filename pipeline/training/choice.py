@@ -5,6 +5,7 @@ project choose alike.
 """
 
 from collections.abc import Iterator
+from functools import cache
 from math import ceil
 
 import msgspec
@@ -145,10 +146,12 @@ def parts_on(settings: GridSearch, rows: int) -> list[Part]:
 
 def _axes(settings: GridSearch) -> tuple[Axis, Axis]:
     """Return the values of C and of gamma."""
-    C, gamma = (
-        np.unique(grid(*bounds, settings.grid_size)) for bounds in (settings.C, settings.gamma)
-    )
-    return C, gamma
+    return _axis(*settings.C, settings.grid_size), _axis(*settings.gamma, settings.grid_size)
+
+
+@cache  # a choice asks for the same two axes thousands of times
+def _axis(lowest: float, highest: float, grid_size: int) -> Axis:
+    return np.unique(grid(lowest, highest, grid_size))
 
 
 def _training(settings: GridSearch, rows: int) -> float:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from tests.pipeline.conftest import Result  # which has these projects among its fixtures
 
 NAME = "pima-diabetes"
+RUNS_FILE = "runs.json"
+STEERING = ("DVC_ROOT", "DVC_EXP_NAME", "REGISTRY_SIGNING_KEY", "MLFLOW_TRACKING_USERNAME")
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Registered:
         """Make it the project that commands see."""
         with pytest.MonkeyPatch.context() as patched:
             patched.chdir(self.folder)
-            for name in ("DVC_ROOT", "DVC_EXP_NAME"):
+            for name in STEERING:
                 patched.delenv(name, raising=False)
             patched.setenv("MLFLOW_TRACKING_URI", self.uri)
             yield self
@@ -108,6 +110,15 @@ class Registered:
 def contender_of(challenger: Challenger, experiment: str = "", *, new: bool = False) -> Contender:
     here = Checkout("main", changed=False, ci=False)
     return Contender(challenger.version, challenger.scorer.digest, experiment, new, here)
+
+
+def keep_runs(made: Registered) -> None:
+    """Keep in its folder which runs a project has, for the other workers of the tests."""
+    (made.folder / RUNS_FILE).write_text(json.dumps(made.runs))
+
+
+def open_project(folder: Path) -> Registered:
+    return Registered(folder, json.loads((folder / RUNS_FILE).read_text()))
 
 
 def new_project(folder: Path, empty_store: Path) -> Registered:

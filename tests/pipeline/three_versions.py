@@ -12,33 +12,75 @@ from pipeline.__main__ import main
 from pipeline.tracking.store import open_tracking
 from serving.config import Settings
 from serving.following.sync import sync
-from tests.pipeline.registered import NAME, keep_in_cache, new_project
+from tests.pipeline.registered import NAME, keep_in_cache, keep_runs, new_project, open_project
 
 
 @pytest.fixture(scope="session")
-def three_versions(tmp_path_factory, empty_store, pima, pima_smooth, pima_resplit):
+def project_once(made_once, empty_store):
+    """Return a project that is filled once for all workers; `origin` is one that it begins as.
+
+    Not to be changed: copy it.
+    """
+
+    def one(name, fill, origin=None):
+        def write(folder):
+            made = origin.copy(folder) if origin else new_project(folder, empty_store)
+            with made.entered():
+                fill(made)
+            keep_runs(made)
+
+        return open_project(made_once(name, write))
+
+    return one
+
+
+@pytest.fixture(scope="session")
+def one_version(project_once, pima):
+    """Version 1, which is in no stage, and its run."""
+    return project_once("one_version", lambda made: made.add(pima, "repro one"))
+
+
+@pytest.fixture(scope="session")
+def three_versions(project_once, pima, pima_smooth, pima_resplit):
     """Versions 1 and 2 of the same test rows, and 3 of others; none is in a stage.
 
     They may each take the place of another: so few rows hardly tell them apart.
     """
-    made = new_project(tmp_path_factory.mktemp("commands") / "project", empty_store)
-    params = made.folder / "params.yaml"
-    params.write_text(params.read_text().replace("max_roc_auc_drop: 0.05", "max_roc_auc_drop: 0.2"))
-    shutil.copyfile(pima.test, made.folder / "data/test.csv")
-    keep_in_cache(made.folder, pima_resplit.test)
-    with made.entered():
+
+    def fill(made):
+        params = made.folder / "params.yaml"
+        text = params.read_text().replace("max_roc_auc_drop: 0.05", "max_roc_auc_drop: 0.2")
+        params.write_text(text)
+        shutil.copyfile(pima.test, made.folder / "data/test.csv")
+        keep_in_cache(made.folder, pima_resplit.test)
         assert made.add(pima, "repro one") == "1"
         assert made.add(pima_smooth, "tall-reef") == "2"
         assert made.add(pima_resplit, "resplit") == "3"
-    return made
+
+    return project_once("three_versions", fill)
+
+
+@pytest.fixture(scope="session")
+def promoted(project_once, three_versions):
+    """The same, after versions 1, then 3, then 2 were put in production."""
+
+    def fill(made):
+        for version in "132":
+            said = ("--reason", f"it is {version}")
+            assert main(["promote", version, "--to", "production", *said]) == 0
+
+    return project_once("promoted", fill, three_versions)
 
 
 @pytest.fixture
-def project(three_versions, tmp_path, monkeypatch):
-    """A copy of it for one test, whose folder is the current one."""
-    for name in ("REGISTRY_SIGNING_KEY", "MLFLOW_TRACKING_USERNAME"):
-        monkeypatch.delenv(name, raising=False)
-    with three_versions.copy(tmp_path / "project").entered() as copied:
+def project(request, tmp_path):
+    """A copy of it for one test, whose folder is the current one.
+
+    Of the three versions, or of `promoted` where the test asks for that.
+    """
+    name = "promoted" if "promoted" in request.fixturenames else "three_versions"
+    origin = request.getfixturevalue(name)
+    with origin.copy(tmp_path / "project").entered() as copied:
         yield copied
 
 

@@ -6,14 +6,12 @@ import pytest
 
 from pipeline.__main__ import main
 from tests.pipeline.pages import Page
-from tests.pipeline.registered import new_project
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory, empty_store, pima):
-    made = new_project(tmp_path_factory.mktemp("card") / "project", empty_store)
+def project(tmp_path_factory, one_version):
+    made = one_version.copy(tmp_path_factory.mktemp("card") / "project")
     with made.entered():
-        made.add(pima, "repro one")
         made.stage("production", "1")
         yield made
 

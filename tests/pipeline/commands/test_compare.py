@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 
 import pandas as pd
 import pytest
@@ -11,19 +10,14 @@ from pipeline.__main__ import main
 from pipeline.data.table import read_split
 from serving.model.scorer import Scorer
 from tests.pipeline.pages import Page
-from tests.pipeline.registered import keep_in_cache, new_project
+from tests.pipeline.registered import keep_in_cache
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory, empty_store, pima, pima_smooth, pima_resplit):
+def project(tmp_path_factory, three_versions):
     """Versions 1 (production) and 2 (staging) of the same test rows, and 3 of others."""
-    made = new_project(tmp_path_factory.mktemp("compare") / "project", empty_store)
-    shutil.copyfile(pima.test, made.folder / "data/test.csv")
-    keep_in_cache(made.folder, pima_resplit.test)
+    made = three_versions.copy(tmp_path_factory.mktemp("compare") / "project")
     with made.entered():
-        assert made.add(pima, "repro one") == "1"
-        assert made.add(pima_smooth, "tall-reef") == "2"
-        assert made.add(pima_resplit, "resplit") == "3"
         made.stage("production", "1")
         made.stage("staging", "2")
         yield made

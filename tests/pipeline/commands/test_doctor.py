@@ -7,17 +7,21 @@ from hashlib import md5
 
 import pytest
 
+from pipeline.__main__ import main
 from pipeline.registry.ledger_store import LEDGER_TAG
 from tests.conftest import forget_addresses
 from tests.pipeline.registered import NAME
 
 
-@pytest.fixture
-def promoted(done):
-    """Versions 1, then 2 in production, all with receipts."""
-    for version in "12":
-        done("promote", version, "--to", "production")
-    done("promote", "3", "--to", "staging")
+@pytest.fixture(scope="module")
+def promoted(project_once, three_versions):
+    """Versions 1, then 2 in production, 3 in staging, all with receipts."""
+
+    def fill(made):
+        for version, stage in (("1", "production"), ("2", "production"), ("3", "staging")):
+            assert main(["promote", version, "--to", stage]) == 0
+
+    return project_once("with_receipts", fill, three_versions)
 
 
 @pytest.fixture

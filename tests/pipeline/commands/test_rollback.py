@@ -2,17 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 from serving.store.sync_status import Kind
 from tests.pipeline.registered import NAME
-
-
-@pytest.fixture
-def promoted(done):
-    """Versions 1, then 3, then 2 in production."""
-    for version in "132":
-        done("promote", version, "--to", "production", "--reason", f"it is {version}")
 
 
 def test_production_goes_back_and_the_service_follows(promoted, done, run, stages, synced):

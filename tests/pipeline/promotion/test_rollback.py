@@ -13,13 +13,6 @@ from tests.pipeline.registered import NAME
 
 
 @pytest.fixture
-def promoted(done):
-    """Versions 1, then 3, then 2 in production."""
-    for version in "132":
-        done("promote", version, "--to", "production", "--reason", f"it is {version}")
-
-
-@pytest.fixture
 def back(project):
     """Go back to a version, or to the latest that may; return the number of the one found."""
 

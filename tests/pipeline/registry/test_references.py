@@ -7,26 +7,32 @@ import pytest
 from pipeline.errors import PipelineError
 from pipeline.registry.references import Dataset, find_version, run_named
 from pipeline.tracking.store import open_tracking
-from tests.pipeline.registered import NAME, digest, new_project
+from tests.pipeline.registered import NAME, digest
+
+
+@pytest.fixture(scope="module")
+def twice(project_once, one_version, pima):
+    """The same model once more, evaluated with other settings: a run, and no new version."""
+    evaluate = msgspec.structs.replace(pima.params.evaluate, bins=5)
+    other = type(pima)(pima.folder, msgspec.structs.replace(pima.params, evaluate=evaluate))
+
+    def fill(made):
+        assert made.add(other, "again", fingerprint="g" * 64) == "1"
+
+    return project_once("twice", fill, one_version)
 
 
 @pytest.fixture
-def registered(tmp_path, empty_store, pima):
-    """Version 1, and a later run with the same model that was measured otherwise."""
-    made = new_project(tmp_path / "project", empty_store)
-    with made.entered():
-        assert made.add(pima, "first") == "1"
+def registered(one_version, tmp_path):
+    with one_version.copy(tmp_path / "project").entered() as made:
         yield made
 
 
 @pytest.fixture
-def again(registered, pima):
-    """The same model once more, evaluated with other settings: a run, and no new version."""
-    evaluate = msgspec.structs.replace(pima.params.evaluate, bins=5)
-    other = type(pima)(pima.folder, msgspec.structs.replace(pima.params, evaluate=evaluate))
-    first = registered.runs["1"]
-    assert registered.add(other, "again", fingerprint="g" * 64) == "1"
-    return first
+def again(one_version, twice, tmp_path):
+    """Enter a project with a later run of the same model; return the first run's id."""
+    with twice.copy(tmp_path / "project").entered():
+        yield one_version.runs["1"]
 
 
 def find(reference):
@@ -36,7 +42,7 @@ def find(reference):
 
 def test_all_that_a_version_s_run_recorded_is_known(registered, pima):
     found = find("1")
-    assert (found.number, found.run_id, found.run_name) == ("1", registered.runs["1"], "first")
+    assert (found.number, found.run_id, found.run_name) == ("1", registered.runs["1"], "repro one")
     assert found.params["seed"] == "42"
     assert found.metrics["test_rows"] == len(pd.read_csv(pima.test))
     assert found.datasets == {
@@ -72,7 +78,7 @@ def test_a_run_whose_version_was_deleted_is_told(registered):
     with open_tracking(NAME) as tracking:
         tracking.client.delete_model_version(NAME, "1")
     with pytest.raises(PipelineError, match="is no version of pima-diabetes any more"):
-        find("first")
+        find("repro one")
 
 
 RUNS = {"abcd1": "new", "abcd2": "old", "beef": "old"}

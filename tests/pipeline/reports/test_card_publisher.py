@@ -15,17 +15,14 @@ from pipeline.reports.card_publisher import (
     shortened_card,
 )
 from pipeline.tracking.store import open_tracking
-from tests.pipeline.registered import NAME, new_project
+from tests.pipeline.registered import NAME
 
 TEXTS = CardTexts(intended_use="To learn.")
 
 
 @pytest.fixture(scope="module")
-def registered(tmp_path_factory, empty_store, pima):
-    made = new_project(tmp_path_factory.mktemp("cards") / "project", empty_store)
-    with made.entered():
-        made.add(pima, "repro one")
-    return made
+def registered(tmp_path_factory, one_version):
+    return one_version.copy(tmp_path_factory.mktemp("cards") / "project")
 
 
 @pytest.fixture
@@ -111,12 +108,9 @@ def test_a_section_longer_than_the_description_leaves_a_card_that_fits():
     assert "*Shortened: " in short
 
 
-def test_a_version_that_the_registry_does_not_give_back_has_no_card(
-    tmp_path_factory, empty_store, pima
-):
-    made = new_project(tmp_path_factory.mktemp("damaged") / "project", empty_store)
+def test_a_version_that_the_registry_does_not_give_back_has_no_card(one_version, tmp_path):
+    made = one_version.copy(tmp_path / "project")
     with made.entered():
-        made.add(pima, "repro one")
         for model in list(made.folder.rglob("model.onnx")):
             shutil.rmtree(model.parent)
         with (

@@ -24,6 +24,7 @@ def test_queued_experiment_lands_in_the_store_and_compares(
     (queued,) = [run for run in store.results() if run.info.run_name == "queued"]
     assert queued.data.params["grid_search.grid_size"] == "3"
     assert len(store.candidates(queued)) == 18
+    assert store.versions() == {"1": {"staging", "production"}, "2": set()}
     check_that_metrics_and_plots_compare(finished, "queued")
 
 
@@ -78,4 +79,5 @@ def test_mlflow_runs_the_project_with_and_without_a_grid(finished: Project) -> N
     (second,) = [run for run in store.results() if run.info.run_id != first.info.run_id]
     assert second.data.params["grid_search.grid_size"] == "3"
     assert len(store.candidates(second)) == 18
+    assert store.versions() == {"1": {"staging", "production"}, "2": set()}
     assert second.data.tags.get("mlflow.project.entryPoint") is None  # not MLflow's own run

@@ -16,7 +16,16 @@ import click
 from pipeline.errors import PipelineError, StoreUnreachableError
 
 STAGES = ("preprocess", "grid_search", "evaluate", "register")
-REGISTRY_COMMANDS = ("status", "compare", "card", "promote", "rollback", "history", "doctor")
+REGISTRY_COMMANDS = (
+    "status",
+    "runs",
+    "compare",
+    "card",
+    "promote",
+    "rollback",
+    "history",
+    "doctor",
+)
 COMMANDS = {
     "init": "pipeline.commands.init",
     **{name: f"pipeline.stages.{name}" for name in STAGES},

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
@@ -50,17 +51,33 @@ def stages(tracking: Tracking, name: str) -> list[str]:
         raise
 
 
-def show_on_results(tracking: Tracking, name: str) -> None:
-    """Tag each result with its model's version and stages: columns of MLflow's table of runs."""
+class Registered(NamedTuple):
+    """The oldest version of each model by its digest, and the stages of each version."""
+
+    numbers: dict[str, str]
+    stages: dict[str, list[str]]
+
+
+def registered(tracking: Tracking, name: str) -> Registered:
+    """Return what the registry has of a model, also where it has nothing."""
     client, at = tracking.client, dict[str, list[str]]()
-    for stage, number in sorted(client.get_registered_model(name).aliases.items()):
-        at.setdefault(str(number), []).append(stage)
+    for model in client.search_registered_models(f"name = '{name}'"):
+        for stage, number in sorted(model.aliases.items()):
+            at.setdefault(str(number), []).append(stage)
     versions = client.search_model_versions(f"name = '{name}'", max_results=MOST_VERSIONS)
     by_age = sorted(versions, key=lambda version: -int(version.version))
-    numbers = {version.tags.get(DIGEST_TAG): str(version.version) for version in by_age}
+    return Registered({v.tags.get(DIGEST_TAG, ""): str(v.version) for v in by_age}, at)
+
+
+def show_on_results(tracking: Tracking, name: str) -> None:
+    """Tag each result with its model's version and stages: columns of MLflow's table of runs."""
+    client, now = tracking.client, registered(tracking, name)
     for run in tracking.search(f"tags.{KIND_TAG} = '{RESULT}' and attributes.status = 'FINISHED'"):
-        number = numbers.get(run.data.tags.get(DIGEST_TAG), "")
-        for tag, value in ((VERSION_TAG, number), (STAGE_TAG, ", ".join(at.get(number, [])))):
+        number = now.numbers.get(run.data.tags.get(DIGEST_TAG, ""), "")
+        for tag, value in (
+            (VERSION_TAG, number),
+            (STAGE_TAG, ", ".join(now.stages.get(number, []))),
+        ):
             if value and run.data.tags.get(tag) != value:
                 client.set_tag(run.info.run_id, tag, value)
             elif not value and tag in run.data.tags:

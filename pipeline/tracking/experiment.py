@@ -24,6 +24,8 @@ PROCESS_TAG = "process"
 
 FAILURE_TAG = "failed.reason"
 
+ACTOR_TAG = "mlflow.user"  # who made a run
+
 PARENT_TAG = MLFLOW_PARENT_RUN_ID
 
 TEXT_LENGTH = 6000  # of a parameter, the longest that MLflow takes
@@ -85,7 +87,7 @@ class Tracking:
     def _create(
         self, experiment_id: str, name: str, tags: Mapping[str, str], started: int | None = None
     ) -> Run:
-        marks = {"mlflow.user": actor(), "mlflow.source.name": "dvc.yaml", **tags}
+        marks = {ACTOR_TAG: actor(), "mlflow.source.name": "dvc.yaml", **tags}
         return self.client.create_run(experiment_id, run_name=name, tags=marks, start_time=started)
 
     def log(

@@ -98,7 +98,8 @@ def _entry(line: Line, metric: str) -> str:
     settings = ", ".join(
         f"{key}={_cut(value, VALUE_WIDTH)}" for key, (value, _) in line.differs.items()
     )
-    about = "; ".join(filter(None, (result.actor, stages, settings or "as params.yaml")))
+    also = f"also {', '.join(result.also)}" if result.also else ""
+    about = "; ".join(filter(None, (also, result.actor, stages, settings or "as params.yaml")))
     return f"{row}\n{fill(about, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)}"
 
 

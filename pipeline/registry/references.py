@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.errors import PipelineError
 from pipeline.tracking.experiment import KIND_TAG, Tracking
-from pipeline.tracking.result_runs import RESULT
+from pipeline.tracking.result_runs import RESULT, names_of
 from serving.model.scorer import DIGEST_TAG
 
 SHORTEST_PREFIX = 4  # of a run's id
@@ -26,7 +26,8 @@ class Dataset:
 class Version:
     """A registered version with the finished run that shows its figures.
 
-    `datasets` are by what they were used for: training or test.
+    `names` has all runs that reached its model, each with the names of its experiments; `datasets`
+    are by what they were used for: training or test.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Version:
     stages: tuple[str, ...]
     run_id: str
     run_name: str
+    names: Mapping[str, Sequence[str]]
     params: Mapping[str, str]
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
@@ -64,7 +66,7 @@ def find_version(tracking: Tracking, name: str, reference: str) -> Version:
     if number in digests:
         run = _run_of_version(results, name, number, *digests[number])
     else:
-        wanted = run_named({run.info.run_id: run.info.run_name for run in results}, name, reference)
+        wanted = run_named({run.info.run_id: names_of(run) for run in results}, name, reference)
         run = next(run for run in results if run.info.run_id == wanted)
         number = _version_of_run(run, name, {n: digest for n, (digest, _) in digests.items()})
     return Version(
@@ -74,6 +76,11 @@ def find_version(tracking: Tracking, name: str, reference: str) -> Version:
         stages=tuple(sorted(stage for stage, at in stages.items() if at == number)),
         run_id=run.info.run_id,
         run_name=run.info.run_name,
+        names={
+            each.info.run_id: names_of(each)
+            for each in reversed(results)
+            if each.data.tags.get(DIGEST_TAG) == digests[number][0]
+        },
         params=run.data.params,
         metrics=run.data.metrics,
         tags=run.data.tags,
@@ -106,9 +113,9 @@ def _version_of_run(run: Any, name: str, digests: Mapping[str, str]) -> str:
     return min(numbers, key=int)
 
 
-def run_named(names: Mapping[str, str], model: str, reference: str) -> str:
+def run_named(names: Mapping[str, Sequence[str]], model: str, reference: str) -> str:
     """Return the id of the run that has this name, the newest of them, or whose id begins so."""
-    named = [run_id for run_id, run_name in names.items() if run_name == reference]
+    named = [run_id for run_id, all_names in names.items() if reference in all_names]
     if named:
         return named[0]
     begun = [
@@ -121,7 +128,7 @@ def run_named(names: Mapping[str, str], model: str, reference: str) -> str:
     if not begun:
         raise PipelineError(
             f"{reference!r} is no version, stage, finished run or experiment of {model}: "
-            "`make ui` lists them"
+            "`python -m pipeline runs` lists them"
         )
     return begun[0]
 

@@ -192,7 +192,7 @@ def _about(version: Version) -> dict[str, Any]:
     return {
         "version": version.number,
         "stages": ", ".join(version.stages) or "none",
-        "run": version.run_name,
+        "run": ", ".join(version.names[version.run_id]),
         "run_id": version.run_id,
         "digest": version.digest,
         "commit": version.tags.get("git.commit", "unknown"),

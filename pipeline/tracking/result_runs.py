@@ -28,6 +28,9 @@ FINGERPRINT_TAG = "pipeline.fingerprint"
 # Of a search: the digest of its results. Of a result: the run of its search.
 CANDIDATES_TAG = "search.digest"
 SEARCH_RUN_TAG = "search.run_id"
+NAMES_TAG = "also_named"  # of a result: later experiments that reached it
+BETWEEN_NAMES = ", "  # no experiment's name has a space
+NAMES_KEPT = 100  # a tag holds no more than thousands of characters
 RESULT_RUN_TAG = "result.run_id"  # of a search: the newest result of it
 FAILED_STAGE_TAG = "failed.stage"
 DESCRIPTION_TAG = "mlflow.note.content"
@@ -74,6 +77,8 @@ def ensure_run(
 ) -> tuple[str, bool]:
     """Return the id of the finished run for the record's fingerprint, and whether it is new.
 
+    An experiment that reaches a result which another reached before leaves its name there.
+
     The run of its search is named by a tag, and made from the results if no finished run has them,
     as after the tracking store was deleted. Leftovers of an interrupted attempt in this workspace
     are deleted: the experiment of results holds finished ones only.
@@ -82,6 +87,7 @@ def ensure_run(
     for run in tracking.search(f"tags.`{FINGERPRINT_TAG}` = '{record.fingerprint}'"):
         if run.info.status == "FINISHED":
             _link_search(tracking, run, record)
+            _keep_name(tracking, run, run_name())
             return str(run.info.run_id), False
     return _make_result(tracking, record, write_artifacts), True
 
@@ -138,6 +144,20 @@ def winners_metrics(winner: NestedRun, score: str) -> dict[str, float]:
     """
     names = [*(f"cv_{score}_{statistic}" for statistic in ("median", "mean", "std")), "cv_log_loss"]
     return {name: winner.metrics[name] for name in names if name in winner.metrics}
+
+
+def names_of(run: Run) -> list[str]:
+    """Return a result's names: that of its run, then of later experiments with the same result."""
+    kept = run.data.tags.get(NAMES_TAG, "")
+    return [str(run.info.run_name), *(kept.split(BETWEEN_NAMES) if kept else [])]
+
+
+def _keep_name(tracking: Tracking, run: Run, name: str) -> None:
+    """Add an experiment's name to a result; of too many the newest are kept."""
+    first, *later = names_of(run)
+    if name and name not in (first, *later):
+        kept = BETWEEN_NAMES.join([*later, name][-NAMES_KEPT:])
+        tracking.log(run.info.run_id, tags={NAMES_TAG: kept})
 
 
 def _end_abandoned(tracking: Tracking) -> None:

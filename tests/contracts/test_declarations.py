@@ -52,7 +52,8 @@ def test_a_stage_is_a_file_a_command_an_entry_point_and_a_test(stage: str) -> No
     assert list((ROOT / "tests/pipeline").rglob(f"test_{stage}.py"))
     command = read_yaml("dvc.yaml")["stages"][stage]["cmd"]
     assert command.startswith(f"python -m pipeline {stage} ")
-    assert read_yaml("MLproject")["entry_points"][stage]["command"] == f"dvc repro {stage}"
+    command = read_yaml("MLproject")["entry_points"][stage]["command"]
+    assert command == f"python -m pipeline.tracking.project_run $$ & dvc repro {stage}"
 
 
 def test_there_are_no_other_stages_and_sections() -> None:

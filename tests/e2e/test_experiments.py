@@ -80,4 +80,13 @@ def test_mlflow_runs_the_project_with_and_without_a_grid(finished: Project) -> N
     assert second.data.params["grid_search.grid_size"] == "3"
     assert len(store.candidates(second)) == 18
     assert store.versions() == {"1": {"staging", "production"}, "2": set()}
-    assert second.data.tags.get("mlflow.project.entryPoint") is None  # not MLflow's own run
+
+    finished.run("git", "checkout", "params.yaml", "dvc.lock")
+    finished.run(*run, "-P", "grid_size=3")  # from the cache, under another name
+    assert len(store.results()) == 2
+    assert len(store.other_runs()) == 3  # two searches and the ledger
+    names = second.info.run_name, store.client.get_run(second.info.run_id).data.tags["also_named"]
+    said = [finished.run("python", "-m", "pipeline", "card", name).stdout for name in names]
+    assert said[0] == said[1]
+    assert f"| reached by | {', '.join(names)} (run" in said[0]
+    assert store.client.search_runs(["0"]) == []  # Default: where MLflow opens a run of its own

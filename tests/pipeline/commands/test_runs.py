@@ -18,7 +18,7 @@ from pipeline.registry.results import ResultRun
 def result(name="wide", **metrics):
     made = datetime(2026, 11, 24, 12, 56, tzinfo=UTC)
     figures = {f"test_{key}": value for key, value in metrics.items()}
-    return ResultRun("abcd", name, "ann@mars", made, "2", ("staging",), {}, figures)
+    return ResultRun("abcd", name, (), "ann@mars", made, "2", ("staging",), {}, figures)
 
 
 def test_only_settings_that_differ_are_listed():

@@ -67,6 +67,19 @@ def test_where_a_version_s_own_run_was_deleted_another_with_its_model_is_taken(a
     assert find("1").run_name == "again"
 
 
+def test_experiments_with_one_result_both_find_it(registered, pima, monkeypatch):
+    for name in ("bigger-grid", "tall-reef", "bigger-grid", "first"):
+        monkeypatch.setenv("DVC_EXP_NAME", name)
+        registered.add(pima, name)
+    first = registered.runs["1"]
+    assert find("bigger-grid").run_id == find("tall-reef").run_id == first
+    assert find("1").names == {first: ["first", "bigger-grid", "tall-reef"]}
+
+
+def test_version_names_all_runs_that_reached_its_model(again, registered):
+    assert find("1").names == {again: ["first"], registered.runs["1"]: ["again"]}
+
+
 def test_a_version_whose_run_is_gone_is_told(registered):
     with open_tracking(NAME) as tracking:
         tracking.client.delete_run(registered.runs["1"])
@@ -81,11 +94,15 @@ def test_a_run_whose_version_was_deleted_is_told(registered):
         find("repro one")
 
 
-RUNS = {"abcd1": "new", "abcd2": "old", "beef": "old"}
+RUNS = {"abcd1": ["new", "wide"], "abcd2": ["old"], "beef": ["old"]}
 
 
 def test_of_runs_of_one_name_the_newest_is_meant():
     assert run_named(RUNS, NAME, "old") == "abcd2"
+
+
+def test_any_name_of_a_run_finds_it():
+    assert run_named(RUNS, NAME, "wide") == "abcd1"
 
 
 def test_the_beginning_of_an_id_must_be_that_of_one_run():

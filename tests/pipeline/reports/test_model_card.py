@@ -23,6 +23,7 @@ def facts(pima):
         stages=("production",),
         run_id="r" * 32,
         run_name="a run",
+        names={"r" * 32: ["a run", "tall-reef"], "s" * 32: ["bigger-grid"]},
         params={**flatten(pima.params), "C": "1.5", "gamma": "0.01"},
         metrics={f"test_{key}": value for key, value in metrics.items()},
         tags={"git.commit": "c0ffee", "data.digest": "d" * 32, "git.changed": "true"},
@@ -39,6 +40,12 @@ def facts(pima):
 
 def with_texts(facts, **texts):
     return replace(facts, texts=CardTexts(**texts))
+
+
+def test_every_experiment_that_reached_the_model_is_named(facts):
+    text = body(facts)
+    assert "| reached by | a run, tall-reef (run `rrrrrrrr`) |\n" in text
+    assert "| reached by | bigger-grid (run `ssssssss`) |\n" in text
 
 
 def test_the_front_matter_is_yaml_with_the_figures(facts):

@@ -73,11 +73,11 @@ def test_experiments_with_one_result_both_find_it(registered, pima, monkeypatch)
         registered.add(pima, name)
     first = registered.runs["1"]
     assert find("bigger-grid").run_id == find("tall-reef").run_id == first
-    assert find("1").names == {first: ["first", "bigger-grid", "tall-reef"]}
+    assert find("1").names == {first: ["repro one", "bigger-grid", "tall-reef", "first"]}
 
 
-def test_version_names_all_runs_that_reached_its_model(again, registered):
-    assert find("1").names == {again: ["first"], registered.runs["1"]: ["again"]}
+def test_version_names_all_runs_that_reached_its_model(again, twice):
+    assert find("1").names == {again: ["repro one"], twice.runs["1"]: ["again"]}
 
 
 def test_a_version_whose_run_is_gone_is_told(registered):

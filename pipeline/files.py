@@ -1,9 +1,11 @@
-"""Writing files so that none is ever half-written."""
+"""Files: never half-written, and the conflicts that git left in them."""
 
 import os
 from pathlib import Path
 
 import msgspec
+
+CONFLICT = ("<<<<<<< ", ">>>>>>> ")  # markers of git; "=======" may be the user's own
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -25,3 +27,9 @@ def json_text(data: object) -> str:
 def project_root() -> Path:
     """Return the project's folder, also from within the temporary copy that runs an experiment."""
     return Path(os.environ.get("DVC_ROOT") or Path.cwd()).resolve()
+
+
+def conflict_line(text: str) -> int | None:
+    """Return the number of the first line with a conflict marker of git, None without one."""
+    lines = enumerate(text.splitlines(), 1)
+    return next((number for number, line in lines if line.startswith(CONFLICT)), None)

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from pipeline.errors import PipelineError
+from pipeline.files import conflict_line
 from pipeline.params import CutPoints, FeatureSpec, Params
 
 
@@ -56,6 +57,11 @@ def document_of(text: str, path: Path, typ: Literal["safe", "rt"] = "safe") -> A
     try:
         return YAML(typ=typ, pure=True).load(text)
     except YAMLError as error:
+        if line := conflict_line(text):
+            raise PipelineError(
+                f"{path} has conflict markers of git at line {line}: keep one side of each "
+                f"conflict, then `git add {path}` and `dvc repro`"
+            ) from error
         raise PipelineError(f"{path} is not valid YAML: {_yaml_problem(error)}") from error
 
 

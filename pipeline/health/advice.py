@@ -9,6 +9,7 @@ from pipeline.health.overview import Overview, ServiceLine
 from pipeline.promotion.transitions import PRODUCTION
 
 REPRODUCE = "dvc repro"
+PULL = "dvc pull"
 DOCTOR = "python -m pipeline doctor"
 GO_BACK = "python -m pipeline rollback"
 
@@ -22,6 +23,8 @@ class Advice(msgspec.Struct, frozen=True):
 
 def advice(found: Overview, findings: Iterable[Finding]) -> Iterator[Advice]:
     """Return what is out of step, nearest to the data first; `findings` are the quick checks'."""
+    if found.can_pull:
+        yield Advice("files of the last result are missing, as in a fresh clone", PULL)
     if found.changed:
         yield Advice(f"{', '.join(found.changed)} would run again", REPRODUCE)
     if found.last_run is None:

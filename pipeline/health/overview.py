@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 import requests
 
-from pipeline.lineage.dvc import changed_stages
+from pipeline.lineage.dvc import can_pull, changed_stages
 from pipeline.lineage.git import git_commit
 from pipeline.promotion.transitions import STAGES
 from pipeline.registry import receipts, stages, versions
@@ -69,7 +69,8 @@ class ServiceLine(msgspec.Struct, frozen=True):
 class Overview(msgspec.Struct, frozen=True):
     """The whole view.
 
-    `changed` are the stages of the pipeline that would run, and why.
+    `changed` are the stages of the pipeline that would run, and why; `can_pull` is true if files of
+    theirs are missing and a DVC remote may have them.
     """
 
     model: str
@@ -80,14 +81,16 @@ class Overview(msgspec.Struct, frozen=True):
     versions: list[VersionLine]
     stages: list[StageLine]
     service: ServiceLine | None
+    can_pull: bool = False
 
 
 def overview(tracking: Tracking | None, name: str, service: ServiceLine | None) -> Overview:
     """Look at everything; `tracking` is None where there is no store yet."""
     commit, dirty = git_commit()
     git, changed = Git(commit, dirty), changed_stages()
+    missing = can_pull(changed)
     if tracking is None:
-        return Overview(name, git, changed, None, None, [], [], service)
+        return Overview(name, git, changed, None, None, [], [], service, missing)
     ledger = LedgerStore(tracking, name).read()
     return Overview(
         name,
@@ -98,6 +101,7 @@ def overview(tracking: Tracking | None, name: str, service: ServiceLine | None) 
         [_version(tracking, name, number) for number in versions.numbers(tracking, name)],
         [_stage(tracking, name, ledger, stage) for stage in STAGES],
         service,
+        missing,
     )
 
 

@@ -12,16 +12,30 @@ import msgspec
 
 from pipeline.errors import PipelineError
 from pipeline.files import project_root
+from pipeline.lineage.dvc_lock import check_merged
+
+LOCK = Path("dvc.lock")
+DELETED = "deleted"  # DVC's word for a file that is not there
 
 
 def changed_stages() -> dict[str, str]:
-    """Ask DVC which stages would run again, and why."""
+    """Ask DVC which stages would run again, and why; raises PipelineError for an unmerged lock."""
+    check_merged(LOCK)
     command = [sys.executable, "-m", "dvc", "status", "--json"]
     asked = subprocess.run(command, cwd=project_root(), capture_output=True, text=True, check=False)
     if asked.returncode != 0:
         return {"dvc": " ".join(asked.stderr.split())[:300]}
     found: Mapping[str, list[Any]] = msgspec.json.decode(asked.stdout or "{}")
     return {stage: why for stage, changes in found.items() if (why := _why(changes))}
+
+
+def can_pull(changed: Mapping[str, str]) -> bool:
+    """True if files of stages are missing, as in a fresh clone, and a DVC remote may have them."""
+    if not any(f" {DELETED}" in why for why in changed.values()):
+        return False
+    command = [sys.executable, "-m", "dvc", "remote", "list"]
+    asked = subprocess.run(command, cwd=project_root(), capture_output=True, text=True, check=False)
+    return asked.returncode == 0 and bool(asked.stdout.strip())
 
 
 def _why(changes: list[Any]) -> str:
@@ -44,7 +58,11 @@ def _how(how: object) -> str:
 
 
 def dvc_command(settings: tuple[str, ...]) -> list[str]:
-    """Return the command to run; a setting without a value (`key=`) stays as params.yaml has it."""
+    """Return the command to run; a setting without a value (`key=`) stays as params.yaml has it.
+
+    Raises PipelineError for an unmerged lock.
+    """
+    check_merged(LOCK)
     given = [setting for setting in settings if not setting.endswith("=")]
     dvc = [sys.executable, "-m", "dvc"]
     if not given:

@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.errors import PipelineError
+from pipeline.files import conflict_line
 
 REPRODUCE = "run `dvc repro`"
 
@@ -25,13 +26,14 @@ class Lock:
     def read(cls, path: Path, stages: list[str]) -> "Lock":
         """Raise PipelineError where a stage has not been run."""
         try:
+            check_merged(path)
             locked = YAML(typ="safe", pure=True).load(path.read_text())["stages"]
             return cls({name: locked[name] for name in stages})
         except (OSError, KeyError, TypeError) as error:
             raise PipelineError(f"{path} does not have every stage: {REPRODUCE}") from error
         except YAMLError as error:
             raise PipelineError(
-                f"{path} is not valid YAML, perhaps after a merge: restore it, then {REPRODUCE}"
+                f"{path} is not valid YAML: `git checkout {path}`, then {REPRODUCE}"
             ) from error
 
     def fingerprint(self) -> str:
@@ -63,6 +65,16 @@ class Lock:
             raise PipelineError(f"{path} cannot be read: {REPRODUCE}") from error
         if actual != self.md5(path):
             raise PipelineError(f"{path} is not what dvc.lock records of it: {REPRODUCE}")
+
+
+def check_merged(path: Path) -> None:
+    """Raise PipelineError for a lock file that a merge left with conflicts."""
+    line = conflict_line(path.read_text()) if path.exists() else None
+    if line is not None:
+        raise PipelineError(
+            f"{path} has conflict markers of git at line {line}: "
+            f"`git checkout --theirs {path}` takes one side, then {REPRODUCE}, which writes it anew"
+        )
 
 
 def _directory_md5(folder: Path) -> str:

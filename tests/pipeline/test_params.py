@@ -1,10 +1,12 @@
+from pathlib import Path
+
 import msgspec
 import pytest
 
 from pipeline.data.contract import data_contract
 from pipeline.errors import PipelineError
 from pipeline.params import PLACE, GridSearch, flatten
-from pipeline.params_file import load
+from pipeline.params_file import load, parse
 from tests.conftest import ROOT
 
 TEXT = (ROOT / "params.yaml").read_text()
@@ -380,3 +382,9 @@ def test_auto_tries_both_class_weights_and_fewer_repeats_of_more_rows(pima_param
     )
     assert given.selection == (("balanced",), "average_precision", "median")
     assert given.repeats_for(60_000) == 3
+
+
+def test_conflict_that_git_left_is_told_with_its_line():
+    text = "seed: 1\n<<<<<<< HEAD\nname: a\n=======\nname: b\n>>>>>>> other\n"
+    with pytest.raises(PipelineError, match="conflict markers of git at line 2: keep one side"):
+        parse(text, Path("params.yaml"))

@@ -38,6 +38,13 @@ def in_production(number, **changes):
         ({}, []),
         ({"service": serving()}, []),
         ({"changed": {"evaluate": "", "register": ""}}, ["evaluate, register would run again"]),
+        (
+            {"changed": {"evaluate": "x deleted"}, "can_pull": True},
+            [
+                "files of the last result are missing, as in a fresh clone",
+                "evaluate would run again",
+            ],
+        ),
         ({"last_run": None}, ["there is no result yet"]),
         ({"last_failure": FAILURE}, ["the last run failed in evaluate: no rows"]),
         (

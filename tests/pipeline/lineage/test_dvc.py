@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.lineage.dvc import find_test_rows
+from pipeline.lineage.dvc import can_pull, dvc_command, find_test_rows
 from tests.pipeline.registered import digest, keep_in_cache
 
 
@@ -58,3 +58,19 @@ def test_a_damaged_copy_in_the_cache_is_not_taken_and_one_is_told_what_to_type(p
         f"the test rows with the md5 {md5} are neither in data/test.csv nor in DVC's cache: "
         "`dvc fetch --all-commits`"
     )
+
+
+def test_pull_is_for_missing_files_and_needs_a_remote(project):
+    dvc = [sys.executable, "-m", "dvc"]
+    missing = {"preprocess": "data/training.csv deleted"}
+    subprocess.run([*dvc, "init", "--no-scm", "--quiet"], check=True, capture_output=True)
+    assert not can_pull(missing)
+    subprocess.run([*dvc, "remote", "add", "shelf", "/shelf"], check=True, capture_output=True)
+    assert can_pull(missing)
+    assert not can_pull({"preprocess": "data/training.csv modified"})
+
+
+def test_pipeline_does_not_start_on_a_lock_with_conflicts(project):
+    (project / "dvc.lock").write_text("stages:\n<<<<<<< HEAD\n  a: 1\n=======\n>>>>>>> other\n")
+    with pytest.raises(PipelineError, match=r"dvc\.lock has conflict markers of git at line 2"):
+        dvc_command(())

@@ -91,7 +91,7 @@ def test_a_lock_without_every_stage_says_what_to_run(lock_file, content):
 
 def test_a_lock_with_a_merge_conflict_says_what_to_do(lock_file):
     lock_file.write_text("<<<<<<< ours\nstages:\n=======\nstages: {}\n>>>>>>> theirs\n")
-    with pytest.raises(PipelineError, match="perhaps after a merge: restore it"):
+    with pytest.raises(PipelineError, match="git at line 1: `git checkout --theirs "):
         Lock.read(lock_file, ["preprocess"])
 
 

@@ -37,7 +37,7 @@ def assert_same_ranking(table, theirs):
 @pytest.mark.parametrize("name", ["pima_training", "breast_cancer", "mixed"])
 def test_on_real_tables_and_one_with_categories(request, name):
     data = request.getfixturevalue(name)
-    assert_same_as_grid_search_cv(data, grid(0.01, 1000, 5), grid(0.0001, 10, 5), 5)
+    assert_same_as_grid_search_cv(data, grid(0.01, 1000, 3), grid(0.0001, 10, 4), 5)
 
 
 @st.composite
@@ -56,12 +56,12 @@ def searches(draw):
         X[:, 0] = 7.0
     if draw(st.booleans()):
         X[rng.random(X.shape) < 0.1] = np.nan
-    exponents = st.lists(st.integers(-3, 4), min_size=1, max_size=4, unique=True).map(sorted)
+    exponents = st.lists(st.integers(-3, 4), min_size=1, max_size=3, unique=True).map(sorted)
     C, gamma = (np.power(10.0, draw(exponents)) for _ in range(2))
     return Searched(X, y.astype(np.int64), features(n_features)), C, gamma, n_folds
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(searches())
 def test_on_any_table(drawn):
     assert_same_as_grid_search_cv(*drawn)
@@ -71,8 +71,8 @@ def test_on_any_table(drawn):
 @pytest.mark.parametrize("scoring", ["roc_auc", "average_precision"])
 def test_with_class_weights_on_repeated_folds(request, name, scoring):
     data = request.getfixturevalue(name)
-    C, gamma = grid(0.01, 1000, 5), grid(0.0001, 10, 4)
-    options = {"repeats": 2, "scoring": scoring}
+    C, gamma = grid(0.01, 1000, 3), grid(0.001, 10, 2)
+    options = {"n_folds": 3, "repeats": 2, "scoring": scoring}
     ours = data.search(C, gamma, class_weights=("none", "balanced"), **options)
     for name, weight in (("none", None), ("balanced", "balanced")):
         theirs = data.grid_search_cv(C, gamma, svm=SVC(class_weight=weight), **options)

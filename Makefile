@@ -44,9 +44,10 @@ ui: install ## compare runs in the MLflow UI; PORT=5001 for another port
 	     mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --port $(PORT);; \
 	esac
 
-# Three at once also on two cores: much of what they do is to wait.
+# Three at once also on two cores: much of what they do is to wait. Compiled tests are kept: else each of
+# the three rewrites all assertions anew.
 test: install-dev ## run the tests
-	python -m pytest -n 3 --dist worksteal
+	env -u PYTHONDONTWRITEBYTECODE python -m pytest -n 3 --dist worksteal
 
 # Of plain functions, in this process: no store, no server, no `dvc repro`.
 UNIT_TESTS = contracts pipeline/data pipeline/evaluation pipeline/export pipeline/health/test_advice.py \

@@ -37,8 +37,8 @@ from tests.pipeline.three_versions import (  # noqa: F401 (fixtures)
     three_versions,
 )
 
-# The same examples every time, however busy the machine is.
-settings.register_profile("pipeline", deadline=None, derandomize=True)
+# The same examples every time, however busy the machine is. A test that needs more says so.
+settings.register_profile("pipeline", max_examples=50, deadline=None, derandomize=True)
 settings.load_profile("pipeline")
 MakeParams = Callable[..., Params]
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.data.row_codes import cell_codes, repeats_before, row_codes, row_digests
@@ -44,6 +44,7 @@ def test_cells_that_are_read_otherwise_have_codes_of_their_own():
     assert len(set(codes(*texts))) == len(texts)
 
 
+@settings(max_examples=100)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_number_has_one_code_however_it_is_written(number):
     texts = [repr(number), f"{number:.17g}", f"{number:.25e}", f" {number!r}"]
@@ -51,6 +52,7 @@ def test_a_number_has_one_code_however_it_is_written(number):
     assert read_number(repr(number)) == number
 
 
+@settings(max_examples=100)
 @given(st.lists(st.text("0123456789.eE+-", max_size=12), min_size=1, max_size=30))
 def test_numbers_are_told_as_cells_are_read(texts):
     numbers = [read_number(text) for text in texts]

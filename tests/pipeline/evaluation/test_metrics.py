@@ -94,7 +94,7 @@ def test_honest_probabilities_stay_below_the_calibration_error_of_chance(rows, b
     bound = metrics.chance_calibration_error(probability, bins)
     errors = [
         metrics.expected_calibration_error(metrics.calibration_curve(y, probability, bins))
-        for y in (rng.random((1_000, rows)) < probability).astype(int)
+        for y in (rng.random((500, rows)) < probability).astype(int)
     ]
     assert np.mean(np.array(errors) < bound) == pytest.approx(0.95, abs=0.025)
 

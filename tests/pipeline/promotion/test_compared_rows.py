@@ -3,7 +3,7 @@
 import msgspec
 import numpy as np
 import pandas as pd
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.data.row_codes import row_codes, row_digests
@@ -46,6 +46,7 @@ def test_no_row_of_the_champion_s_training_is_compared_on(before, more, ours, th
     assert not identities(now[~own]) & identities(now[own][both])
 
 
+@settings(max_examples=100)
 @given(ROWS, RULES, RULES)
 def test_every_row_that_both_rules_call_test_is_compared_on(rows, ours, theirs):
     cells = table(rows)

@@ -122,7 +122,11 @@ def test_all_workers_may_die_where_others_come(small, tmp_path):
 def test_a_scheduler_that_goes_away_is_one_clear_sentence(small, tmp_path, capfd):
     units = [unit(0, gamma, 1.0, 10.0) for gamma in np.geomspace(0.01, 10, 200)]
     impatient = dask.config.set({"distributed.comm.timeouts.connect": "1s"})
-    with impatient, dask_cluster(tmp_path) as running, Cluster(running.address) as connected:
+    with (
+        impatient,
+        dask_cluster(tmp_path, workers=1) as running,
+        Cluster(running.address) as connected,
+    ):
         done = connected.run(small.problem(3), units)
         next(done)
         running.scheduler.send_signal(signal.SIGKILL)

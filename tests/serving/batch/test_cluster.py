@@ -80,7 +80,7 @@ def test_a_worker_that_dies_loses_nothing(score, running, tmp_path):
 
 def test_a_scheduler_that_goes_away_is_one_sentence(score, tmp_path):
     large = write_large(tmp_path / "large.parquet", 1_500_000)
-    with dask_cluster(tmp_path) as own:
+    with dask_cluster(tmp_path, workers=1) as own:
         words = ["--backend", "dask", "--scheduler", own.address, "--out", "out.parquet"]
         process = subprocess.Popen(
             [sys.executable, "-m", "serving", "score", "--offline", str(large), *words],

@@ -5,6 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 PORT ?= 5000
+N ?= 10
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -13,7 +14,7 @@ export ORT_DISABLE_TELEMETRY := 1
 # Compiled once at installation: else every start pays for it where writing bytecode is switched off.
 INSTALL = uv pip install --quiet --python $(VENV) --require-hashes --compile-bytecode -r
 
-.PHONY: all help install install-dask install-dev repro serve ui test quick check format bench lock clean
+.PHONY: all help install install-dask install-dev repro train serve ui test quick check format bench lock clean
 
 all: install repro ## install, and run the pipeline to a promoted model
 	@echo
@@ -22,17 +23,31 @@ all: install repro ## install, and run the pipeline to a promoted model
 	@echo "  make ui      compare runs and versions in MLflow, on http://127.0.0.1:5000"
 	@echo "  make help    everything else"
 
+LISTED = awk -F ':.*$(1) ' '/^[a-z-]+:.*$(1) / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@echo "To use it:"
+	@$(call LISTED,##)
+	@echo
+	@echo "To change the code:"
+	@$(call LISTED,#-)
+	@echo
+	@echo "Settings, after the target:"
+	@echo "  N=10               of train: the grid is N×N"
+	@echo "  PORT=5000          of ui; the service's is SERVING_PORT=8000, before \`make serve\`"
+	@echo "  PYTHON=python3     makes .venv: 3.11 or later"
 
 install: $(VENV)/installed ## install what the pipeline and the service need, into .venv
 
 install-dask: $(VENV)/installed-dask ## install what a search or a scoring on a Dask cluster needs as well
 
-install-dev: $(VENV)/installed-dev ## install what tests need as well
+install-dev: $(VENV)/installed-dev #- install what tests need as well
 
 repro: install ## run what is out of date of the pipeline (dvc repro)
 	dvc repro
+
+train: install ## search an N×N grid, as an experiment: make train N=4
+	python -m pipeline train $(N)
 
 serve: install ## start the service on the model in production
 	python -m serving
@@ -46,7 +61,7 @@ ui: install ## compare runs in the MLflow UI; PORT=5001 for another port
 
 # Three at once also on two cores: much of what they do is to wait. Compiled tests are kept: else each of
 # the three rewrites all assertions anew.
-test: install-dev ## run the tests
+test: install-dev #- run the tests
 	env -u PYTHONDONTWRITEBYTECODE python -m pytest -n 3 --dist worksteal
 
 # Of plain functions, in this process: no store, no server, no `dvc repro`.
@@ -56,10 +71,10 @@ UNIT_TESTS = contracts pipeline/data pipeline/evaluation pipeline/export pipelin
   serving/formats serving/model serving/server/test_connection.py serving/server/test_http_errors.py \
   serving/store serving/web
 
-quick: install-dev ## run the unit tests only, in less than a minute: after each change
+quick: install-dev #- run the unit tests only, in less than a minute: after each change
 	python -m pytest -n 2 $(UNIT_TESTS:%=tests/%)
 
-check: install-dev ## format, lint, type and import checks
+check: install-dev #- format, lint, type and import checks
 	ruff format --check .
 	ruff check .
 	mypy
@@ -67,11 +82,11 @@ check: install-dev ## format, lint, type and import checks
 	hadolint Dockerfile
 	check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
 
-format: install-dev ## put the code into shape
+format: install-dev #- put the code into shape
 	ruff format .
 	ruff check --fix .
 
-bench: install-dev ## measure beside the peers (docs/performance.md)
+bench: install-dev #- measure beside the peers (docs/performance.md)
 	python -m bench.pipeline
 	python -m bench.reading
 	python -m bench.search
@@ -84,7 +99,7 @@ bench: install-dev ## measure beside the peers (docs/performance.md)
 	python -m bench.serving
 	python -m bench.scoring
 
-lock: ## resolve pyproject.toml anew into the lock files
+lock: #- resolve pyproject.toml anew into the lock files
 	$(MAKE) $(VENV)/uv
 	$(COMPILE) pyproject.toml -o requirements.lock
 	$(COMPILE) pyproject.toml --extra dask -c requirements.lock -o requirements-dask.lock

@@ -16,6 +16,7 @@ import click
 from pipeline.errors import PipelineError, StoreUnreachableError
 
 STAGES = ("preprocess", "grid_search", "evaluate", "register")
+RUN_COMMANDS = ("init", "run", "train", "plan")
 REGISTRY_COMMANDS = (
     "status",
     "runs",
@@ -26,14 +27,16 @@ REGISTRY_COMMANDS = (
     "history",
     "doctor",
 )
-COMMANDS = {
-    "init": "pipeline.commands.init",
-    **{name: f"pipeline.stages.{name}" for name in STAGES},
-    "run": "pipeline.commands.run",
-    "train": "pipeline.commands.train",
-    "plan": "pipeline.commands.plan",
-    **{name: f"pipeline.commands.{name}" for name in REGISTRY_COMMANDS},
+GROUPS = {
+    "Run": RUN_COMMANDS,
+    "Registry": REGISTRY_COMMANDS,
+    "Stages, run by `dvc repro` with the paths of dvc.yaml": STAGES,
 }
+COMMANDS = {
+    **{name: f"pipeline.commands.{name}" for name in (*RUN_COMMANDS, *REGISTRY_COMMANDS)},
+    **{name: f"pipeline.stages.{name}" for name in STAGES},
+}
+SUMMARY_LENGTH = 60  # characters of a command in the list
 # Kept from reporting home and from waiting for minutes; the user's own settings come first.
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -61,12 +64,21 @@ class Commands(click.Group):
         gc.enable()
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands in groups, each with its summary."""
+        for title, names in GROUPS.items():
+            found = {name: self.get_command(ctx, name) for name in names}
+            with formatter.section(title):
+                formatter.write_dl(
+                    [
+                        (name, command.get_short_help_str(SUMMARY_LENGTH))
+                        for name, command in found.items()
+                        if command
+                    ]
+                )
 
-@click.command(
-    cls=Commands,
-    epilog="The stages are run by `dvc repro`, with the paths of dvc.yaml. "
-    "Example: python -m pipeline train 10",
-)
+
+@click.command(cls=Commands, epilog="Example: python -m pipeline train 10")
 def commands() -> None:
     """From a CSV to a promoted model."""
 

@@ -16,6 +16,11 @@ def path_option(name: str, *, default: str | None = None) -> Decorator:
     return click.option(name, type=click.Path(path_type=Path), show_default=True, **given)
 
 
+def stage_example(stage: str) -> str:
+    """Return the example in a stage's help: DVC runs it, with the paths of dvc.yaml."""
+    return f"\b\nExamples:\n  dvc repro {stage}\n  dvc repro --single-item --force {stage}\n"
+
+
 def reason_option() -> Decorator:
     """Add the option that says why; a line break in it would read as an entry of its own."""
     return click.option("--reason", default="", callback=_one_line, help="Why, for the ledger.")

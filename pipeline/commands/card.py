@@ -1,7 +1,8 @@
-"""Write a version's model card: what it is for, its data, its figures, and how to call it.
+"""Write a version's model card.
 
-VERSION is a version's number, a stage (staging, production), a run's id or its beginning, or the
-name of a DVC experiment. Markdown goes to standard output, unless a file is named.
+The card has what it is for, its data, its figures, and how to call it. VERSION is a version's
+number, a stage (staging, production), a run's id or its beginning, or the name of a DVC experiment.
+Markdown goes to standard output, unless a file is named.
 """
 
 import sys

@@ -1,7 +1,8 @@
-"""Compare two versions: settings, figures, and whether one is better by more than chance.
+"""Compare two versions: settings, figures, difference.
 
-A and B are each a version's number, a stage (staging, production), a run's id or its beginning, or
-the name of a DVC experiment. Both are scored anew on their test rows. Nothing is changed.
+It says whether one is better by more than chance. A and B are each a version's number, a stage
+(staging, production), a run's id or its beginning, or the name of a DVC experiment. Both are scored
+anew on their test rows. Nothing is changed.
 """
 
 import sys

@@ -1,9 +1,10 @@
-"""Check the project and its registry, and say what is wrong and what to do.
+"""Check the project and its registry.
 
-Looked at are the packages; the paths in the tracking store; the ledger and the stages; and of every
-version its files and digest, its receipt, the run that made it, its commit and its table. A fault
-needs a correction; a note is good to know. --fix corrects what is safe: a moved project's paths, a
-deleted ledger, an interrupted move, a stage that was changed outside, which goes into the ledger.
+It says what is wrong and what to do. Looked at are the packages; the paths in the tracking store;
+the ledger and the stages; and of every version its files and digest, its receipt, the run that made
+it, its commit and its table. A fault needs a correction; a note is good to know. --fix corrects
+what is safe: a moved project's paths, a deleted ledger, an interrupted move, a stage that was
+changed outside, which goes into the ledger.
 
 Ends with 1 if a fault is left.
 """

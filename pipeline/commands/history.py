@@ -1,4 +1,4 @@
-"""Show which version was in which stage: since when, by whom, why, and by which gates.
+"""Show which version was in which stage, by whom and why.
 
 It is read from the ledger that is kept with the registry. A stage that no command of this project
 moved is shown as "changed outside".

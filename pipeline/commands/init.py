@@ -1,8 +1,9 @@
-"""Look at a table and write the section `data` of params.yaml, and `name`, for it.
+"""Write the section `data` of params.yaml for another table.
 
-The rest of params.yaml stays as it is. Whatever is found is told, with the reason, and is to be
-checked: a table's numbers do not say what they mean. Units, descriptions and limits are left to
-fill in; they are kept where the same file is looked at again.
+The table is looked at, and `name` is written, too. The rest of params.yaml stays as it is. Whatever
+is found is told, with the reason, and is to be checked: a table's numbers do not say what they
+mean. Units, descriptions and limits are left to fill in; they are kept where the same file is
+looked at again.
 """
 
 import re

@@ -1,6 +1,7 @@
-"""Estimate the time and memory of a search on this machine before you start it.
+"""Estimate the time and memory of a search.
 
-A few units are timed on some of the rows, which takes about half a minute for a large table.
+It is that of params.yaml on this machine, before you start it. A few units are timed on some of the
+rows, which takes about half a minute for a large table.
 """
 
 import sys

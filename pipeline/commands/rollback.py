@@ -1,9 +1,10 @@
-"""Put production back to the last version that stood there before, and whose gates had passed.
+"""Put production back to an earlier version.
 
-One that was rolled back from is passed over until it is promoted again. Of two people who do this
-at once one goes back, and the other reads who did.
-Nothing is judged or trained: the version's receipt is checked as the service checks it, its files
-are downloaded and tried, then the stage is moved. The next `dvc repro` does not undo it.
+It is the last version that stood there before, and whose gates had passed. One that was rolled back
+from is passed over until it is promoted again. Of two people who do this at once one goes back, and
+the other reads who did. Nothing is judged or trained: the version's receipt is checked as the
+service checks it, its files are downloaded and tried, then the stage is moved. The next `dvc repro`
+does not undo it.
 """
 
 from datetime import datetime

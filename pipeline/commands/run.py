@@ -1,6 +1,6 @@
-"""Run the whole pipeline, as `dvc repro` does; with settings, as a DVC experiment.
+"""Run the whole pipeline, as `dvc repro` does.
 
-Example: python -m pipeline run -S grid_search.grid_size=4
+With settings it is a DVC experiment.
 """
 
 import subprocess
@@ -9,12 +9,18 @@ import click
 
 from pipeline.lineage.dvc import dvc_command
 
+EXAMPLES = """\b
+Examples:
+  python -m pipeline run
+  python -m pipeline run -S grid_search.grid_size=4 -S seed=7
+"""
+
 
 def run(settings: tuple[str, ...]) -> int:
     return subprocess.run(dvc_command(settings), check=False).returncode
 
 
-@click.command(help=__doc__)
+@click.command(help=__doc__, epilog=EXAMPLES)
 @click.option(
     "-S",
     "--set",

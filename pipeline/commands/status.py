@@ -1,6 +1,7 @@
-"""Show where everything stands: git, DVC, the last run, versions, stages and, if asked, a service.
+"""Show where everything stands, and what is out of step.
 
-What is out of step is said at the end, with what to type.
+That is git, DVC, the last run, versions, stages and, if asked, a service. What is out of step comes
+last, with what to type.
 """
 
 import os

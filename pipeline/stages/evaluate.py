@@ -1,7 +1,7 @@
-"""Score the exported model on the test split, through the service's own scorer.
+"""Score the exported model on the test split.
 
-Reads the test split and the folders of the model and of the baseline. Writes the metrics of both
-and the tables behind the plots.
+It answers through the service's own scorer. Reads the test split and the folders of the model and
+of the baseline. Writes the metrics of both and the tables behind the plots.
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ from pipeline.evaluation.baseline_facts import FACTS_FILE, BaselineFacts
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.threshold import format_counts
 from pipeline.files import json_text, write_whole
-from pipeline.options import path_option
+from pipeline.options import path_option, stage_example
 from pipeline.params import Evaluate, Params
 from pipeline.params_file import load
 from serving.model.scorer import Scorer
@@ -62,7 +62,7 @@ def evaluate_baseline(
     return figures, baseline_curves(table.y, logistic, settings.bins)
 
 
-@click.command(help=__doc__)
+@click.command(help=__doc__, epilog=stage_example("evaluate"))
 @path_option("--params", default="params.yaml")
 @path_option("--test")
 @path_option("--model")

@@ -1,9 +1,9 @@
-"""Search C and gamma, refit the winner, choose the threshold, export the model.
+"""Search C and gamma, then refit and export the winner.
 
-Reads the training split and the data contract. Writes the model's folder (model.onnx, the contract
-with the threshold, golden predictions), a table of all candidates, of the winner a learning curve
-and a summary, and the folder of a baseline, logistic regression. A search that was interrupted goes
-on where it was.
+Its decision threshold is chosen on the way. Reads the training split and the data contract. Writes
+the model's folder (model.onnx, the contract with the threshold, golden predictions), a table of all
+candidates, of the winner a learning curve and a summary, and the folder of a baseline, logistic
+regression. A search that was interrupted goes on where it was.
 """
 
 import sys
@@ -25,7 +25,7 @@ from pipeline.evaluation.metrics import SCORE_NAMES, roc_auc
 from pipeline.evaluation.threshold import describe_threshold
 from pipeline.export.golden import golden_predictions
 from pipeline.files import json_text, project_root, write_whole
-from pipeline.options import path_option
+from pipeline.options import path_option, stage_example
 from pipeline.params import Params, flatten
 from pipeline.params_file import load
 from pipeline.progress import Progress
@@ -223,7 +223,7 @@ def _training_table(training: Path, contract: Path, params: Params) -> Table:
     return table
 
 
-@click.command(help=__doc__)
+@click.command(help=__doc__, epilog=stage_example("grid_search"))
 @path_option("--params", default="params.yaml")
 @path_option("--training")
 @path_option("--contract")

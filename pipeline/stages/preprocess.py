@@ -16,7 +16,7 @@ from pipeline.data.source_split import check_counts, split_source
 from pipeline.data.table import Table
 from pipeline.errors import PipelineError
 from pipeline.files import write_whole
-from pipeline.options import path_option
+from pipeline.options import path_option, stage_example
 from pipeline.params import Data, Params
 from pipeline.params_file import load
 from serving.model.contract import Contract, Feature
@@ -74,7 +74,7 @@ def _chosen_by(data: Data) -> str:
     return f", the rows of one {data.group} on one side" if data.group is not None else ""
 
 
-@click.command(help=__doc__)
+@click.command(help=__doc__, epilog=stage_example("preprocess"))
 @path_option("--params", default="params.yaml")
 @path_option("--training")
 @path_option("--test")

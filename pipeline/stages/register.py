@@ -1,4 +1,4 @@
-"""Reconcile the tracking store and the registry with the pipeline's result, and promote it.
+"""Track the result, register its model and promote it.
 
 Runs at every `dvc repro`, whatever came from the cache. Reads what the other stages wrote. Leaves
 one finished run for the pipeline's fingerprint, one version for the model's digest, that version
@@ -22,7 +22,7 @@ from pipeline.data.table import read_split
 from pipeline.data.table_file import read_header
 from pipeline.lineage.dvc_lock import Lock
 from pipeline.lineage.git import checkout, git_commit
-from pipeline.options import path_option
+from pipeline.options import path_option, stage_example
 from pipeline.params import Data, Params, Selection, flatten
 from pipeline.params_file import load
 from pipeline.promotion.automatic import Placed, place
@@ -211,7 +211,7 @@ def _read_winner(path: Path) -> dict[str, float | str]:
     return msgspec.json.decode(path.read_bytes(), type=dict[str, float | str])
 
 
-@click.command(help=__doc__)
+@click.command(help=__doc__, epilog=stage_example("register"))
 @path_option("--params", default="params.yaml")
 @path_option("--lock", default="dvc.lock")
 @path_option("--training")

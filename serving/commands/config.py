@@ -7,8 +7,11 @@ import click
 from serving.config import read_settings, registry_variables
 
 
-@click.command()
+@click.command(epilog="Example: SERVING_PORT=9000 python -m serving config")
 def config() -> None:
-    """Print the settings in force, as environment variables; secrets are masked."""
+    """Print the settings in force.
+
+    They are written as environment variables; secrets are masked.
+    """
     for name, value in {**read_settings().to_variables(), **registry_variables(os.environ)}.items():
         click.echo(f"{name}={value}")

@@ -8,15 +8,16 @@ import click
 from serving.web.keys import Role, new_key, read_keys, write_keys
 
 
-@click.group()
+@click.group(epilog="Example: python -m serving keys add frontend --role predict")
 def keys() -> None:
-    """Manage who may call: SERVING_API_KEYS_FILE holds a line for each key, with its hash only.
+    """Manage who may call the service.
 
-    The service takes up a changed file within a second.
+    SERVING_API_KEYS_FILE holds a line for each key, with its hash only. The service
+    takes up a changed file within a second.
     """
 
 
-@keys.command("add")
+@keys.command("add", epilog="Example: python -m serving keys add frontend --role predict")
 @click.argument("name")
 @click.option(
     "--role",
@@ -28,7 +29,7 @@ def keys() -> None:
     help="What it is for; may be given several times.",
 )
 def add_key(name: str, roles: tuple[str, ...]) -> None:
-    """Make a key and print it: this once, since only its hash is kept."""
+    """Make a key and print it once: only its hash is kept."""
     path = _keys_file()
     known = read_keys(path) if path.exists() else []
     if any(key.name == name for key in known):
@@ -39,7 +40,7 @@ def add_key(name: str, roles: tuple[str, ...]) -> None:
     click.echo(secret)
 
 
-@keys.command("remove")
+@keys.command("remove", epilog="Example: python -m serving keys remove frontend")
 @click.argument("name")
 def remove_key(name: str) -> None:
     """Take a key's rights away."""
@@ -52,7 +53,7 @@ def remove_key(name: str) -> None:
     click.echo(f"{path}: `{name}` is removed.", err=True)
 
 
-@keys.command("list")
+@keys.command("list", epilog="Example: python -m serving keys list")
 def list_keys() -> None:
     """Print the names and roles of the keys."""
     for key in read_keys(_keys_file()):

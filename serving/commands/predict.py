@@ -13,7 +13,10 @@ from serving.model.validation import InvalidRowsError
 from serving.predictor import Answer, ServedModel, answer
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
+@click.command(
+    context_settings={"ignore_unknown_options": True},
+    epilog="Example: python -m serving predict 6 148 72 35 0 33.6 0.627 50",
+)
 @click.option("--offline", is_flag=True, help="Answer from the store; do not ask the registry.")
 @click.argument("values", nargs=-1, required=True, type=click.UNPROCESSED)
 def predict(values: tuple[str, ...], offline: bool) -> None:

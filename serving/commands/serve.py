@@ -16,9 +16,9 @@ from serving.predictor import load_served
 FIRST_PASSED_SOCKET = 3  # the descriptor of sd_listen_fds(3)
 
 
-@click.command()
+@click.command(epilog="Example: SERVING_PORT=9000 python -m serving serve")
 def serve() -> None:
-    """Answer over HTTP until stopped, and follow the registry's stage meanwhile."""
+    """Answer over HTTP, and follow the registry's stage."""
     settings = read_settings()
     check_exposure(settings)
     if os.environ.get("LISTEN_PID") == str(os.getpid()):

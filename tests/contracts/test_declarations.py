@@ -101,7 +101,7 @@ def test_a_dask_worker_gets_the_versions_that_are_here() -> None:
 def test_every_target_of_the_makefile_has_a_line_of_help() -> None:
     makefile = (ROOT / "Makefile").read_text()
     (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
-    helped = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
+    helped = set(re.findall(r"^([a-z-]+):.*(?:##|#-) ", makefile, re.MULTILINE))
     assert helped == set(phony.split())
 
 

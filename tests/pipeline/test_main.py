@@ -1,3 +1,4 @@
+import re
 import shutil
 
 import pytest
@@ -126,13 +127,26 @@ def test_wrong_usage_gives_2_and_is_no_failed_run(folder, capsys, arguments, sai
     assert not (folder / "tracking.db").exists()
 
 
-def test_help_lists_every_command(capsys):
+def test_help_lists_every_command_in_its_group(capsys):
     assert main(["--help"]) == 0
     said = capsys.readouterr().out
     assert all(f"\n  {name} " in said for name in COMMANDS)
+    assert said.index("Run:") < said.index("  train ") < said.index("Registry:")
+    assert said.index("  doctor ") < said.index("Stages,") < said.index("  register ")
+    assert "..." not in said.partition("Run:")[2]
 
 
-@pytest.mark.parametrize("name", ["init", "preprocess", "grid_search", "evaluate", "run", "train"])
-def test_every_command_explains_itself(capsys, name):
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_a_short_summary_and_an_example(capsys, name):
     assert main([name, "--help"]) == 0
-    assert f"Usage: python -m pipeline {name} [OPTIONS]" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"Usage: python -m pipeline {name} [OPTIONS]" in said
+    check_summary_and_example(said)
+
+
+def check_summary_and_example(said):
+    summary = said.split("\n\n")[1].strip()
+    assert summary.endswith(".")
+    assert summary.count(". ") == 0
+    assert len(summary) < 60
+    assert re.search(r"Examples?:", said)

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from serving.__main__ import main
+from serving.__main__ import COMMANDS, main
 from serving.config import Settings
 from serving.store import versions
 from tests.conftest import ROOT
@@ -206,3 +206,17 @@ def test_help_shows_examples(capsys):
 def test_wrong_usage_has_a_code_of_its_own(words, capsys):
     assert main(words) == 2
     assert "Usage: python -m serving" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[name] for name in COMMANDS] + [["keys", name] for name in ("add", "remove", "list")],
+    ids=" ".join,
+)
+def test_every_command_has_a_short_summary_and_an_example(capsys, words):
+    assert main([*words, "--help"]) == 0
+    told = capsys.readouterr().out
+    summary = told.split("\n\n")[1].strip()
+    assert summary.endswith(".")
+    assert len(summary) < 60
+    assert "Example" in told

@@ -30,6 +30,7 @@ class Terminal:
             "SERVING_PORT": self.ports["8000"],
             "GUNICORN_CMD_ARGS": f"--bind=127.0.0.1:{self.ports['8000']}",
             "FLASK_RUN_PORT": self.ports["5000"],
+            "MLFLOW_PORT": self.ports["5000"],
         }
         self._bash = subprocess.Popen(
             ["bash", "-s"],

@@ -121,8 +121,8 @@ def test_bounds_of_another_table_are_taken_out_and_a_persons_stay(init, write, f
     assert load(params).register.gates.max_brier == 0.1
 
 
-def test_an_experiment_changes_one_line_of_params_yaml(init, write, folder):
-    """DVC writes the file anew, in a form of its own, with each `-S`."""
+def test_writing_params_yaml_back_changes_one_line(init, write, folder):
+    """DVC's writer has a form of its own for texts, comments and empty settings."""
     params = folder / "params.yaml"
     table = folder / write()
     table.write_text(table.read_text().replace("a,y\n", "age,died\n"))  # YAML 1.1 reads y as yes

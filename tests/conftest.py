@@ -247,7 +247,7 @@ def shared_server(database: str, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 def wait_until_healthy(server: subprocess.Popen[bytes], uri: str, log: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120  # its four processes import MLflow, each for seconds
     while server.poll() is None and time.monotonic() < deadline:
         try:
             if requests.get(f"{uri}/health", timeout=1).ok:

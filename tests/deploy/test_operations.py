@@ -103,7 +103,7 @@ def state(saved, capsys, monkeypatch):
 def test_backup_brings_back_runs_versions_and_ledger(saved, state):
     before = state()
     assert before[1] == {"1": {"staging", "production"}}
-    assert before[2].count('"what": "register"') == 2
+    assert before[2].count('"what": "dvc repro"') == 2
     _, restore = commands("Back up and restore")
 
     # Half of it is not enough, and is noticed.

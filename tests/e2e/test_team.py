@@ -58,6 +58,7 @@ def test_two_people_move_production_only_if_they_mean_it(
     assert "nothing earlier to go back to (rolled back from: 2)" in again.stderr
     assert store.versions() == {"1": {"production"}, "2": {"staging"}}
 
+    colleague = Project(colleague.path, {**colleague.environment, "CI": ""})
     params = colleague.path / "params.yaml"
     protected = re.sub("promote_from:.*", "promote_from: {branch: main}", params.read_text())
     params.write_text(protected)

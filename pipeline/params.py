@@ -315,7 +315,7 @@ class Register(Settings, frozen=True, kw_only=True):
 
     @property
     def promotes(self) -> AutoPromote:
-        """What may be promoted by itself; `true` was once the default, and says as much."""
+        """Return what may be promoted by itself; `true`, once the default, is `repro`."""
         if isinstance(self.auto_promote, bool):
             return "repro" if self.auto_promote else "never"
         return self.auto_promote

@@ -22,7 +22,7 @@ _EIGHT_DIGITS = re.compile(r"\d{8}")
 
 
 class Dates(NamedTuple):
-    """What kind of dates a column has, and the one format of all of them, if there is one."""
+    """A column's kind of dates, and the one format of all of them, empty if there is none."""
 
     kind: str
     format: str = ""

@@ -81,7 +81,7 @@ def all_passed(verdicts: Iterable[Gate]) -> bool:
 
 
 def _with_remedy(gate: Gate) -> Gate:
-    """Say what to do about a figure that failed; one that is not known says so itself."""
+    """Return the verdict with what to do, if its figure failed; an unknown one says so itself."""
     if gate.passed or gate.figure is None:
         return gate
     sentence = f"{gate.sentence}; {REMEDIES[gate.gate]}"

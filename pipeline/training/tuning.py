@@ -141,7 +141,7 @@ class Search:
 
     @cached_property
     def iterations(self) -> list[Part]:
-        """What is scored before the finalists; the grid has one iteration."""
+        """Return what is scored before the finalists; the grid has one iteration."""
         rows, n_folds = self.problem.shape.training, len(self.problem.folds)
         if self.settings.strategy == "grid":
             return [Part(n_folds, len(self.candidates), rows)]

@@ -78,7 +78,7 @@ def reading_compressed() -> Iterator[None]:
         yield
     except (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile) as error:
         raise TableError("is damaged: it cannot be decompressed") from error
-    except (RuntimeError, NotImplementedError) as error:
+    except (RuntimeError, NotImplementedError) as error:  # zipfile: a password, another method
         raise TableError(f"cannot be decompressed: {error}") from error
 
 

@@ -22,7 +22,7 @@ from pipeline.profiling.column import (
     describe,
 )
 from pipeline.profiling.split_advice import SplitAdvice, advise
-from serving.model.cells import ABSENT
+from serving.model.cells import ABSENT, is_mark
 
 Labels = npt.NDArray[np.bool_]
 
@@ -89,12 +89,14 @@ def _described(
 
 
 def _missing(text: "pd.Series[str]", column: Column | Left) -> int:
-    absent = text.isin(ABSENT)
-    if isinstance(column, Left) or not column.missing_values:
-        return int(absent.sum())
-    if column.type == "category":
-        return int((absent | text.isin(map(str, column.missing_values))).sum())
-    return int((absent | column.to_numbers(text).isin(column.missing_values)).sum())
+    """Count the cells that are absent or mean missing, as the column will be read."""
+    if isinstance(column, Column) and column.type == "category":
+        words = (ABSENT - {*column.categories}) | {*map(str, column.missing_values)}
+        return int(text.isin(words).sum())
+    absent = text.isin([word for word in text.unique() if is_mark(word)])
+    if isinstance(column, Column) and column.missing_values:
+        absent |= column.to_numbers(text).isin(column.missing_values)
+    return int(absent.sum())
 
 
 def _known_before(name: str, leak: Left) -> str:

@@ -33,6 +33,17 @@ def test_zeros_that_are_amounts_are_kept(table: str) -> None:
     assert "kept as an amount" in column.note
 
 
+@pytest.mark.parametrize(
+    ("file", "target", "column", "cells"),
+    [("na_q.csv", "y", "alpha", 14), ("continent.csv", "bought", "city", 0)],
+)
+def test_words_for_missing_are_counted_as_the_column_is_read(
+    file: str, target: str, column: str, cells: int
+) -> None:
+    """`?` among numbers is missing, and NA beside AF and EU is a category."""
+    assert profile_file(TABLES / file, target, None).profile.missing[column] == cells
+
+
 def test_sentinels_of_all_kinds_are_missing() -> None:
     columns = found_in("sentinel_other")
     marks = {name: columns[name].missing_values for name in "abcdef"}

@@ -69,7 +69,7 @@ def lines_of(opener: Opener, read: Read, most: int | None = None) -> Iterator[st
 
 def _parse(opener: Opener, read: Read) -> pa.Table | None:
     """Parse records of equal length; None where Arrow cannot, or reads quotes otherwise."""
-    width = _width(opener, read)
+    width = len(read_names(opener, read))
     if width < 2:
         return None  # an empty line and an empty cell look alike
     names = [str(place) for place in range(width)]
@@ -90,12 +90,12 @@ def _parse(opener: Opener, read: Read) -> pa.Table | None:
     return None if doubtful else records
 
 
-def _width(opener: Opener, read: Read) -> int:
-    """Return the number of names in the header, 0 where it cannot be read."""
+def read_names(opener: Opener, read: Read) -> list[str]:
+    """Return the names in the header, none where it cannot be read."""
     try:
-        return len(next(_records(lines_of(opener, read), read), []))
+        return [name.strip() for name in next(_records(lines_of(opener, read), read), [])]
     except (UnicodeError, csv.Error):
-        return 0
+        return []
 
 
 def _records(lines: Iterator[str], read: Read) -> Iterator[list[str]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from pipeline.data.csv_file import Opener, lines_of, opener_of, read_csv, reading
+from pipeline.data.csv_file import Opener, lines_of, opener_of, read_csv, read_names, reading
 from pipeline.data.csv_format import SAMPLE_LINES, find_encoding, find_layout
 from pipeline.data.records import TableFile
 from pipeline.data.typed_file import find_in_excel, read_excel, read_parquet
@@ -34,8 +34,13 @@ def read_file(path: Path, read: Read = PLAIN) -> TableFile:
 
 
 def read_header(path: Path, read: Read) -> list[str]:
-    """Return the names of the columns of a file that `read_file` takes."""
-    return list(read_file(path, read).cells.columns)
+    """Return the names of the columns of a file that `read_file` takes, without its rows.
+
+    A CSV may have empty names at the end of the header, which `read_file` passes over.
+    """
+    if kind_of(path) in ("excel", "parquet"):
+        return list(read_file(path, read).cells.columns)
+    return read_names(_csv_opener(path), read)
 
 
 def find_read(path: Path, na_values: tuple[float | str, ...] = ()) -> Read:

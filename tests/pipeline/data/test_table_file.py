@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from pipeline.data.table_file import find_read, read_file
+from pipeline.data.table_file import find_read, read_file, read_header
 from pipeline.errors import PipelineError
 from tests.conftest import ROOT
 from tests.workbooks import write_workbook
@@ -67,6 +67,7 @@ def test_a_table_is_read_as_it_is_written(name, written, rows, first, told):
     assert (len(file.cells), file.cells.iloc[0].tolist()) == (rows, first)
     assert file.notes == tuple(f"{TABLES / name}: {note}" for note in told)
     assert all(column == column.strip().strip('"') for column in file.cells.columns)
+    assert [name for name in read_header(TABLES / name, read) if name] == [*file.cells.columns]
 
 
 def test_the_characters_of_an_old_encoding_are_the_right_ones():

@@ -63,7 +63,7 @@ def score(
     scheduler: str | None,
     offline: bool,
 ) -> int:
-    """Score a CSV, Excel or Parquet FILE of any size, a piece at a time.
+    """Score a CSV, Excel or Parquet FILE of any size, in pieces.
 
     OUT has the columns of FILE and, behind them, label, probability and warnings. It comes into
     place once it is complete. Rows that break the contract or cannot be read are told on stderr,

@@ -1,17 +1,18 @@
 """The section `data` of params.yaml as text, and its place in the file. Pure: text in, text out.
 
-All that stands outside the sections that are replaced stays as it is, to the byte.
+All that stands outside the sections that are replaced stays as it is, to the byte. The section is
+written as DVC writes it back, so that the first `dvc exp run -S` changes one line: lists as blocks,
+quotes only where YAML 1.2 needs them, and no comment in or after a list, where DVC drops it.
 """
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.representer import RoundTripRepresenter
-from ruamel.yaml.scalarstring import DoubleQuotedScalarString, SingleQuotedScalarString
 
 from pipeline.params import MIN_CATEGORY_ROWS, NO_FILE
 from pipeline.profiling.column import Column
@@ -19,8 +20,6 @@ from pipeline.profiling.split_advice import SplitAdvice
 from pipeline.profiling.table_profile import Profile
 from serving.model.reading import PLAIN, Read
 
-# YAML 1.1, which some tools still read, takes these for booleans.
-AMBIGUOUS = ("y", "n", "yes", "no", "on", "off")
 COMMENTS = {
     "positive_class": "the value of `target` whose probability is predicted",
     "read": "how it is written, if not as plain CSV: separator, decimal, encoding, skip, na_values",
@@ -57,17 +56,17 @@ def data_section(
 ) -> str:
     """Write the section; `filled_in` are features with what people wrote of them before."""
     data = CommentedMap(
-        file=_text(file),
-        read=_read(read),
-        target=_text(target),
-        positive_class={"True": True, "False": False}.get(str(positive), _text(positive)),
-        ignore=_ignored(found),
+        file=file,
+        read=_flow_map(read.to_builtins()),
+        target=target,
+        positive_class={"True": True, "False": False}.get(str(positive), positive),
+        ignore=list(found.ignored),
         **_split_settings(found.split),
-        test_file=_text(test_file),
+        test_file=test_file,
         min_category_rows=min_category_rows,
         features=CommentedMap(
             {
-                _text(name): _feature(column, filled_in.get(name) or {})
+                name: _feature(column, filled_in.get(name) or {})
                 for name, column in found.features.items()
             }
         ),
@@ -75,90 +74,68 @@ def data_section(
     for key, comment in COMMENTS.items():
         _remark(data, key, comment)
     data.yaml_set_comment_before_after_key("features", before=EXPLANATION, indent=2)
+    data.yaml_set_comment_before_after_key("ignore", before=_reasons(found), indent=2)
     return _dumped({"data": data})
-
-
-def _read(read: Read) -> CommentedMap:
-    """Return what differs from plain CSV, on one line."""
-    settings = CommentedMap(read.to_builtins())
-    if "na_values" in settings:
-        settings["na_values"] = _flow(read.na_values)
-    for key in {"separator", "decimal"} & {*settings}:
-        settings[key] = _separator(settings[key])
-    settings.fa.set_flow_style()
-    return settings
-
-
-def _separator(text: str) -> Any:
-    # A tab is no character to be seen in quotes.
-    return DoubleQuotedScalarString(text) if text == "\t" else SingleQuotedScalarString(text)
 
 
 def _split_settings(split: SplitAdvice) -> dict[str, Any]:
     return {
-        "row_numbers": _flow(split.row_numbers),
+        "row_numbers": list(split.row_numbers),
         "repeats": split.repeats,
-        "group": None if split.group is None else _text(split.group),
-        "time": None if split.time is None else _text(split.time),
-        "test_from": None if split.test_from is None else _text(split.test_from),
+        "group": split.group,
+        "time": split.time,
+        "test_from": split.test_from,
     }
 
 
-def _ignored(found: Profile) -> CommentedSeq:
-    """List the columns that are left out, each with the reason."""
-    ignored = CommentedSeq(_text(name) for name in found.ignored)
-    for place, left in enumerate(found.ignored.values()):
-        _remark(ignored, place, left.reason)
-    return ignored
+def _reasons(found: Profile) -> str | None:
+    """Return why each column is left out, a line each; none where none is."""
+    lines = (f"{_one_line(name)}: {_one_line(left.reason)}" for name, left in found.ignored.items())
+    return "\n".join(("Left out:", *(f"  {line}" for line in lines))) if found.ignored else None
 
 
 def _feature(column: Column, filled_in: Mapping[str, Any]) -> CommentedMap:
-    feature = CommentedMap(type=column.type, unit=column.unit, description="")
     of_its_type = {"category": "unseen", "date": "parts"}.get(column.type, "limits")
-    kept = (*FILLED_IN, of_its_type)
-    feature.update({key: filled_in[key] for key in kept if key in filled_in})
+    feature = CommentedMap(type=column.type, unit=filled_in.get("unit", column.unit))
+    if of_its_type in filled_in:
+        feature[of_its_type] = filled_in[of_its_type]
     if column.date_format:
-        feature["date_format"] = _text(column.date_format)
-        feature.setdefault("parts", _flow(column.parts))
+        feature["date_format"] = column.date_format
+        feature.setdefault("parts", list(column.parts))
     if column.number_format is not None:
         feature["number_format"] = _flow_map(msgspec.to_builtins(column.number_format))
     if column.unseen != "refuse":
         feature.setdefault("unseen", column.unseen)
     if column.categories:
-        feature["categories"] = _flow(column.categories)
+        feature["categories"] = list(column.categories)
     if column.missing_values:
-        feature["missing_values"] = _flow(column.missing_values)
+        feature["missing_values"] = [_number(value) for value in column.missing_values]
         because = f"{column.missing_because}: check that this means missing"
         _remark(feature, "missing_values", because)
     if column.nullable:
         feature["nullable"] = True
+    feature["description"] = filled_in.get("description", "")
     return feature
 
 
-def _flow(values: Iterable[float | str]) -> CommentedSeq:
-    sequence = CommentedSeq(_text(value) for value in values)
-    sequence.fa.set_flow_style()
-    return sequence
-
-
-def _flow_map(entries: Mapping[str, str]) -> CommentedMap:
-    found = CommentedMap({key: SingleQuotedScalarString(text) for key, text in entries.items()})
+def _flow_map(entries: Mapping[str, Any]) -> CommentedMap:
+    found = CommentedMap(entries)
     found.fa.set_flow_style()
     return found
 
 
-def _text(value: float | str) -> Any:
-    """Quote a text that YAML 1.1 or 1.2 might not read as one; write 0.0 as 0."""
-    if isinstance(value, float):
-        return int(value) if value.is_integer() else value
-    if isinstance(value, str) and (value.lower() in AMBIGUOUS or not value[:1].isalpha()):
-        return SingleQuotedScalarString(value)
-    return value
+def _number(value: float | str) -> float | str:
+    """Write 0.0 as 0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _remark(entries: CommentedMap | CommentedSeq, key: str | int, comment: str) -> None:
+def _remark(entries: CommentedMap, key: str, comment: str) -> None:
     # A column of 0 is one space after the value.
-    entries.yaml_add_eol_comment("# " + " ".join(comment.split()), key, column=0)
+    entries.yaml_add_eol_comment("# " + _one_line(comment), key, column=0)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 class _Representer(RoundTripRepresenter):
@@ -173,8 +150,7 @@ _Representer.add_representer(
 def _dumped(document: Mapping[str, Any]) -> str:
     yaml = YAML()
     yaml.Representer = _Representer
-    yaml.width = 10**6
-    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.default_flow_style = False
     text = io.StringIO()
     yaml.dump(CommentedMap(document), text)
     return text.getvalue().rstrip("\n")
@@ -183,7 +159,7 @@ def _dumped(document: Mapping[str, Any]) -> str:
 def with_name(line: str, name: str) -> str:
     """Return the line of `name`, with its comment, for another name."""
     _, separator, comment = line.partition(" #")
-    return _dumped({"name": _text(name)}) + separator + comment
+    return _dumped({"name": name}) + separator + comment
 
 
 def replaced(text: str, places: Mapping[str, int], new: Mapping[str, str]) -> str:

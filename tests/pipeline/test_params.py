@@ -1,7 +1,9 @@
+import re
 from pathlib import Path
 
 import msgspec
 import pytest
+from dvc.utils.hydra import apply_overrides
 
 from pipeline.data.contract import data_contract
 from pipeline.errors import PipelineError
@@ -9,7 +11,25 @@ from pipeline.params import PLACE, GridSearch, flatten
 from pipeline.params_file import load, parse
 from tests.conftest import ROOT
 
-TEXT = (ROOT / "params.yaml").read_text()
+FILE = ROOT / "params.yaml"
+BLOCK = re.compile(r":( #[^\n]*)?((?:\n *- [^\n]+)+)")
+
+
+def with_lists_on_one_line(text: str) -> str:
+    """Write each list as [a, b], which a test can change as one line."""
+    return BLOCK.sub(
+        lambda block: f": [{', '.join(re.findall('- (.+)', block[2]))}]{block[1] or ''}", text
+    )
+
+
+TEXT = with_lists_on_one_line(FILE.read_text())
+
+
+def test_an_experiment_changes_the_one_line_that_it_sets(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(FILE.read_text())
+    apply_overrides(path, ["grid_search.grid_size=12"])  # as `dvc exp run -S` does
+    assert path.read_text() == FILE.read_text().replace("grid_size: 10 ", "grid_size: 12 ")
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ def test_the_zeros_of_the_pima_table_are_written_as_missing_and_told(init, folde
     assert all(features[name].missing_values == (0,) for name in zeros)
     told = "374 (48.7%)  0 treated as missing  374 rows have 0, the others lie from 14 to 846"
     assert told in err
-    commented = "missing_values: [0] # 374 rows have 0, the others lie from 14 to 846: check"
+    commented = "missing_values: # 374 rows have 0, the others lie from 14 to 846: check"
     assert commented in (folder / "params.yaml").read_text()
 
 
@@ -488,7 +488,7 @@ def test_how_the_table_is_written_is_told_and_stated_and_words_for_missing_stay(
     assert code == 0
     assert err.startswith("people.csv: separated by semicolons, with decimal commas\n")
     params = folder / "params.yaml"
-    line = "read: {separator: ';', decimal: ','}"
+    line = "read: {separator: ;, decimal: ','}"
     assert line in params.read_text()
     with_words = "read: {separator: ';', decimal: ',', na_values: [Graz, 70]}"
     params.write_text(params.read_text().replace(line, with_words))

@@ -2,6 +2,7 @@ import re
 
 import msgspec
 import pytest
+from dvc.utils.hydra import apply_overrides
 from ruamel.yaml import YAML
 
 from pipeline.params import FeatureSpec
@@ -9,6 +10,8 @@ from pipeline.profiling.column import Column, Left
 from pipeline.profiling.params_section import EXPLANATION, data_section, replaced, with_name
 from pipeline.profiling.split_advice import SplitAdvice
 from pipeline.profiling.table_profile import Profile
+from serving.model.contract import NumberFormat
+from serving.model.reading import Read
 
 
 def section(features, ignored=None, filled_in=None):
@@ -56,7 +59,7 @@ def test_how_to_split_is_written_and_a_setting_without_a_value_stays_there():
     )
     text = data_section("t.csv", "y", 1, Profile({}, {}, (), split), {}, "later.csv")
     assert "\n  test_from: '2024-03-01' # such as" in text
-    assert "\n  group: 'no' # " in text
+    assert "\n  group: no # " in text
     data = read(text)
     assert data["row_numbers"] == ["1"]
     assert (data["repeats"], data["time"], data["test_file"]) == ("apart", "when", "later.csv")
@@ -83,10 +86,27 @@ def test_a_category_is_written_with_its_texts():
 def test_what_was_found_stands_beside_it_as_a_comment():
     zeros = Column(type="integer", missing_values=(0.0,), missing_because="5 rows have 0")
     text = section({"a": zeros}, {"id": Left("numbers\nthe rows")})
-    assert (
-        "      missing_values: [0] # 5 rows have 0: check that this means missing\n" in text + "\n"
-    )
-    assert "    - id # numbers the rows\n" in text
+    found = "      missing_values: # 5 rows have 0: check that this means missing\n      - 0\n"
+    assert found in text
+    assert "  # Left out:\n  #   id: numbers the rows\n  ignore:\n  - id\n" in text
+
+
+def test_an_experiment_changes_the_one_line_that_it_sets(tmp_path):
+    features = {
+        "no": Column(type="category", categories=("1", "yes", "?", "x" * 99, "a word " * 30)),
+        "a": Column(type="integer", missing_values=(0.0,), missing_because="5 rows have 0"),
+        "d": Column(type="date", date_format="%d.%m.%Y", parts=("year", "month")),
+        "p": Column(type="number", number_format=NumberFormat(prefix="$")),
+    }
+    split = SplitAdvice(row_numbers=("1",), repeats="apart", time="when", test_from="2024-03-01")
+    found = Profile(features, {"id": Left("numbers the rows"), "b": Left("…")}, (), split)
+    filled_in = {"p": {"limits": [0, 5.5], "unit": "%", "description": "what it says " * 20}}
+    read = Read(separator="\t", decimal=",", na_values=("?", "none"))
+    text = data_section("t.csv", "y", "yes", found, filled_in, read=read) + "\n\nend: 1 # of all\n"
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    apply_overrides(path, ["data.min_category_rows=12"])  # as `dvc exp run -S` does
+    assert path.read_text() == text.replace("_rows: 10 ", "_rows: 12 ")
 
 
 @pytest.mark.parametrize("key", [field.name for field in msgspec.structs.fields(FeatureSpec)])

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from pipeline.profiling.column import Column
+from pipeline.profiling.columns.column import Column
 from pipeline.profiling.table_profile import Profile
 from serving.model.cells import to_text
 

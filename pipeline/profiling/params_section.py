@@ -15,7 +15,7 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.representer import RoundTripRepresenter
 
 from pipeline.params import MIN_CATEGORY_ROWS, NO_FILE
-from pipeline.profiling.column import Column
+from pipeline.profiling.columns.column import Column
 from pipeline.profiling.split_advice import SplitAdvice
 from pipeline.profiling.table_profile import Profile
 from serving.model.reading import PLAIN, Read

@@ -10,9 +10,10 @@ from pipeline.data.row_codes import repeats_before, row_codes
 from pipeline.data.times import Times, read_times
 from pipeline.errors import PipelineError
 from pipeline.profiling.choices import NO_CHOICES, Choices
-from pipeline.profiling.column import MOST, NUMBERED_ROWS, to_numbers
-from pipeline.profiling.identifiers import is_time
-from pipeline.profiling.names import IDS, KEYS, PEOPLE, name_words
+from pipeline.profiling.columns.amounts import NUMBERED_ROWS
+from pipeline.profiling.columns.column import MOST, to_numbers
+from pipeline.profiling.columns.identifiers import is_time
+from pipeline.profiling.columns.names import IDS, KEYS, PEOPLE, name_words
 from serving.model.cells import ABSENT
 
 MOSTLY_DISTINCT = 0.9

@@ -13,14 +13,8 @@ import pandas as pd
 from pipeline.evaluation.metrics import roc_auc
 from pipeline.params import is_index_name
 from pipeline.profiling.choices import NO_CHOICES, Choices
-from pipeline.profiling.column import (
-    Column,
-    Left,
-    as_category,
-    as_date,
-    as_number,
-    describe,
-)
+from pipeline.profiling.columns.column import Column, Left
+from pipeline.profiling.columns.describe import as_category, as_date, as_number, describe
 from pipeline.profiling.split_advice import SplitAdvice, advise
 from serving.model.cells import ABSENT, is_mark
 

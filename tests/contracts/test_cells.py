@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from pipeline.data.source import read_source
 from pipeline.errors import PipelineError
 from pipeline.params import Data
-from pipeline.profiling.column import Column, describe
+from pipeline.profiling.columns.column import Column
+from pipeline.profiling.columns.describe import describe
 from serving.batch.arrow_columns import to_values
 from serving.formats.csv_table import Table, to_rows
 from serving.model.cells import ABSENT, read_column

@@ -1,5 +1,5 @@
-from pipeline.profiling.column import Column, Left
 from pipeline.profiling.column_table import format_table, summarize
+from pipeline.profiling.columns.column import Column, Left
 from pipeline.profiling.split_advice import SplitAdvice
 from pipeline.profiling.table_profile import Profile
 

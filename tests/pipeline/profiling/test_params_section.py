@@ -6,7 +6,7 @@ from dvc.utils.hydra import apply_overrides
 from ruamel.yaml import YAML
 
 from pipeline.params import FeatureSpec
-from pipeline.profiling.column import Column, Left
+from pipeline.profiling.columns.column import Column, Left
 from pipeline.profiling.params_section import EXPLANATION, data_section, replaced, with_name
 from pipeline.profiling.split_advice import SplitAdvice
 from pipeline.profiling.table_profile import Profile

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from pipeline.profiling.choices import NO_CHOICES, Choices
-from pipeline.profiling.column import Left
+from pipeline.profiling.columns.column import Left
 from pipeline.profiling.table_profile import profile
 
 ROWS = 200

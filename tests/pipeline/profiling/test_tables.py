@@ -12,7 +12,7 @@ from pipeline.errors import PipelineError
 from pipeline.params import Params
 from pipeline.params_file import parse
 from pipeline.profiling.choices import Choices
-from pipeline.profiling.column import Column, Left
+from pipeline.profiling.columns.column import Column, Left
 from pipeline.profiling.findings import profile_file
 from serving.formats.csv_table import read_table, to_rows
 from serving.model.rows import to_matrix

@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.profiling.column import Column, Left, describe
+from pipeline.profiling.columns.column import Column, Left
+from pipeline.profiling.columns.describe import describe
 
 ROWS = 200
 RNG = np.random.default_rng(0)

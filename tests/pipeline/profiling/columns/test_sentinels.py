@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.profiling.names import is_body_measure
-from pipeline.profiling.sentinels import find_sentinels, stands_for_missing, suspicious
+from pipeline.profiling.columns.names import is_body_measure
+from pipeline.profiling.columns.sentinels import find_sentinels, stands_for_missing, suspicious
 
 AGES = [21.0, 25, 28, 30, 33, 35, 41, 44, 52, 60]
 

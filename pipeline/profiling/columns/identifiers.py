@@ -5,8 +5,8 @@ A number that stands for one row, or one customer, is learned by heart and helps
 
 import pandas as pd
 
-from pipeline.profiling.dates import are_compact
-from pipeline.profiling.names import CLOCKS, is_code, is_id, is_numbering, name_words
+from pipeline.profiling.columns.dates import are_compact
+from pipeline.profiling.columns.names import CLOCKS, is_code, is_id, is_numbering, name_words
 
 FEWEST_IDS = 50  # different values; with fewer, an identifier's name is that of a category
 NEARLY_ALL = 0.9  # the share of the rows with a value of their own

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from pipeline.profiling.number_formats import has_bounds, readings
+from pipeline.profiling.columns.number_formats import has_bounds, readings
 from serving.model.contract import NumberFormat
 
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from pipeline.profiling.sentinels import stands_for_missing
+from pipeline.profiling.columns.sentinels import stands_for_missing
 from serving.model.cells import ABSENT, BOOLEANS, NUMBER, is_mark
 
 MOST = 0.9

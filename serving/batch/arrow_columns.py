@@ -43,11 +43,11 @@ def is_moment(kind: pa.DataType) -> bool:
 
 
 def is_readable(feature: Feature, kind: pa.DataType) -> bool:
-    """True if a column of this type can be the feature; numbers are no category's texts."""
+    """True if a column of this type can be the feature; a category's texts may be whole numbers."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     if feature.type == "category":
-        return is_text(kind) or bool(pa.types.is_null(kind))
+        return is_text(kind) or bool(pa.types.is_integer(kind) or pa.types.is_null(kind))
     if feature.type == "date":
         return is_text(kind) or is_moment(kind) or bool(pa.types.is_null(kind))
     return bool(
@@ -66,7 +66,8 @@ def to_values(contract: Contract, columns: list[pa.Array], rows: int, read: Read
     unread = np.zeros(rows, dtype=np.bool_)
     unseen: list[Unseen] = []
     for place, (feature, column) in enumerate(zip(contract.features, columns, strict=True)):
-        if not is_text(column.type):
+        is_code = feature.type == "category" and pa.types.is_integer(column.type)
+        if not (is_code or is_text(column.type)):
             numbers = _numbers(_days(column) if is_moment(column.type) else column)
             matrix[:, place] = _without_na(numbers, read)
             continue
@@ -97,6 +98,8 @@ def cell(feature: Feature, column: pa.Array, row: int, read: Read = PLAIN) -> Ce
         return None
     if is_moment(column.type):
         return str(value.strftime(feature.date_format))
+    if feature.type == "category":
+        return read_cell(feature, str(value), read)
     return read_cell(feature, value, read) if isinstance(value, str) else float(value)
 
 

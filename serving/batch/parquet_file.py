@@ -15,7 +15,7 @@ from serving.model.contract import Contract
 from serving.model.reading import of_typed_cells
 
 READ_BYTES = 2**20  # of a column at once; without this, all of it in a row group
-NEEDED = {"category": "text is", "date": "dates, timestamps or text are"}
+NEEDED = {"category": "text or whole numbers are", "date": "dates, timestamps or text are"}
 FEW, MANY = 2**8, 2**16  # rows of a chunk; a multiple of the fewest
 
 

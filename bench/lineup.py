@@ -39,7 +39,9 @@ def prepare(folder: Path) -> None:
     run(folder, "python", "-m", "compileall", "-q", "serving", "bench")
     for server in SERVERS:
         for rows in (1, BATCH):
-            body(folder, server, rows).write_text(json.dumps(_question(folder, server, rows)))
+            body(folder, server, rows).write_text(
+                json.dumps(_question(folder, server, rows)), encoding="utf-8"
+            )
 
 
 def body(folder: Path, server: str, rows: int) -> Path:

@@ -32,7 +32,7 @@ def _below(pid: int) -> list[int]:
 
 def _children(pid: int) -> list[int]:
     tasks = (PROC / str(pid) / "task").glob("*/children")
-    return [int(child) for task in tasks for child in task.read_text().split()]
+    return [int(child) for task in tasks for child in task.read_text(encoding="utf-8").split()]
 
 
 def _is_gunicorn(pid: int) -> bool:
@@ -41,5 +41,7 @@ def _is_gunicorn(pid: int) -> bool:
 
 def megabytes(file: Path, key: str) -> float:
     """Return a figure of a file in /proc, which has it in kilobytes."""
-    line = next(line for line in file.read_text().splitlines() if line.startswith(key))
+    line = next(
+        line for line in file.read_text(encoding="utf-8").splitlines() if line.startswith(key)
+    )
     return int(line.split()[1]) / 1024

@@ -142,7 +142,7 @@ def _digest() -> str:
 
 def _read(path: Path) -> dict[Fit, dict[str, Any]]:
     known = {}
-    for text in path.read_text().splitlines() if path.exists() else ():
+    for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         with suppress(json.JSONDecodeError):  # cut short, or the empty line after that
             line = json.loads(text)
             known[Fit(line["table"], line["split"], line["way"])] = line

@@ -54,7 +54,7 @@ class Server:
         return answer
 
     def log_end(self) -> str:
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-5:])
+        return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-5:])
 
 
 @contextmanager

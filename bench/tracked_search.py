@@ -82,7 +82,7 @@ def tracked(table: SearchTable) -> tuple[float, float]:
         )
         searched = time.perf_counter() - start
         results_table(results, "median").to_csv("cv_results.csv", index=False)
-        Path("learning_curve.csv").write_text(CURVE)
+        Path("learning_curve.csv").write_text(CURVE, encoding="utf-8")
         report.finish(Path("cv_results.csv"), Path("learning_curve.csv"))
     return searched, time.perf_counter() - start
 

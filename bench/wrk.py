@@ -37,7 +37,7 @@ def load(server: Server, body: Path, core: int, connections: int, seconds: int) 
         "--",
         str(body),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     if done.returncode != 0:
         sys.exit(f"wrk failed on {server.name}:\n{done.stderr or done.stdout}")
     found = json.loads(done.stdout.splitlines()[-1])

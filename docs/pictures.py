@@ -121,7 +121,9 @@ def view(page: Page, address: str, awaited: str, to: Path) -> None:
 def views_of(project: Path, ui: str) -> list[str]:
     """Return the addresses of the results and of the newest search."""
     command = [sys.executable, "-m", "pipeline.tracking.views", ui]
-    printed = subprocess.run(command, cwd=project, capture_output=True, text=True, check=True)
+    printed = subprocess.run(
+        command, cwd=project, capture_output=True, encoding="utf-8", check=True
+    )
     return [line.split()[-1] for line in printed.stdout.splitlines()]
 
 

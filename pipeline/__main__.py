@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from pipeline.errors import PipelineError, StoreUnreachableError
+from serving.console import replace_unprintable
 
 STAGES = ("preprocess", "grid_search", "evaluate", "register")
 RUN_COMMANDS = ("init", "run", "train", "plan")
@@ -150,6 +151,7 @@ def _record_failure(stage: str, status: str, reason: str, details: str) -> None:
 
 
 if __name__ == "__main__":
+    replace_unprintable()
     code = main()
     gc.freeze()
     sys.exit(code)

@@ -8,6 +8,7 @@ import click
 
 from serving.commands.row_arguments import ArgumentsError
 from serving.config import ConfigError
+from serving.console import replace_unprintable
 from serving.errors import ServingError
 from serving.web.keys import KeysError
 
@@ -63,4 +64,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    replace_unprintable()
     sys.exit(main())

@@ -11,7 +11,7 @@ mlflow.set_tracking_uri("sqlite:///mlflow.db")
 mlflow.set_experiment("guides")
 table = pd.read_csv("test.csv")
 X, y = table.drop(columns="Outcome"), table["Outcome"]
-run_id = Path("run_id.txt").read_text()
+run_id = Path("run_id.txt").read_text(encoding="utf-8")
 with mlflow.start_run(run_id=run_id):
     model = mlflow.sklearn.load_model(f"runs:/{run_id}/calibrated")
     probability = model.predict_proba(X)[:, 1]
@@ -20,4 +20,4 @@ with mlflow.start_run(run_id=run_id):
         "brier": brier_score_loss(y, probability),
     }
     mlflow.log_metrics(metrics)
-Path("metrics.json").write_text(json.dumps(metrics))
+Path("metrics.json").write_text(json.dumps(metrics), encoding="utf-8")

@@ -37,4 +37,4 @@ with mlflow.start_run() as run:
             "sklearn.calibration._SigmoidCalibration",
         ],
     )
-Path("run_id.txt").write_text(run.info.run_id)
+Path("run_id.txt").write_text(run.info.run_id, encoding="utf-8")

@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 table = pd.read_csv("data/diabetes.csv")
-winner = json.loads(Path("artifacts/winner.json").read_text())
+winner = json.loads(Path("artifacts/winner.json").read_text(encoding="utf-8"))
 model = make_pipeline(
     SimpleImputer(strategy="median"),
     StandardScaler(),

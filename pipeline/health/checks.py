@@ -52,7 +52,7 @@ def environment() -> Iterator[Finding]:
         return
     differing = [
         f"{pin.name} {found} (locked:{str(pin.specifier).replace('==', ' ')})"
-        for pin in _pinned(lock.read_text())
+        for pin in _pinned(lock.read_text(encoding="utf-8"))
         if (found := _installed(pin.name)) and found not in pin.specifier
     ]
     if differing:

@@ -1,6 +1,5 @@
 """DVC: the project's changed stages, and test rows by their digest."""
 
-import subprocess
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -13,6 +12,7 @@ import msgspec
 from pipeline.errors import PipelineError
 from pipeline.files import project_root
 from pipeline.lineage.dvc_lock import check_merged
+from serving.console import run_command
 
 LOCK = Path("dvc.lock")
 DELETED = "deleted"  # DVC's word for a file that is not there
@@ -22,7 +22,7 @@ def changed_stages() -> dict[str, str]:
     """Ask DVC which stages would run again, and why; raises PipelineError for an unmerged lock."""
     check_merged(LOCK)
     command = [sys.executable, "-m", "dvc", "status", "--json"]
-    asked = subprocess.run(command, cwd=project_root(), capture_output=True, text=True, check=False)
+    asked = run_command(command, project_root())
     if asked.returncode != 0:
         return {"dvc": " ".join(asked.stderr.split())[:300]}
     found: Mapping[str, list[Any]] = msgspec.json.decode(asked.stdout or "{}")
@@ -34,7 +34,7 @@ def can_pull(changed: Mapping[str, str]) -> bool:
     if not any(f" {DELETED}" in why for why in changed.values()):
         return False
     command = [sys.executable, "-m", "dvc", "remote", "list"]
-    asked = subprocess.run(command, cwd=project_root(), capture_output=True, text=True, check=False)
+    asked = run_command(command, project_root())
     return asked.returncode == 0 and bool(asked.stdout.strip())
 
 
@@ -116,5 +116,5 @@ def _is(path: Path, digest: str) -> bool:
 def _cache(root: Path) -> Path:
     """Ask DVC for a project's cache, which its configuration may put elsewhere."""
     command = [sys.executable, "-m", "dvc", "cache", "dir"]
-    asked = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    asked = run_command(command, root)
     return root / (asked.stdout.strip() if asked.returncode == 0 else CACHE)

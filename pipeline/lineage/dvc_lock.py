@@ -27,7 +27,7 @@ class Lock:
         """Raise PipelineError where a stage has not been run."""
         try:
             check_merged(path)
-            locked = YAML(typ="safe", pure=True).load(path.read_text())["stages"]
+            locked = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))["stages"]
             return cls({name: locked[name] for name in stages})
         except (OSError, KeyError, TypeError) as error:
             raise PipelineError(f"{path} does not have every stage: {REPRODUCE}") from error
@@ -69,7 +69,7 @@ class Lock:
 
 def check_merged(path: Path) -> None:
     """Raise PipelineError for a lock file that a merge left with conflicts."""
-    line = conflict_line(path.read_text()) if path.exists() else None
+    line = conflict_line(path.read_text(encoding="utf-8")) if path.exists() else None
     if line is not None:
         raise PipelineError(
             f"{path} has conflict markers of git at line {line}: "

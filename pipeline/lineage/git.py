@@ -4,6 +4,8 @@ import os
 import subprocess
 from typing import NamedTuple
 
+from serving.console import run_command
+
 
 class Checkout(NamedTuple):
     """The state of the working copy: its branch, and whether tracked files differ from the commit.
@@ -48,7 +50,7 @@ def file_at(commit: str, path: str) -> bytes | None:
 
 def _git(*arguments: str) -> str:
     try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+        done = run_command(["git", *arguments])
     except OSError:
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

@@ -43,7 +43,7 @@ def exclusive(*, quiet: bool = False) -> Iterator[None]:
                 "end it, then run this again"
             ) from error
     try:
-        holder.write_text(f"process {os.getpid()} on {socket.gethostname()}")
+        holder.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
         yield
     finally:
         lock.release()
@@ -78,4 +78,4 @@ def _folder() -> Path:
 
 
 def _holder(path: Path) -> str:
-    return path.read_text() if path.exists() else "another process"
+    return path.read_text(encoding="utf-8") if path.exists() else "another process"

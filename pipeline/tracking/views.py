@@ -20,6 +20,7 @@ from pipeline.params_file import load
 from pipeline.tracking.experiment import KIND_TAG, PARENT_TAG, Tracking
 from pipeline.tracking.result_runs import RESULT
 from pipeline.tracking.store import exists, open_tracking
+from serving.console import replace_unprintable
 
 VIEW_TAG = "mlflow.sharedViewState."
 RESULTS_VIEW, SEARCH_VIEW = "results", "search"
@@ -194,4 +195,5 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    replace_unprintable()
     sys.exit(main(sys.argv[1:]))

@@ -274,7 +274,7 @@ def memory_limit(settings: GridSearch) -> int:
         return given
     total = psutil.virtual_memory().total
     with suppress(OSError, ValueError):  # no container, or one without a limit ("max")
-        total = min(total, int(CGROUP_LIMIT.read_text()))
+        total = min(total, int(CGROUP_LIMIT.read_text(encoding="utf-8")))
     return int(SHARE_OF_MEMORY * total)
 
 

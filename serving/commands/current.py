@@ -1,11 +1,11 @@
 """The model that a command answers with."""
 
-import subprocess
 import sys
 
 import click
 
 from serving.config import Settings
+from serving.console import run_command
 from serving.errors import NoModelError
 from serving.model.scorer import ModelError
 from serving.predictor import ServedModel, load_served
@@ -14,7 +14,7 @@ from serving.predictor import ServedModel, load_served
 def sync() -> str:
     """Sync in a process of its own, so that none of mlflow stays; return its line on a failure."""
     command = [sys.executable, "-m", "serving.following.sync"]
-    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    done = run_command(command)
     return done.stderr.strip() if done.returncode else ""
 
 

@@ -42,7 +42,7 @@ class Key(NamedTuple):
 
 def read_keys(path: Path) -> list[Key]:
     try:
-        lines = path.read_text().splitlines()
+        lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
         raise KeysError(

@@ -520,7 +520,10 @@ def test_a_parquet_file_has_categories_as_texts_or_a_dictionary_of_them(score, t
 @pytest.mark.parametrize("contract", [WITH_WORDS], ids=["texts"])
 def test_a_category_in_a_column_of_numbers_is_refused(score, columns, capsys):
     assert score(columns, "--out", "out.csv") == 1
-    assert "has bool in the column Smoker, where text or whole numbers are needed." in capsys.readouterr().err
+    assert (
+        "has bool in the column Smoker, where text or whole numbers are needed."
+        in capsys.readouterr().err
+    )
 
 
 class Terminal(io.StringIO):

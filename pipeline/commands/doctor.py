@@ -17,7 +17,8 @@ from pathlib import Path
 import click
 
 from pipeline.files import json_text
-from pipeline.health.checks import Finding, examine
+from pipeline.health.checks import examine
+from pipeline.health.finding import Finding
 from pipeline.options import path_option
 from pipeline.params_file import load
 from pipeline.tracking.store import open_tracking
@@ -46,12 +47,17 @@ def apply_fixes(findings: Iterable[Finding], name: str) -> bool:
 def format_findings(findings: list[Finding]) -> str:
     if not findings:
         return "all is well"
-    cure = " (--fix corrects it)"
     return "\n".join(
         f"{'✗' if finding.severity == 'fault' else '·'} {finding.area}: {finding.sentence}"
-        f"{cure if finding.fix else ''}"
+        f"{_cure(finding)}"
         for finding in findings
     )
+
+
+def _cure(finding: Finding) -> str:
+    if finding.fix:
+        return " (--fix corrects it)"
+    return f" (`{finding.command}` corrects it)" if finding.command else ""
 
 
 def as_data(findings: list[Finding]) -> list[dict[str, object]]:

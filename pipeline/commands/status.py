@@ -13,7 +13,7 @@ import msgspec
 
 from pipeline.files import json_text
 from pipeline.health.advice import Advice, advice
-from pipeline.health.checks import ledger_and_stages
+from pipeline.health.checks import registry
 from pipeline.health.overview import (
     LastRun,
     Overview,
@@ -111,7 +111,7 @@ def command(service: str | None, as_json: bool, params: Path) -> None:
     store = open_tracking(name, create=False) if exists(name) else nullcontext()
     with store as tracking:
         view = overview(tracking, name, asked)
-        findings = list(ledger_and_stages(tracking, name)) if tracking else []
+        findings = list(registry(tracking, name)) if tracking else []
     wanting = list(advice(view, findings))
     if as_json:
         data = {**msgspec.to_builtins(view), "advice": msgspec.to_builtins(wanting)}

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from pipeline.health.checks import Finding
-from pipeline.health.overview import Overview, ServiceLine
+from pipeline.health.finding import Finding
+from pipeline.health.overview import Overview, ServiceLine, VersionLine
 from pipeline.promotion.transitions import PRODUCTION
 
 REPRODUCE = "dvc repro"
@@ -33,7 +33,8 @@ def advice(found: Overview, findings: Iterable[Finding]) -> Iterator[Advice]:
     if failure and (result is None or failure.started > result.started):
         yield Advice(f"the last run failed in {failure.failure}", REPRODUCE)
     for finding in findings:
-        yield Advice(finding.sentence, f"{DOCTOR} --fix" if finding.fix else DOCTOR)
+        cure = f"{DOCTOR} --fix" if finding.fix else DOCTOR
+        yield Advice(finding.sentence, finding.command or cure)
     yield from _of_versions(found)
     if found.service:
         yield from _of_service(found, found.service)
@@ -42,22 +43,29 @@ def advice(found: Overview, findings: Iterable[Finding]) -> Iterator[Advice]:
 def _of_versions(found: Overview) -> Iterator[Advice]:
     now = next((v for v in found.versions if PRODUCTION in v.stages), None)
     if found.versions and now is None:
-        newest = found.versions[-1].version
+        newest_version = found.versions[-1].version
         yield Advice(
             "no version is in production",
-            f"python -m pipeline promote {newest} --to production",
+            f"python -m pipeline promote {newest_version} --to production",
         )
     if now and now.gates != "passed":
-        yield Advice(
-            f"version {now.version} is in production, and its gates say: {now.gates}",
-            GO_BACK,
-        )
-    if now and found.last_run and found.last_run.digest not in ("", now.digest):
-        newest = next((v.version for v in found.versions if v.digest == found.last_run.digest), "?")
+        says = f"its gates say: {now.gates}" if now.digest else "`dvc repro` did not register it"
+        yield Advice(f"version {now.version} is in production, and {says}", _way_out(found, now))
+    last = found.last_run.digest if found.last_run else ""
+    newest = next((v.version for v in found.versions if last and v.digest == last), None)
+    if now and now.digest and newest and last != now.digest:
         yield Advice(
             f"the last result is version {newest}, production is version {now.version}",
             f"python -m pipeline compare {newest} production",
         )
+
+
+def _way_out(found: Overview, now: VersionLine) -> str:
+    """Return how another version comes into production."""
+    if found.can_go_back:
+        return GO_BACK
+    others = [v.version for v in found.versions if v.digest and v.version != now.version]
+    return f"python -m pipeline promote {others[-1]} --to production" if others else REPRODUCE
 
 
 def _of_service(found: Overview, service: ServiceLine) -> Iterator[Advice]:
@@ -65,7 +73,8 @@ def _of_service(found: Overview, service: ServiceLine) -> Iterator[Advice]:
     if service.problem:
         yield Advice(f"the service at {service.url}: {service.problem}", "python -m serving")
     elif service.refused:
-        yield Advice(f"the service refuses what the stage names: {service.refused}", GO_BACK)
+        what = f"the service refuses what the stage names: {service.refused}"
+        yield Advice(what, _way_out(found, wanted) if wanted else GO_BACK)
     elif wanted and service.digest != wanted.digest:
         answers = f"version {service.version}" if service.version else "no version"
         yield Advice(

@@ -2,18 +2,18 @@
 
 import platform
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from functools import partial
 from hashlib import md5
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
-from typing import Literal
 
 from packaging.requirements import Requirement
 
 from pipeline.errors import PipelineError
 from pipeline.files import project_root
+from pipeline.health.finding import Finding
+from pipeline.health.registration import newest_result
 from pipeline.lineage.dvc import is_kept
 from pipeline.lineage.git import file_at, has_commit
 from pipeline.params import Params
@@ -26,20 +26,8 @@ from pipeline.tracking.experiment import Tracking
 from pipeline.tracking.store import open_tracking, project_move
 from serving.model.scorer import DIGEST_TAG, ModelError
 
-Area = Literal["environment", "paths", "ledger", "stages", "versions", "lineage"]
-Severity = Literal["fault", "note"]
 OLDEST_PYTHON = (3, 11)
 LOCK_FILE = "requirements.lock"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong, or a note; `fix` mends it where that is safe, and says how."""
-
-    area: Area
-    severity: Severity
-    sentence: str
-    fix: Callable[[], str] | None = None
 
 
 def environment() -> Iterator[Finding]:
@@ -91,8 +79,9 @@ def paths(params: Params) -> Iterator[Finding]:
     yield Finding("paths", "fault", sentence, fix)
 
 
-def ledger_and_stages(tracking: Tracking, name: str) -> Iterator[Finding]:
-    """Check the ledger, and the stages against it; quick enough for each `status`."""
+def registry(tracking: Tracking, name: str) -> Iterator[Finding]:
+    """Check the registered model, the ledger, and the stages; quick enough for each `status`."""
+    yield from newest_result(tracking, name)
     store = LedgerStore(tracking, name)
     try:
         ledger = store.read()
@@ -223,5 +212,5 @@ def examine(params: Params) -> Iterator[Finding]:
     if moved:  # what the store says of files is of no use until then
         return
     with open_tracking(params.name, create=False) as tracking:
-        yield from ledger_and_stages(tracking, params.name)
+        yield from registry(tracking, params.name)
         yield from every_version(tracking, params.name)

@@ -7,7 +7,8 @@ import requests
 
 from pipeline.lineage.dvc import can_pull, changed_stages
 from pipeline.lineage.git import git_commit
-from pipeline.promotion.transitions import STAGES
+from pipeline.promotion.rollback import candidates
+from pipeline.promotion.transitions import PRODUCTION, STAGES
 from pipeline.registry import receipts, stages, versions
 from pipeline.registry.ledger import Ledger
 from pipeline.registry.ledger_store import LedgerStore
@@ -70,7 +71,7 @@ class Overview(msgspec.Struct, frozen=True):
     """The whole view.
 
     `changed` are the stages of the pipeline that would run, and why; `can_pull` is true if files of
-    theirs are missing and a DVC remote may have them.
+    theirs are missing and a DVC remote may have them, `can_go_back` if a rollback finds a version.
     """
 
     model: str
@@ -82,6 +83,7 @@ class Overview(msgspec.Struct, frozen=True):
     stages: list[StageLine]
     service: ServiceLine | None
     can_pull: bool = False
+    can_go_back: bool = False
 
 
 def overview(tracking: Tracking | None, name: str, service: ServiceLine | None) -> Overview:
@@ -102,6 +104,7 @@ def overview(tracking: Tracking | None, name: str, service: ServiceLine | None) 
         [_stage(tracking, name, ledger, stage) for stage in STAGES],
         service,
         missing,
+        bool(candidates(ledger, stages.number_at(tracking, name, PRODUCTION))),
     )
 
 

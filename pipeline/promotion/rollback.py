@@ -14,16 +14,15 @@ from serving.model.scorer import ModelError
 from serving.receipts.receipt import RECEIPT_TAG, SIGNATURE_TAG
 
 
-def earlier(ledger: Ledger) -> list[str]:
-    """Return the versions that stood in production before the one that does, the latest first."""
-    now = ledger.version_in(PRODUCTION)
+def earlier(ledger: Ledger, now: str | None) -> list[str]:
+    """Return the versions that stood in production before `now`, the latest first."""
     return [version for version in ledger.past_versions(PRODUCTION) if version != now]
 
 
-def candidates(ledger: Ledger) -> list[str]:
+def candidates(ledger: Ledger, now: str | None) -> list[str]:
     """Return the earlier versions that nobody rolled back from since they were promoted."""
     left = ledger.rolled_back(PRODUCTION)
-    return [version for version in earlier(ledger) if version not in left]
+    return [version for version in earlier(ledger, now) if version not in left]
 
 
 def roll_back(
@@ -62,7 +61,8 @@ def _decide(store: LedgerStore, wanted: str | None, reason: str, asked: datetime
         meanwhile = last != seen[0] or (last and asked < last.time <= datetime.now(UTC))
         if last and last.outcome == "moved" and meanwhile:
             _give_way(last, wanted)
-        versions = earlier(ledger) if wanted else candidates(ledger)
+        now = ledger.version_in(PRODUCTION)
+        versions = earlier(ledger, now) if wanted else candidates(ledger, now)
         if wanted is not None and wanted not in versions:
             raise PipelineError(_never_there(wanted, source, versions))
         if not versions:
@@ -94,7 +94,7 @@ def _give_way(last: Entry, wanted: str | None) -> None:
 
 
 def _nothing_earlier(name: str, ledger: Ledger) -> str:
-    left = ", ".join(earlier(ledger))
+    left = ", ".join(earlier(ledger, ledger.version_in(PRODUCTION)))
     passed_over = f" (rolled back from: {left})" if left else ""
     return (
         f"production of {name} has nothing earlier to go back to{passed_over}; "

@@ -92,6 +92,11 @@ def _run_of_version(
     results: Sequence[Any], name: str, number: str, digest: str, own_id: str | None
 ) -> Any:
     """Return the version's own run before another with the same model, which was measured apart."""
+    if not digest:
+        raise PipelineError(
+            f"version {number} of {name} was not registered by `dvc repro`: there are no figures "
+            "and no rows to compare it by"
+        )
     runs = [run for run in results if run.data.tags.get(DIGEST_TAG) == digest]
     runs.sort(key=lambda run: run.info.run_id != own_id)
     if not runs:

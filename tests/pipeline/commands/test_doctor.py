@@ -68,9 +68,13 @@ def test_a_receipt_is_missing_or_not_signed(done, found, monkeypatch):
     assert "version 1: it is not signed" in found("versions")[0]
 
 
-def test_a_version_of_somebody_else_s_is_told(promoted, client, found):
+def test_a_version_of_somebody_else_s_is_told(promoted, client, found, run):
     client.create_model_version(NAME, "s3://nowhere/model")
     assert found() == ["version 4 has no digest: `dvc repro` did not register it"]
+    assert (
+        f"version 4 of {NAME} was not registered by `dvc repro`: there"
+        in run("compare", "4", "1").err
+    )
 
 
 def test_where_a_version_came_from_is_followed_to_its_commit_and_its_table(
@@ -239,3 +243,25 @@ def test_packages_that_differ_from_the_lock_file_are_a_note(promoted, project, f
     assert said.startswith("other versions than requirements.lock has: click ")
     assert "(locked: 0.1)" in said
     assert "msgspec" not in said
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("delete", f"there is no registered model {NAME} any more: it was deleted"),
+        ("rename", f"the registered model {NAME} is called other now"),
+        ("empty", "the newest result has no version: it was deleted, or never registered"),
+    ],
+)
+def test_registered_model_that_was_taken_away_is_told(promoted, client, found, as_json, how, said):
+    match how:
+        case "delete":
+            client.delete_registered_model(NAME)
+        case "rename":
+            client.rename_registered_model(NAME, "other")
+        case "empty":
+            for version in client.search_model_versions(f"name = '{NAME}'"):
+                client.delete_model_version(NAME, version.version)
+    assert found("versions")[0].startswith(said)
+    advice = [each for each in as_json("status")["advice"] if each["what"].startswith(said)]
+    assert [each["type"] for each in advice] == ["dvc repro"]

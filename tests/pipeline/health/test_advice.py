@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from pipeline.health.advice import advice
-from pipeline.health.checks import Finding
+from pipeline.health.finding import Finding
 from pipeline.health.overview import Git, LastRun, Overview, ServiceLine, VersionLine
 
 EARLY, LATE = (datetime(2026, 3, day, tzinfo=UTC) for day in (1, 2))
@@ -80,12 +80,32 @@ def test_what_is_out_of_step(changes, told):
     assert all(each.type for each in found)
 
 
+FOREIGN = VersionLine("3", "", ["production"], "no receipt", None)
+
+
+@pytest.mark.parametrize(
+    ("versions", "can_go_back", "command"),
+    [
+        ([*in_production(""), FOREIGN], True, "python -m pipeline rollback"),
+        ([*in_production(""), FOREIGN], False, "python -m pipeline promote 2 --to production"),
+        ([FOREIGN], False, "dvc repro"),
+    ],
+)
+def test_way_out_of_foreign_version_is_one_that_works(versions, can_go_back, command):
+    changes = {"versions": versions, "can_go_back": can_go_back}
+    (found, *_) = advice(msgspec.structs.replace(IN_STEP, **changes), [])
+    assert found.what == "version 3 is in production, and `dvc repro` did not register it"
+    assert found.type == command
+
+
 def test_finding_has_the_command_that_fixes_it():
     findings = [
         Finding("stages", "fault", "moved", lambda: "done"),
         Finding("ledger", "fault", "damaged"),
+        Finding("versions", "fault", "deleted", command="dvc repro"),
     ]
     assert [(each.what, each.type) for each in advice(IN_STEP, findings)] == [
         ("moved", "python -m pipeline doctor --fix"),
         ("damaged", "python -m pipeline doctor"),
+        ("deleted", "dvc repro"),
     ]

@@ -68,7 +68,7 @@ class Team:
                 self.write("register", one.version, stage, experiment=one.experiment)
 
     def roll_back(self) -> None:
-        for version in candidates(self.ledger)[:1]:
+        for version in candidates(self.ledger, self.ledger.version_in("production"))[:1]:
             self.write("rollback", version)
 
 

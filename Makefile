@@ -44,6 +44,7 @@ install-dask: $(VENV)/installed-dask ## install what a search or a scoring on a 
 install-dev: $(VENV)/installed-dev #- install what tests need as well
 
 repro: install ## run what is out of date of the pipeline (dvc repro)
+	@python -m pipeline.lineage.dvc_scm
 	dvc repro
 
 train: install ## search an N×N grid, as an experiment: make train N=4

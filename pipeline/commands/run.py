@@ -7,7 +7,10 @@ import subprocess
 
 import click
 
+from pipeline.errors import PipelineError
 from pipeline.lineage.dvc import dvc_command
+from pipeline.lineage.dvc_scm import tell_dvc
+from pipeline.lineage.git import why_no_commit
 
 EXAMPLES = """\b
 Examples:
@@ -17,7 +20,12 @@ Examples:
 
 
 def run(settings: tuple[str, ...]) -> int:
-    return subprocess.run(dvc_command(settings), check=False).returncode
+    """Return DVC's exit code; raises PipelineError for an experiment where git has no commit."""
+    command = dvc_command(settings)
+    if "exp" in command and (why := why_no_commit()):
+        raise PipelineError(f"an experiment needs a commit of git to start from: {why}")
+    tell_dvc()
+    return subprocess.run(command, check=False).returncode
 
 
 @click.command(help=__doc__, epilog=EXAMPLES)

@@ -15,7 +15,7 @@ from pipeline.files import project_root
 from pipeline.health.finding import Finding
 from pipeline.health.registration import newest_result
 from pipeline.lineage.dvc import is_kept
-from pipeline.lineage.git import file_at, has_commit
+from pipeline.lineage.git import file_at, has_commit, why_no_commit
 from pipeline.params import Params
 from pipeline.promotion.transitions import PRODUCTION, reconcile
 from pipeline.registry import receipts, stages, versions
@@ -35,6 +35,8 @@ def environment() -> Iterator[Finding]:
     if sys.version_info < OLDEST_PYTHON:
         sentence = f"Python {platform.python_version()} is too old: 3.11 or later is needed"
         yield Finding("environment", "fault", sentence)
+    if why := why_no_commit():
+        yield Finding("environment", "note", f"results have no commit: {why}")
     lock = project_root() / LOCK_FILE
     if not lock.is_file():
         return

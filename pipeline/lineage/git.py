@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from pathlib import Path
 from typing import NamedTuple
 
 from serving.console import run_command
@@ -33,6 +34,29 @@ def git_commit() -> tuple[str, bool]:
     head = _git("rev-parse", "HEAD")
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!dvc.lock")
     return head or "unknown", bool(changed)
+
+
+def repository() -> Path | None:
+    """Return the folder of the git repository around this one, whether git takes it or not."""
+    here = Path.cwd()
+    return next((each for each in (here, *here.parents) if (each / ".git").exists()), None)
+
+
+def why_no_commit() -> str | None:
+    """Return why there is no commit to record, and what makes one; None where there is one."""
+    root = repository()
+    if root is None:
+        return "this folder is in no git repository: `git init`, `git add .` and `git commit`"
+    try:
+        asked = run_command(["git", "rev-parse", "--git-dir"])
+    except OSError:
+        return "git is not installed"
+    if asked.returncode != 0 and root.stat().st_uid != os.geteuid():
+        allow = f"git config --global --add safe.directory {root}"
+        return f"git refuses {root}, which belongs to another user: `{allow}` allows it"
+    if asked.returncode != 0:
+        return f"git refuses {root}: {' '.join(asked.stderr.split())}"
+    return None if _git("rev-parse", "HEAD") else "nothing is committed yet: `git commit`"
 
 
 def has_commit(commit: str) -> bool:

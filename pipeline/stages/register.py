@@ -21,7 +21,7 @@ from pipeline.data.split import SplitRule
 from pipeline.data.table import read_split
 from pipeline.data.table_file import read_header
 from pipeline.lineage.dvc_lock import Lock
-from pipeline.lineage.git import checkout, git_commit
+from pipeline.lineage.git import checkout, git_commit, why_no_commit
 from pipeline.options import path_option, stage_example
 from pipeline.params import Data, Params, Selection, flatten
 from pipeline.params_file import load
@@ -173,6 +173,8 @@ def run(params_file: Path, result: Result, lock_file: Path) -> None:
         update_views(tracking, search_of(tracking, run_id), params.grid_search.selection)
         compared_at, _ = addresses(tracking)
     print(f"run {run_id} is {'new' if new_run else 'there already'}, at {tracking.shown_uri}")
+    if why := why_no_commit():
+        print(f"no commit is recorded: {why}")
     print(report(params, metrics, version, new_version, placed))
     served = tracking.uri.startswith("http")
     print(f"compare results in MLflow{'' if served else ' (`make ui`)'}: {compared_at}")

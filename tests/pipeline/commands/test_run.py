@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -30,6 +31,7 @@ def test_settings_make_an_experiment_and_empty_ones_are_none(settings, command):
 def test_train_n_is_an_experiment_with_that_grid(monkeypatch):
     asked = []
     done = subprocess.CompletedProcess([], 3)
-    monkeypatch.setattr(run.subprocess, "run", lambda command, **_: asked.append(command) or done)
+    dvc = SimpleNamespace(run=lambda command, **_: asked.append(command) or done)
+    monkeypatch.setattr(run, "subprocess", dvc)
     assert main(["train", "4"]) == 3
     assert asked == [[*DVC, "exp", "run", "-S", "grid_search.grid_size=4"]]

@@ -11,7 +11,6 @@ from ruamel.yaml import YAML
 from pipeline.errors import PipelineError
 from pipeline.files import project_root
 from pipeline.lineage.dvc_lock import Lock
-from pipeline.lineage.git import file_at, git_commit, has_commit
 
 STAGES = {
     "preprocess": {
@@ -204,48 +203,3 @@ def test_the_project_is_where_dvc_was_started(tmp_path, monkeypatch):
     assert project_root() == tmp_path.resolve()
     monkeypatch.setenv("DVC_ROOT", str(tmp_path / "elsewhere"))
     assert project_root() == (tmp_path / "elsewhere").resolve()
-
-
-@pytest.fixture
-def git(tmp_path, monkeypatch):
-    """Run git in a repository of its own, which has one commit."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
-    for who in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{who}_NAME", "Test")
-        monkeypatch.setenv(f"GIT_{who}_EMAIL", "test@example.org")
-
-    def run(*arguments):
-        done = subprocess.run(["git", *arguments], check=True, capture_output=True, text=True)
-        return done.stdout.strip()
-
-    run("init", "-q")
-    for name in ("code.py", "dvc.lock"):
-        (tmp_path / name).write_text("first\n")
-    run("add", ".")
-    run("commit", "-qm", "first")
-    return run
-
-
-def test_the_commit_is_git_heads(git, tmp_path):
-    head = git("rev-parse", "HEAD")
-    assert git_commit() == (head, False)
-    (tmp_path / "untracked").touch()
-    (tmp_path / "dvc.lock").write_text("what this very run writes\n")
-    assert git_commit() == (head, False)
-    (tmp_path / "code.py").write_text("changed\n")
-    assert git_commit() == (head, True)
-
-
-def test_outside_of_git_the_commit_is_unknown(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert git_commit() == ("unknown", False)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert git_commit() == ("unknown", False)
-
-
-def test_without_git_nothing_is_found_at_a_commit(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert not has_commit("c0ffee")
-    assert file_at("c0ffee", "params.yaml") is None

@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from pipeline.errors import PipelineError, StoreUnreachableError
+from pipeline.tracking.address import tracking_uri
 from serving.console import replace_unprintable
 
 STAGES = ("preprocess", "grid_search", "evaluate", "register")
@@ -92,6 +93,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     # To be stopped is to be interrupted, whoever asks for it.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        if arguments[:1] and arguments[0] in STAGES:
+            tracking_uri()  # a wrong address is told before a search, not at its end
         code = commands.main(
             arguments,
             prog_name="python -m pipeline",

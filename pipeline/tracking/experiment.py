@@ -2,7 +2,6 @@
 
 import getpass
 import os
-import re
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -14,6 +13,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from pipeline.tracking.address import without_password
 from pipeline.tracking.locks import WORKSPACE_TAG, workspace
 
 # What a run is: a result, a search, one of its candidates, a failure, the ledger.
@@ -137,10 +137,6 @@ def shortened(value: str) -> str:
 def run_name() -> str:
     """Return the DVC experiment's name, empty outside an experiment."""
     return os.environ.get("DVC_EXP_NAME", "")
-
-
-def without_password(uri: str) -> str:
-    return re.sub(r"://[^@/]*@", "://***@", uri)
 
 
 def actor() -> str:

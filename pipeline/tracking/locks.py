@@ -4,7 +4,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -14,6 +14,7 @@ from pipeline.files import project_root
 
 LOCK_WAIT = 600  # seconds
 WORKSPACE_TAG = "workspace"  # of a run: the project that may go on with it, or end it
+LOCKS = Path("/proc/locks")  # of Linux
 SHORT_WAIT = 1  # seconds, in which a batch of candidates is logged
 
 
@@ -69,6 +70,19 @@ class Ownership:
     def give_up(self) -> None:
         Path(self._lock.lock_file).unlink(missing_ok=True)
         self._lock.release()
+
+
+def holder_of(file: Path) -> str:
+    """Name the process that has a file locked; Linux alone can tell which."""
+    status = file.stat()
+    device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    with suppress(OSError):
+        for lock in LOCKS.read_text(encoding="ascii").splitlines():
+            _, kind, _, access, pid, where, *_ = lock.split()
+            if (kind, access, where) == ("POSIX", "WRITE", device):
+                command = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+                return f"process {pid} ({' '.join(command.split(chr(0))).strip()[:80]})"
+    return "another process"
 
 
 def _folder() -> Path:

@@ -11,7 +11,7 @@ import time
 from mlflow import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PROJECT_ENTRY_POINT
 
-from pipeline.tracking.store import tracking_uri
+from pipeline.tracking.address import tracking_uri
 
 INTERVAL, PATIENCE = 0.1, 30  # seconds
 

@@ -4,10 +4,8 @@ Runs are always named by their id. MLflow's fluent interface would resume whatev
 environment names, which under `mlflow run` is one and the same for every stage.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import mlflow
 import requests
@@ -18,26 +16,14 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from pipeline.errors import PipelineError, StoreUnreachableError
 from pipeline.files import project_root
-from pipeline.tracking.experiment import Tracking, without_password
-from pipeline.tracking.locks import exclusive
+from pipeline.tracking.address import sqlite_file, tracking_uri, without_password
+from pipeline.tracking.experiment import Tracking
+from pipeline.tracking.locks import exclusive, holder_of
 from pipeline.tracking.relocation import Move, find_move
 
 SEARCHES_SUFFIX = "-search"  # of the experiment beside that of the results
 ROLE_TAG = "pipeline.experiment"  # of an experiment: what it holds
 RESULTS, SEARCHES = "results", "searches"
-
-
-def tracking_uri() -> str:
-    """Return the store's address: MLFLOW_TRACKING_URI, or mlflow.db in the project.
-
-    A relative sqlite file is taken from the project's folder, so that an experiment in DVC's
-    temporary copy logs to the one store.
-    """
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
-    prefix = "sqlite:///"
-    if uri.startswith(prefix) and not uri.startswith(prefix + "/"):
-        return f"{prefix}{project_root() / uri.removeprefix(prefix)}"
-    return uri
 
 
 @contextmanager
@@ -72,7 +58,7 @@ def project_move(experiment: str) -> Move | None:
         return None
     with _translate_errors(uri):
         results = MlflowClient(uri).get_experiment_by_name(experiment)
-        return find_move(results.artifact_location, _sqlite_file(uri)) if results else None
+        return find_move(results.artifact_location, sqlite_file(uri)) if results else None
 
 
 def warm_up() -> None:
@@ -103,22 +89,23 @@ def _translated(uri: str, error: Exception) -> PipelineError:
             )
         link = link.__cause__ or link.__context__
     what = " ".join(str(error).split()).partition(" [SQL:")[0]
+    file = sqlite_file(uri)
+    if file is not None and "database is locked" in what:
+        return PipelineError(
+            f"{file} is locked by {holder_of(file)}: wait until it has done, or stop it, and run "
+            "this again; a server (`mlflow server`, docs/team.md) takes several at once"
+        )
     return PipelineError(f"the tracking store at {without_password(uri)} failed: {what}")
 
 
 def exists(experiment: str, uri: str = "") -> bool:
     """True if there is a store that has this experiment; nothing is made."""
     uri = uri or tracking_uri()
-    path = _sqlite_file(uri)
+    path = sqlite_file(uri)
     if path is not None and not path.exists():
         return False
     with _translate_errors(uri):
         return MlflowClient(uri).get_experiment_by_name(experiment) is not None
-
-
-def _sqlite_file(uri: str) -> Path | None:
-    prefix = "sqlite:///"
-    return Path(uri.removeprefix(prefix).partition("?")[0]) if uri.startswith(prefix) else None
 
 
 def _create_whole(uri: str) -> None:
@@ -126,7 +113,7 @@ def _create_whole(uri: str) -> None:
 
     One that was interrupted half-way, MLflow neither completes nor uses.
     """
-    path = _sqlite_file(uri)
+    path = sqlite_file(uri)
     if path is None or path.exists():
         return
     partial = path.with_name(f".{path.name}.partial")
@@ -174,7 +161,7 @@ def _use(client: MlflowClient, experiment: Experiment | None, uri: str) -> str:
     """
     if experiment is None:
         return ""
-    if move := find_move(experiment.artifact_location, _sqlite_file(uri)):
+    if move := find_move(experiment.artifact_location, sqlite_file(uri)):
         raise StoreUnreachableError(
             f"the project was moved or copied from {move.before}, and its tracking store still "
             "names files there: `python -m pipeline doctor --fix` corrects it"

@@ -132,11 +132,11 @@ def to_rows(contract: Contract, table: Table) -> list[dict[str, Cell]]:
 
 
 def answer_columns(contract: Contract, header: Sequence[str]) -> list[str]:
-    """Name the columns that answers stand in; a feature of such a name gives all of them a prefix.
+    """Name the columns of answers; where the table's own has such a name, all have a prefix.
 
     Raises InvalidBodyError if the table has such a column already.
     """
-    taken = any(name in contract.names for name in ANSWERS)
+    taken = any(name in (*contract.names, contract.target) for name in ANSWERS)
     columns = [f"predicted_{name}" if taken else name for name in ANSWERS]
     present = {name.strip() for name in header}
     for name in columns:

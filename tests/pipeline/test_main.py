@@ -87,7 +87,8 @@ def test_settings_that_do_not_load_are_recorded(folder, recorded, capsys):
 
 
 def test_failure_that_cannot_be_recorded_is_still_told(folder, monkeypatch, capsys):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "nonsense://nowhere")
+    (folder / "broken.db").write_bytes(b"no database" * 1000)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///broken.db")
     (folder / "table.csv").touch()
     assert main(PREPROCESS) == 1
     first, second = capsys.readouterr().err.splitlines()

@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from sqlalchemy.exc import OperationalError
 
 from pipeline.errors import PipelineError
+from pipeline.tracking.address import tracking_uri
 from pipeline.tracking.experiment import Tracking
-from pipeline.tracking.store import open_tracking, tracking_uri
+from pipeline.tracking.locks import holder_of
+from pipeline.tracking.store import open_tracking
 from tests.conftest import ROOT
 
 
@@ -29,32 +32,6 @@ def tracking() -> Iterator[Tracking]:
 
 def results(tracking: Tracking) -> list[Run]:
     return list(tracking.client.search_runs([tracking.experiment_id]))
-
-
-def test_without_a_setting_the_store_is_a_file_in_the_project(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    assert tracking_uri() == f"sqlite:///{tmp_path}/mlflow.db"
-
-
-def test_an_experiment_in_a_temporary_copy_uses_the_project_s_store(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    copy = tmp_path / ".dvc/tmp/exps/one"
-    copy.mkdir(parents=True)
-    monkeypatch.chdir(copy)
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
-    assert tracking_uri() == f"sqlite:///{tmp_path}/mlflow.db"
-
-
-@pytest.mark.parametrize("uri", ["http://127.0.0.1:5000", "sqlite:////var/mlflow.db"])
-def test_an_address_that_is_not_relative_is_taken_as_it_is(
-    monkeypatch: pytest.MonkeyPatch, uri: str
-) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    assert tracking_uri() == uri
 
 
 def test_a_store_whose_making_was_interrupted_is_made_anew(tmp_path: Path) -> None:
@@ -74,6 +51,25 @@ def test_a_sqlite_store_that_cannot_be_used_is_not_called_a_server(tmp_path: Pat
     ):
         pass
     assert "SQL:" not in str(refused.value)
+
+
+def test_process_that_locks_a_sqlite_store_is_named(tmp_path: Path) -> None:
+    holding = (
+        "import sqlite3, sys, time\n"
+        "sqlite3.connect(sys.argv[1], isolation_level=None).execute('BEGIN EXCLUSIVE')\n"
+        "print('locked', flush=True)\ntime.sleep(60)"
+    )
+    with open_tracking("trial"):
+        pass
+    command = [sys.executable, "-c", holding, str(tmp_path / "mlflow.db")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        assert f"process {holder.pid} (" in holder_of(tmp_path / "mlflow.db")
+        told = pytest.raises(PipelineError, match=f"is locked by process {holder.pid}")
+        with told, open_tracking("trial"):
+            raise OperationalError("", None, Exception("database is locked"))
+        holder.kill()
 
 
 def test_a_deleted_experiment_is_restored() -> None:

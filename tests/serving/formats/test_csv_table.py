@@ -218,6 +218,12 @@ def test_answers_get_a_prefix_beside_a_feature_of_their_name(contract):
     ]
 
 
+def test_own_table_can_be_scored_whose_target_has_a_name_of_the_answer(contract):
+    contract = msgspec.structs.replace(contract, target="label")
+    header = ["Glucose", "Age", "Smoker", "label"]
+    assert answer_columns(contract, header)[0] == "predicted_label"
+
+
 EXPORT = Read(separator=";", decimal=",", encoding="cp1252", skip=1, na_values=("k. A.", -1.0))
 EXPORTED = 'Größe der Stichprobe\n"Glucose"; "Age";Smoker;\n148,5; 50;k. A.;\n-1,0;51;true\n;;;\n'
 IN_PLAIN_CSV = "Age,Glucose,Smoker\n50,148.5,\n51,-1,true\n"

@@ -143,16 +143,41 @@ def test_the_scale_shows_probability_and_threshold_at_their_places(
         assert (middle - track["x"]) / track["width"] == pytest.approx(value, abs=0.005)
 
 
-def test_a_probability_near_the_threshold_is_not_rounded_to_it(page: Page) -> None:
+@pytest.mark.parametrize(
+    ("probability", "shown", "threshold"),
+    [
+        (0.39999, "0.39999", "0.40000"),
+        (0.39999999999, "< 0.400000", "0.400000"),
+        (0.99999999999996, "> 0.999", "0.400"),
+        (1e-9, "< 0.001", "0.400"),
+        (1.0, "1.000", "0.400"),
+    ],
+)
+def test_probability_is_rounded_to_neither_threshold_nor_certainty(
+    page: Page, probability: float, shown: str, threshold: str
+) -> None:
     def answer(route: Route) -> None:
-        prediction = {"label": 0, "probability": 0.39999, "warnings": []}
+        prediction = {"label": 0, "probability": probability, "warnings": []}
         model = {"name": "heart", "version": "1", "stage": "production"}
         route.fulfill(json={"predictions": [prediction], "model": model})
 
+    page.set_viewport_size({"width": 320, "height": 700})
     page.route("**/predict", answer)
     fill_in_and_predict(page)
-    expect(page.locator("#probability")).to_have_text("0.39999")
-    expect(page.locator("#answer")).to_contain_text("stays below the threshold, 0.40000")
+    expect(page.locator("#probability")).to_have_text(shown)
+    expect(page.locator("#answer")).to_contain_text(f"stays below the threshold, {threshold}.")
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
+
+
+def test_answered_table_of_semicolons_is_shown_in_columns(page: Page, tmp_path: Path) -> None:
+    body = 'a;"b;c";label;probability;warnings\n1,5;"x;y";1;0,99999;\n'
+    page.route("**/predict", lambda route: route.fulfill(body=body, content_type="text/csv"))
+    upload(page, table(tmp_path, 1))
+    expect(page.locator("table")).to_be_visible()
+    shown = page.locator("thead th").all_inner_texts()
+    assert shown == ["row", "label", "probability", "a", "b;c", "warnings"]
+    cells = page.locator("tbody tr").locator("th, td").all_inner_texts()
+    assert cells == ["1", "1", "> 0.999", "1,5", "x;y", ""]
 
 
 def test_an_unusual_value_is_answered_with_a_warning_at_its_field(page: Page) -> None:
@@ -267,7 +292,8 @@ def test_a_csv_comes_back_as_a_table_and_as_a_file(
     shown = page.locator("thead th").all_inner_texts()
     assert shown == ["row", "label", "probability", *header[:-3], "warnings"]
     cells = page.locator("tbody tr").first.locator("th, td").all_inner_texts()
-    assert cells == ["1", *first[-3:-1], *first[:-3], first[-1]]
+    label, probability, warnings = first[-3:]
+    assert cells == ["1", label, f"{float(probability):.3f}", *first[:-3], warnings]
     with page.expect_download() as download:
         page.get_by_role("link", name="Download").click()
     assert download.value.suggested_filename == "scored-people, 120.csv"

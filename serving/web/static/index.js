@@ -4,6 +4,7 @@
 import { ask, find, json, problemOf, start } from "./service.js";
 
 const SHOWN_ROWS = 100;
+const MOST_DIGITS = 6; // of a probability that lies next to the threshold
 const NUMBER = new Intl.NumberFormat("en");
 
 let description = null; // what /contract says: {model, contract, example, max_rows, max_body}
@@ -184,14 +185,22 @@ async function showAnswer({ predictions: [prediction], model }) {
   find("answer").scrollIntoView({ block: "nearest" });
 }
 
-// A probability and the threshold, rounded so far that neither looks like the other, or like
-// certainty.
+// A probability and the threshold, rounded so far that neither looks like the other.
 function written(probability, threshold) {
-  const others = [threshold, 0, 1].filter((other) => other !== probability);
-  let digits = 3;
-  const looksLike = (other) => probability.toFixed(digits) === other.toFixed(digits);
-  while (others.some(looksLike) && digits < 17) digits += 1;
-  return [probability.toFixed(digits), threshold.toFixed(digits)];
+  for (let digits = 3; digits <= MOST_DIGITS; digits += 1) {
+    const [p, t] = [rounded(probability, digits), rounded(threshold, digits)];
+    if (p !== t || probability === threshold) return [p, t];
+  }
+  const t = rounded(threshold, MOST_DIGITS);
+  return [`${probability < threshold ? "<" : ">"} ${t}`, t];
+}
+
+// A number between 0 and 1 that is rounded to neither, which would look like certainty.
+function rounded(value, digits = 3) {
+  const least = 10 ** -digits;
+  if (value > 0 && value < least / 2) return `< ${least.toFixed(digits)}`;
+  if (value < 1 && value > 1 - least / 2) return `> ${(1 - least).toFixed(digits)}`;
+  return value.toFixed(digits);
 }
 
 // The probability on a scale from 0 to 1, on which the threshold is marked.
@@ -287,8 +296,10 @@ async function scoreFile(file) {
     body: file,
   });
   find("many-text").textContent = "";
-  if (answer.ok) showScored(file.name, answer.body, parseCsv(await answer.body.text()));
-  else showFileProblem(file.name, await problemOf(answer));
+  if (answer.ok) {
+    const text = await answer.body.text();
+    showScored(file.name, answer.body, parseCsv(text, separatorOf(text)));
+  } else showFileProblem(file.name, await problemOf(answer));
 }
 
 function forgetFile() {
@@ -321,7 +332,8 @@ function showScored(name, body, [header, ...rows]) {
   );
   const heads = answerFirst(["row", ...header]).map((text) => element("th", { scope: "col" }, text));
   const lines = rows.slice(0, SHOWN_ROWS).map((row, i) => {
-    const [number, ...cells] = answerFirst([String(i + 1), ...row]);
+    const [number, label, probability, ...cells] = answerFirst([String(i + 1), ...row]);
+    cells.unshift(label, rounded(Number(probability.replace(",", "."))));
     const first = element("th", { scope: "row" }, number);
     return element("tr", {}, first, ...cells.map((text) => element("td", {}, text)));
   });
@@ -340,16 +352,22 @@ function showScored(name, body, [header, ...rows]) {
 // right after the row's number.
 const answerFirst = (row) => [row[0], ...row.slice(-3, -1), ...row.slice(1, -3), ...row.slice(-1)];
 
-// RFC 4180: cells with commas, quotes or line breaks stand in quotes.
-function parseCsv(text) {
+// The table comes back as it is written; its header ends with the answer's columns.
+function separatorOf(text) {
+  const header = /label(.)(?:predicted_)?probability\1(?:predicted_)?warnings\r?$/m.exec(text);
+  return header ? header[1] : ",";
+}
+
+// RFC 4180: cells with separators, quotes or line breaks stand in quotes.
+function parseCsv(text, separator) {
   const rows = [];
   let row = [];
-  for (const [whole, quoted, plain, end] of text.matchAll(
-    /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r?\n|$)/g,
-  )) {
+  const one = separator.replace(/[\\\]^-]/, "\\$&");
+  const cell = new RegExp(`(?:"((?:[^"]|"")*)"|([^"${one}\r\n]*))([${one}]|\r?\n|$)`, "g");
+  for (const [whole, quoted, plain, end] of text.matchAll(cell)) {
     if (whole === "" && row.length === 0) break;
     row.push(quoted === undefined ? plain : quoted.replaceAll('""', '"'));
-    if (end !== ",") {
+    if (end !== separator) {
       rows.push(row);
       row = [];
     }

@@ -19,7 +19,7 @@ FROM python:3.11.14-slim-bookworm
 RUN apt-get update \
  && apt-get install -y --no-install-recommends git \
  && rm -rf /var/lib/apt/lists/* \
- && useradd --system --uid 10001 --user-group serving \
+ && useradd --no-create-home --uid 10001 --user-group serving \
  && install -d -o serving -g serving /etc/serving /var/lib/serving /var/lib/mlflow
 COPY --from=build /opt /opt
 ENV PATH=/opt/venv/bin:$PATH \

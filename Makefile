@@ -82,6 +82,8 @@ check: install-dev #- format, lint, type and import checks
 	lint-imports --no-logo
 	hadolint Dockerfile
 	check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
+	check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/ci.yml
+	kubernetes-validate --strict --quiet deploy/kubernetes.yaml
 
 format: install-dev #- put the code into shape
 	ruff format .

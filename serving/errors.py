@@ -9,9 +9,7 @@ from typing import ClassVar
 
 import msgspec
 
-from serving.model.validation import Violation
-
-LISTED = 10  # errors in one answer; a table full of them helps nobody
+from serving.model.validation import LISTED, InvalidRowsError
 
 RETRY_AFTER = 5  # seconds
 
@@ -106,14 +104,15 @@ class NoModelError(ServingError):
         )
 
 
-def invalid_rows(violations: Sequence[Violation], *, batch: bool) -> InvalidBodyError:
+def invalid_rows(found: InvalidRowsError, *, batch: bool) -> InvalidBodyError:
     """Return the error for values that break the contract, in a batch or in one row."""
-    first, count = violations[0], len(violations)
+    listed = found.violations[:LISTED]
+    first = listed[0]
     where = f"Row {first.row + 1}, {first.feature}" if batch else first.feature
-    more = f" ({count} errors in all, {min(count, LISTED)} listed)" if count > 1 else ""
+    more = f" ({found.in_all}, {len(listed)} listed)" if found.total > 1 else ""
     errors = [
         FieldError(pointer(["rows", v.row, v.feature] if batch else [v.feature]), v.detail)
-        for v in violations[:LISTED]
+        for v in listed
     ]
     return InvalidBodyError(f"{where}: {first.detail}{more}.", errors)
 

@@ -33,4 +33,4 @@ def _answer(served: ServedModel, words: Sequence[str]) -> Answer:
     try:
         return answer(served, [to_row(served.scorer.contract, words)])
     except InvalidRowsError as error:
-        raise invalid_rows(error.violations, batch=False) from error
+        raise invalid_rows(error, batch=False) from error

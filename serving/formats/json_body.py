@@ -18,7 +18,7 @@ from serving.errors import (
     pointer,
 )
 from serving.formats.json_reader import Reader
-from serving.model.rows import Rows
+from serving.model.rows import LONGEST_NAME, Rows
 from serving.model.validation import InvalidRowsError
 
 
@@ -41,7 +41,7 @@ def read_rows(reader: Reader, body: bytes, most: int) -> Rows:
     try:
         return Rows.of(reader.contract, asked.rows)
     except InvalidRowsError as error:
-        raise invalid_rows(error.violations, batch=asked.batch) from error
+        raise invalid_rows(error, batch=asked.batch) from error
 
 
 def check_count(rows: int, most: int) -> None:
@@ -92,7 +92,7 @@ def split_rows(body: Any) -> Asked:
     rows = body.get("rows")
     if not isinstance(rows, list):
         return Asked([body], batch=False)
-    for key in (key for key in body if key != "rows"):
+    for key in (key[:LONGEST_NAME] for key in body if key != "rows"):
         raise _refused([key], f"`{key}` stands beside `rows`, where nothing else may")
     if not rows:
         raise _refused(["rows"], "`rows` is empty; it must hold at least one row")

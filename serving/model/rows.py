@@ -1,6 +1,6 @@
 """Rows as JSON has them, held to the contract and turned into a matrix of numbers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -8,15 +8,19 @@ import numpy as np
 from serving.model.cells import read_date
 from serving.model.contract import Contract, Feature, FloatMatrix
 from serving.model.validation import (
+    LISTED,
     InvalidRowsError,
     Violation,
+    Violations,
+    first_violations,
     format_value,
     listed,
     no_category,
     no_code,
     no_date,
-    violations,
 )
+
+LONGEST_NAME = 80  # characters of a field's name that a sentence repeats
 
 
 class Unseen(NamedTuple):
@@ -56,8 +60,8 @@ class Rows(NamedTuple):
     def of(
         cls, contract: Contract, rows: Sequence[Mapping[str, Any]], *, coded: bool = False
     ) -> "Rows":
-        """Hold rows to the contract; raises InvalidRowsError (see `contract.encode_rows`)."""
-        values, unseen = encode_rows(contract, rows, coded=coded)
+        """Hold rows to the contract; raises InvalidRowsError with the first violations only."""
+        values, unseen = encode_rows(contract, rows, coded=coded, most=LISTED)
         return cls(values, unseen=unseen)
 
 
@@ -71,23 +75,29 @@ def to_matrix(contract: Contract, rows: Sequence[Mapping[str, Any]]) -> FloatMat
 
 
 def encode_rows(
-    contract: Contract, rows: Sequence[Mapping[str, Any]], *, coded: bool = False
+    contract: Contract,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    coded: bool = False,
+    most: int | None = None,
 ) -> tuple[FloatMatrix, list[Unseen]]:
     """Do what `to_matrix` does and return the texts that are no category of their own as well.
 
-    `coded` rows have categories as a matrix has them, as numbers, where others have texts.
+    `coded` rows have categories as a matrix has them, as numbers, where others have texts. `most`
+    violations are written out, or all.
     """
     names = contract.names
-    wrong = [v for i, row in enumerate(rows) for v in _shape_violations(contract, i, row, coded)]
-    if wrong:
-        raise InvalidRowsError(wrong)
+    _refuse(Violations.of(_shape_violations(contract, rows, coded), most))
     numbers, unseen = (rows, []) if coded else _without_texts(contract, rows)
     cells = [[np.nan if row[name] is None else row[name] for name in names] for row in numbers]
     values = np.array(cells, dtype=np.float64).reshape(len(rows), len(names))
-    wrong = violations(contract, values)
-    if wrong:
-        raise InvalidRowsError(wrong)
+    _refuse(first_violations(contract, values, most))
     return values, unseen
+
+
+def _refuse(found: Violations) -> None:
+    if found.total:
+        raise InvalidRowsError(found)
 
 
 def _without_texts(
@@ -141,22 +151,21 @@ def _code(feature: Feature, own: Mapping[str, float], row: Mapping[str, Any]) ->
 
 
 def _shape_violations(
-    contract: Contract, index: int, row: Mapping[str, Any], coded: bool
-) -> list[Violation]:
+    contract: Contract, rows: Sequence[Mapping[str, Any]], coded: bool
+) -> Iterator[Violation]:
     type_error = _number_error if coded else _type_error
-    found = []
-    for feature in contract.features:
-        if feature.name not in row:
-            hint = " (null, if it is missing)" if feature.nullable else ""
-            found.append(Violation(index, feature.name, f"is not given{hint}"))
-        elif (detail := type_error(feature, row[feature.name])) is not None:
-            found.append(Violation(index, feature.name, detail))
-    names = contract.names
-    for name in row:
-        if name not in names:
-            takes = ", ".join(names)
-            found.append(Violation(index, name, f"is no feature of this model; it takes {takes}"))
-    return found
+    names = frozenset(contract.names)
+    unknown = f"is no feature of this model; it takes {', '.join(contract.names)}"
+    for index, row in enumerate(rows):
+        for feature in contract.features:
+            if feature.name not in row:
+                hint = " (null, if it is missing)" if feature.nullable else ""
+                yield Violation(index, feature.name, f"is not given{hint}")
+            elif (detail := type_error(feature, row[feature.name])) is not None:
+                yield Violation(index, feature.name, detail)
+        for name in row:
+            if name not in names:
+                yield Violation(index, name[:LONGEST_NAME], unknown)
 
 
 def _date_error(feature: Feature, value: Any) -> str | None:

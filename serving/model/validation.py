@@ -4,9 +4,10 @@ A table and a request are held to the same rules, on the same matrix, so that th
 drift apart.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from functools import lru_cache
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -18,6 +19,8 @@ from serving.model.contract import DAY_ZERO, Contract, Feature, FloatMatrix
 WHOLE = ("integer", "category", "date")
 CALENDAR = float((date.min - DAY_ZERO).days), float((date.max - DAY_ZERO).days)
 SHOWN = 10  # categories that a sentence names
+LISTED = 10  # errors in one answer; a table full of them helps nobody
+COUNTED = 10_000  # errors: a body can break a contract two million times, and each costs to see
 
 
 class Violation(NamedTuple):
@@ -28,12 +31,32 @@ class Violation(NamedTuple):
     detail: str
 
 
-class InvalidRowsError(ValueError):
-    """Rows that the contract refuses, with every violation found."""
+class Violations(NamedTuple):
+    """The first violations, and how many there are in all; above `COUNTED` they are not counted."""
 
-    def __init__(self, violations: list[Violation]) -> None:
-        super().__init__("; ".join(f"row {v.row + 1}, {v.feature}: {v.detail}" for v in violations))
-        self.violations = violations
+    first: list[Violation]
+    total: int
+
+    @classmethod
+    def of(cls, found: Iterable[Violation], most: int | None) -> "Violations":
+        """Take at most `most` of those found, or all, and count the others."""
+        rest = iter(found)
+        first = list(islice(rest, most))
+        return cls(first, len(first) + sum(1 for _ in islice(rest, COUNTED)))
+
+
+class InvalidRowsError(ValueError):
+    """Rows that the contract refuses, with the first violations and the number of all."""
+
+    def __init__(self, found: Violations) -> None:
+        first, self.total = found
+        super().__init__("; ".join(f"row {v.row + 1}, {v.feature}: {v.detail}" for v in first))
+        self.violations = first
+
+    @property
+    def in_all(self) -> str:
+        """Return how many violations there are, in words."""
+        return f"{self.total} errors in all" if self.total <= COUNTED else f"over {COUNTED} errors"
 
 
 class Bounds(NamedTuple):
@@ -95,15 +118,26 @@ def violations(contract: Contract, values: FloatMatrix) -> list[Violation]:
     `values` is `[rows, features]`; what is absent is NaN. Missing values by the contract's own
     numbers (a zero glucose) are exempt from the limits.
     """
+    return first_violations(contract, values, most=None).first
+
+
+def first_violations(contract: Contract, values: FloatMatrix, most: int | None) -> Violations:
+    """Find the first values that must not be, as `violations` does, and count all."""
     if allows(contract, values):
-        return []
+        return Violations([], 0)
     found: list[tuple[int, int, str]] = []
+    total = 0
     for column, feature in enumerate(contract.features):
         x = values[:, column]
         for broken, detail in _rules(feature, x):
-            found += [(int(row), column, detail(x[row])) for row in np.flatnonzero(broken)]
-    found.sort()
-    return [Violation(row, contract.features[column].name, text) for row, column, text in found]
+            rows = np.flatnonzero(broken)
+            total += len(rows)
+            found += [(int(row), column, detail(x[row])) for row in rows[:most]]
+    first = [
+        Violation(row, contract.features[column].name, text)
+        for row, column, text in sorted(found)[:most]
+    ]
+    return Violations(first, total)
 
 
 def training_warnings(

@@ -21,8 +21,8 @@ def checked(contract: Contract, rows: Sequence[Mapping[str, Any]], *, coded: boo
     try:
         return Rows.of(contract, rows, coded=coded)
     except InvalidRowsError as error:
-        first, count = error.violations[0], len(error.violations)
-        more = f" ({count} errors in all)" if count > 1 else ""
+        first = error.violations[0]
+        more = f" ({error.in_all})" if error.total > 1 else ""
         raise MalformedBodyError(
             f"Row {first.row + 1}, {first.feature}: {first.detail}{more}."
         ) from error

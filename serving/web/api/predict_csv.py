@@ -43,4 +43,4 @@ def _rows(contract: Contract, table: Table) -> Rows:
     try:
         return Rows.of(contract, to_rows(contract, table))
     except InvalidRowsError as error:
-        raise invalid_rows(error.violations, batch=True) from error
+        raise invalid_rows(error, batch=True) from error

@@ -117,3 +117,7 @@ def test_most_rows_are_read_and_one_more_is_not():
     assert refusal({"rows": [ROW] * (MOST + 1)}, TooLargeError).detail == (
         "The body has 21 rows; at most 20 are taken at once."
     )
+
+
+def test_long_key_beside_rows_is_cut():
+    assert len(refusal({"rows": [ROW], "x" * 1_000_000: 1}).detail) < 200

@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 
 from serving.model.contract import Contract, Feature
-from serving.model.rows import Unseen, encode_rows, to_matrix
-from serving.model.validation import InvalidRowsError, training_warnings, violations
+from serving.model.rows import LONGEST_NAME, Rows, Unseen, encode_rows, to_matrix
+from serving.model.validation import (
+    COUNTED,
+    InvalidRowsError,
+    Violations,
+    first_violations,
+    training_warnings,
+    violations,
+)
 
 GOOD = {"Glucose": 148, "Age": 50, "Smoker": True}
 
@@ -336,3 +343,52 @@ def test_contract_without_a_group_has_the_bytes_of_before():
     assert b"grouped" not in of(LENIENT).to_json()
     text = of(GROUPED).to_json()
     assert msgspec.json.decode(text, type=Contract) == of(GROUPED)
+
+
+UNKNOWN = {f"f{n}": 1 for n in range(200)}
+WRONG_ROWS = {
+    "unknown fields": {**GOOD, **UNKNOWN},
+    "no field": {},
+    "another type": dict.fromkeys(GOOD, "x"),
+    "out of range": {**GOOD, "Glucose": 5000, "Age": 200},
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_ROWS)
+def test_ten_of_many_violations_are_written(contract, wrong):
+    with pytest.raises(InvalidRowsError) as one:
+        Rows.of(contract, [WRONG_ROWS[wrong]])
+    with pytest.raises(InvalidRowsError) as many:
+        Rows.of(contract, [WRONG_ROWS[wrong]] * 30)
+    assert len(many.value.violations) == 10
+    assert many.value.total == 30 * one.value.total
+    assert many.value.violations[: len(one.value.violations)] == one.value.violations
+
+
+def test_counting_violations_ends():
+    def endless():
+        while True:
+            yield violation
+
+    violation = None
+    found = Violations.of(endless(), 10)
+    assert found == Violations([violation] * 10, 10 + COUNTED)
+    error = InvalidRowsError(Violations([], found.total))
+    assert error.in_all == "over 10000 errors"
+
+
+def test_first_violations_are_the_first_of_all(contract):
+    values = np.tile([5000.0, 200.0, 7.0], (9, 1))
+    values[0] = [148, 50, 1]
+    found = first_violations(contract, values, most=5)
+    assert found == Violations(violations(contract, values)[:5], 24)
+
+
+def test_long_name_is_cut(contract):
+    assert [len(v.feature) for v in unknown_fields(contract, "x" * 1_000_000)] == [LONGEST_NAME]
+
+
+def unknown_fields(contract, name):
+    with pytest.raises(InvalidRowsError) as raised:
+        to_matrix(contract, [{**GOOD, name: 1}])
+    return raised.value.violations

@@ -117,6 +117,11 @@ def invalid_rows(found: InvalidRowsError, *, batch: bool) -> InvalidBodyError:
     return InvalidBodyError(f"{where}: {first.detail}{more}.", errors)
 
 
+def too_many_rows(most: int) -> TooLargeError:
+    """Return the error for a body of more rows than are taken."""
+    return TooLargeError(f"The body has more than {most} rows, the most taken at once.")
+
+
 def pointer(steps: Iterable[str | int]) -> str:
     """Write a JSON pointer: RFC 6901."""
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)

@@ -11,7 +11,13 @@ from contextlib import suppress
 from itertools import chain
 from typing import NamedTuple
 
-from serving.errors import FieldError, InvalidBodyError, MalformedBodyError, TooLargeError, pointer
+from serving.errors import (
+    FieldError,
+    InvalidBodyError,
+    MalformedBodyError,
+    pointer,
+    too_many_rows,
+)
 from serving.formats.csv_records import Fault, Lines, Record, check_length, read_records
 from serving.model.cells import Cell, read_cell
 from serving.model.contract import Contract
@@ -43,7 +49,7 @@ def read_table(contract: Contract, body: bytes, most: int) -> Table:
     records: list[list[str]] = []
     for number, record in enumerate(found, start=1):
         if number > most:
-            raise TooLargeError(f"The body has more than {most} rows, the most taken at once.")
+            raise too_many_rows(most)
         checked = check_length(record, header)
         if isinstance(checked, Fault):
             detail = checked.detail

@@ -1,14 +1,29 @@
 """A request's body: read whole, decompressed, and never larger than is taken."""
 
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import Lock
 from typing import Any
 
 from gunicorn.http.errors import NoMoreData
 
-from serving.errors import MalformedBodyError, TooLargeError, TooSlowError, UnsupportedTypeError
+from serving.config import Settings
+from serving.errors import (
+    MalformedBodyError,
+    OverloadedError,
+    TooLargeError,
+    TooSlowError,
+    UnsupportedTypeError,
+)
 
 GZIP = 31  # zlib's number for a gzip header and trailer, and the largest window
 MEMBERS = 100  # of a gzip; what follows one is copied, so that a million would take minutes
+LARGE = 2**18  # bytes, decompressed
+
+# Of this process. What is made of a body takes up to thirty times its size, so that the memory for
+# as many large ones as there are places would be gigabytes; in turn they are done as soon.
+_large_ones_turn = Lock()
 
 
 def media_type(environ: dict[str, Any]) -> str:
@@ -17,17 +32,42 @@ def media_type(environ: dict[str, Any]) -> str:
     return stated.partition(";")[0].strip().lower()
 
 
-def read_body(environ: dict[str, Any], most: int) -> bytes:
-    """Read at most `most` bytes, before and after decompression.
+@contextmanager
+def opened_body(environ: dict[str, Any], settings: Settings) -> Iterator[bytes]:
+    """Read a body for the block that answers it; of large ones a worker has one open at a time.
 
-    Raises TooLargeError (413), TooSlowError (408) for a body that ends early, MalformedBodyError
-    (400) and, for a Content-Encoding other than gzip, UnsupportedTypeError (415).
+    Raises TooLargeError (413) for more bytes than are taken, before or after decompression,
+    TooSlowError (408) for a body that ends early, MalformedBodyError (400), for a Content-Encoding
+    other than gzip UnsupportedTypeError (415), and OverloadedError (503) if its turn does not come.
     """
-    encoding = environ.get("HTTP_CONTENT_ENCODING", "identity").strip().lower()
+    packed = _is_packed(environ)
+    sent = _read(environ, settings.max_body)
+    body = _unpacked(sent, min(LARGE, settings.max_body), packed=packed)
+    if body is not None:
+        yield body
+        return
+    if not _large_ones_turn.acquire(timeout=settings.deadline):
+        raise OverloadedError("Too many large bodies are being answered already; try again.")
+    try:
+        yield _gunzip(sent, settings.max_body) if packed else sent
+    finally:
+        _large_ones_turn.release()
+
+
+def _is_packed(environ: dict[str, Any]) -> bool:
+    encoding: str = environ.get("HTTP_CONTENT_ENCODING", "identity").strip().lower()
     if encoding not in ("identity", "gzip", "x-gzip"):
         raise UnsupportedTypeError("Send the body as it is, or with Content-Encoding: gzip.")
-    body = _read(environ, most)
-    return body if encoding == "identity" else _gunzip(body, most)
+    return encoding != "identity"
+
+
+def _unpacked(sent: bytes, most: int, *, packed: bool) -> bytes | None:
+    """Return what was sent, decompressed; None if it is larger."""
+    if not packed:
+        return sent if len(sent) <= most else None
+    with suppress(TooLargeError):
+        return _gunzip(sent, most)
+    return None
 
 
 def _read(environ: dict[str, Any], most: int) -> bytes:

@@ -22,13 +22,14 @@ from serving.predictor import Scored
 from serving.web.api import score_and_count, scored_response, served_model, state
 from serving.web.api.other_protocols import answer_400, checked
 from serving.web.api.predict_csv import CSV, require_charset
-from serving.web.body import media_type, read_body
+from serving.web.body import media_type, opened_body
 
 Rows = Sequence[Mapping[str, Any]]
 
 SPLIT, RECORDS = "dataframe_split", "dataframe_records"
 KEYS = (SPLIT, RECORDS, "instances", "inputs")
 SPLIT_KEYS = {"columns", "data", "index"}
+BESIDE_ROWS = 100  # objects and lists of a body that are not its rows: columns, params and the like
 
 blueprint = Blueprint("invocations", __name__)
 blueprint.register_error_handler(InvalidBodyError, answer_400)
@@ -49,11 +50,12 @@ class Predictions(msgspec.Struct, frozen=True):
 def invocations() -> Response:
     served, settings = served_model(), state().settings
     kind = _media_type()
-    body = read_body(request.environ, settings.max_body)
     contract = served.scorer.contract
     read = _read_csv if kind == CSV else _read_json
-    rows = checked(contract, read(contract, body, settings.max_rows))
-    return scored_response(served, _encode(score_and_count(served, rows)))
+    with opened_body(request.environ, settings) as body:
+        rows = checked(contract, read(contract, body, settings.max_rows))
+        answer = _encode(score_and_count(served, rows))
+    return scored_response(served, answer)
 
 
 def _media_type() -> str:
@@ -76,7 +78,7 @@ def _read_csv(contract: Contract, body: bytes, most: int) -> Rows:
 
 
 def _read_json(contract: Contract, body: bytes, most: int) -> Rows:
-    asked = decode(body)
+    asked = decode(body, most + BESIDE_ROWS)
     given = [key for key in KEYS if key in asked] if isinstance(asked, dict) else []
     if len(given) != 1:
         raise MalformedBodyError(

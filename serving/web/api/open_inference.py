@@ -23,7 +23,7 @@ from serving.formats.tensors import InferRequest, to_request, to_rows
 from serving.predictor import Scored, ServedModel
 from serving.web.api import score_and_count, scored_response, served_model, state
 from serving.web.api.other_protocols import answer_400, checked
-from serving.web.body import media_type, read_body
+from serving.web.body import media_type, opened_body
 
 NAME = "csv-to-production"
 VERSION = "0.1.0"  # of the project, as in pyproject.toml
@@ -31,6 +31,7 @@ PLATFORM = "onnxruntime_onnx"  # Triton's name for it
 OUTPUTS = {"label": "INT64", "probability": "FP64"}
 JSON_LENGTH = "Inference-Header-Content-Length"
 LENGTH = re.compile("[0-9]{1,15}")
+BESIDE_ROWS = 100  # objects and lists of a request that are not its rows, for each feature
 # Triton's clients send no type at all.
 TYPES = (JSON, "application/octet-stream", "")
 
@@ -91,13 +92,17 @@ def metadata(name: str, version: str | None = None) -> Response:
 @blueprint.post("/models/<name>/versions/<version>/infer")
 def infer(name: str, version: str | None = None) -> Response:
     served, settings = _model(name, version), state().settings
-    asked, raw = _read(settings.max_body)
-    wanted = _wanted(asked)
-    check_count(asked.rows, settings.max_rows)
     contract = served.scorer.contract
-    rows = checked(contract, to_rows(contract, asked, raw), coded=True)
-    scored = score_and_count(served, rows)
-    return scored_response(served, _encode(served, asked.id, wanted, scored))
+    # Nested tensors have a list for each row, or for each value where they are columns.
+    most = (settings.max_rows + BESIDE_ROWS) * len(contract.features)
+    _require_type()
+    with opened_body(request.environ, settings) as body:
+        asked, raw = _split(body, most)
+        wanted = _wanted(asked)
+        check_count(asked.rows, settings.max_rows)
+        rows = checked(contract, to_rows(contract, asked, raw), coded=True)
+        answer = _encode(served, asked.id, wanted, score_and_count(served, rows))
+    return scored_response(served, answer)
 
 
 def _model(name: str, version: str | None) -> ServedModel:
@@ -114,16 +119,18 @@ def _model(name: str, version: str | None) -> ServedModel:
     return served
 
 
-def _read(most: int) -> tuple[InferRequest, bytes]:
-    """Read the request, and the raw bytes behind it."""
+def _require_type() -> None:
     if media_type(request.environ) not in TYPES:
         raise UnsupportedTypeError(f"Send the tensors with the header Content-Type: {JSON}.")
-    body = read_body(request.environ, most)
+
+
+def _split(body: bytes, most: int) -> tuple[InferRequest, bytes]:
+    """Return the request, of at most `most` objects and lists, and the raw bytes behind it."""
     stated = request.headers.get(JSON_LENGTH, str(len(body)))
     if not LENGTH.fullmatch(stated) or int(stated) > len(body):
         raise MalformedBodyError(f"The header {JSON_LENGTH} is no length within the body.")
     length = int(stated)
-    return to_request(decode(body[:length])), body[length:]
+    return to_request(decode(body[:length], most)), body[length:]
 
 
 def _wanted(asked: InferRequest) -> list[str]:

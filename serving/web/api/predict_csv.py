@@ -11,7 +11,7 @@ from serving.model.rows import Rows
 from serving.model.validation import InvalidRowsError
 from serving.predictor import ServedModel
 from serving.web.api import score_and_count, scored_response, state
-from serving.web.body import read_body
+from serving.web.body import opened_body
 
 CSV = "text/csv"
 
@@ -19,11 +19,12 @@ CSV = "text/csv"
 def predict_table(served: ServedModel) -> Response:
     settings, contract = state().settings, served.scorer.contract
     require_charset(contract.table_format.encoding)
-    table = read_table(contract, read_body(request.environ, settings.max_body), settings.max_rows)
-    columns = answer_columns(contract, table.header)
-    scored = score_and_count(served, _rows(contract, table))
-    body = to_csv(table, columns, scored.labels, scored.probabilities, scored.warnings)
-    return scored_response(served, body, f"{CSV}; charset=utf-8")
+    with opened_body(request.environ, settings) as body:
+        table = read_table(contract, body, settings.max_rows)
+        columns = answer_columns(contract, table.header)
+        scored = score_and_count(served, _rows(contract, table))
+        answer = to_csv(table, columns, scored.labels, scored.probabilities, scored.warnings)
+    return scored_response(served, answer, f"{CSV}; charset=utf-8")
 
 
 def require_charset(encoding: str = "utf-8") -> None:

@@ -2,16 +2,34 @@
 
 import gzip
 import io
+import threading
 import tracemalloc
 
 import pytest
 from gunicorn.http.errors import InvalidChunkSize, NoMoreData
 
-from serving.errors import MalformedBodyError, TooLargeError, TooSlowError, UnsupportedTypeError
-from serving.web.body import MEMBERS, media_type, read_body
+from serving.config import Settings
+from serving.errors import (
+    MalformedBodyError,
+    OverloadedError,
+    TooLargeError,
+    TooSlowError,
+    UnsupportedTypeError,
+)
+from serving.web.app import create_app
+from serving.web.body import LARGE, MEMBERS, media_type, opened_body
+from serving.web.metrics import Metrics
+from serving.web.worker_state import State
+from tests.serving.calling import post
 
 MOST = 1000
 TEXT = bytes(range(256)) * 3 + b"x" * 232  # exactly as much as is taken
+
+
+def read_body(environ, most, deadline=5.0) -> bytes:
+    settings = Settings(model="heart", max_body=most, deadline=deadline)
+    with opened_body(environ, settings) as body:
+        return body
 
 
 def read(body: bytes, length: int | str | None = -1, encoding: str | None = None) -> bytes:
@@ -191,3 +209,64 @@ def test_a_media_type_is_without_its_parameters(stated, expected):
 
 def test_without_a_type_there_is_none():
     assert media_type({}) == ""
+
+
+LARGE_BODIES = {
+    "plain": {"wsgi.input": io.BytesIO(b"x" * (LARGE + 1))},
+    "gzip": {
+        "wsgi.input": io.BytesIO(gzip.compress(b"x" * (LARGE + 1))),
+        "HTTP_CONTENT_ENCODING": "gzip",
+    },
+}
+
+
+@pytest.mark.parametrize("kind", LARGE_BODIES)
+def test_one_large_body_is_open_at_a_time(kind):
+    settings = Settings(model="heart", deadline=0.05)
+    with opened_body(LARGE_BODIES[kind], settings) as body:
+        assert len(body) == LARGE + 1
+        with pytest.raises(OverloadedError, match=r"^Too many large bodies"):
+            read_body({"wsgi.input": io.BytesIO(b"x" * (LARGE + 1))}, 10**6, 0.05)
+        assert len(read_body({"wsgi.input": io.BytesIO(b"x" * LARGE)}, 10**6)) == LARGE
+    LARGE_BODIES[kind]["wsgi.input"].seek(0)
+    assert len(read_body(LARGE_BODIES[kind], 10**6)) == LARGE + 1
+
+
+def test_turn_is_given_back_after_a_failure():
+    for _ in range(2):
+        with pytest.raises(TooLargeError, match="once decompressed"):
+            read_body(
+                {
+                    "wsgi.input": io.BytesIO(gzip.compress(b"x" * LARGE * 3)),
+                    "HTTP_CONTENT_ENCODING": "gzip",
+                },
+                2 * LARGE,
+                0.05,
+            )
+
+
+def peak_of(work, times: int) -> int:
+    """Return the most memory that so many threads at once take, in bytes."""
+    threads = [threading.Thread(target=work) for _ in range(times)]
+    tracemalloc.start()
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_ten_large_bodies_take_the_memory_of_few(served):
+    app = create_app(State(Settings(model="heart"), served, None, Metrics()))
+    packed = gzip.compress(b'{"rows":[%s1]}' % (b'"a",' * 200_000))
+    statuses = []
+
+    def ask():
+        statuses.append(post(app, body=packed, Content_Encoding="gzip").status)
+
+    one, ten = peak_of(ask, 1), peak_of(ask, 10)
+    assert statuses == [422] * 11
+    assert ten < 3 * one

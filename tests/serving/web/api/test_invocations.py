@@ -360,7 +360,7 @@ def test_most_rows_are_taken_and_one_more_is_not(client, settings, form):
     most = settings.max_rows
     assert len(probabilities(post(client, of_each_form(most)[form]))) == most
     message = refused(post(client, of_each_form(most + 1)[form]), 413)
-    assert message == "The body has 21 rows; at most 20 are taken at once."
+    assert message == "The body has more than 20 rows, the most taken at once."
 
 
 def test_csv_of_more_than_the_most_rows_is_refused(client, settings):

@@ -111,7 +111,7 @@ def test_answer_that_is_no_number_is_never_given(settings, contract):
             "Row 2, Glucose: 5000 is above the highest possible, 1000 (2 errors in all, 2 listed).",
             ["/rows/1/Glucose", "/rows/1/Age"],
         ),
-        ({"rows": [ROW] * 21}, 413, "The body has 21 rows; at most 20 are taken at once.", []),
+        ({"rows": [ROW] * 21}, 413, "The body has more than 20 rows, the most taken at once.", []),
     ],
 )
 def test_body_that_is_refused(client, body, status, detail, pointers):

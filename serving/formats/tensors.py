@@ -9,6 +9,8 @@ Sources: kserve/open-inference-protocol, specification/protocol/inference_rest.m
 docs/protocol/extension_binary_data.md.
 """
 
+from collections import Counter
+from itertools import chain
 from math import prod
 from typing import Annotated, Any
 
@@ -80,25 +82,32 @@ def to_rows(contract: Contract, asked: InferRequest, raw: bytes) -> list[Row]:
     """
     names = contract.names
     width = len(names)
-    data = _data(asked.inputs, raw)
-    if len(data) == 1 and asked.inputs[0].shape == [asked.rows, width]:
-        flat = data[0]
+    if len(asked.inputs) == 1 and asked.inputs[0].shape == [asked.rows, width]:
+        (flat,) = _data(asked.inputs, raw)
         starts = range(0, len(flat), width)
         return [dict(zip(names, flat[i : i + width], strict=True)) for i in starts]
+    # Before the data, so that the tensors are few: they may be the body's only content.
     _check_columns(names, asked)
+    data = _data(asked.inputs, raw)
     columns = {tensor.name: values for tensor, values in zip(asked.inputs, data, strict=True)}
     rows = zip(*(columns[name] for name in names), strict=True)
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def _check_columns(names: list[str], asked: InferRequest) -> None:
-    given = [tensor.name for tensor in asked.inputs]
-    wrong = [f"`{name[:80]}` is no feature of this model" for name in given if name not in names]
-    wrong += [f"There is no tensor for {name}" for name in names if name not in given]
-    wrong += [f"There are two tensors for {name}" for name in names if given.count(name) > 1]
-    if wrong:
+    given = Counter(tensor.name for tensor in asked.inputs)
+    known = frozenset(names)
+    wrong = next(
+        chain(
+            (f"`{name[:80]}` is no feature of this model" for name in given if name not in known),
+            (f"There is no tensor for {name}" for name in names if name not in given),
+            (f"There are two tensors for {name}" for name in names if given[name] > 1),
+        ),
+        None,
+    )
+    if wrong is not None:
         raise MalformedBodyError(
-            f"{wrong[0]}: send one tensor [rows, {len(names)}] in the order {', '.join(names)}, "
+            f"{wrong}: send one tensor [rows, {len(names)}] in the order {', '.join(names)}, "
             f"or one tensor [rows] or [rows, 1] for each of them."
         )
     for tensor in asked.inputs:
@@ -110,6 +119,7 @@ def _check_columns(names: list[str], asked: InferRequest) -> None:
 def _data(tensors: list[Tensor], raw: bytes) -> list[list[Any]]:
     """Return each tensor's values, flat."""
     found, start = [], 0
+    view = memoryview(raw)
     for tensor in tensors:
         if tensor.datatype not in DATATYPES:
             kinds = ", ".join(DATATYPES)
@@ -118,7 +128,7 @@ def _data(tensors: list[Tensor], raw: bytes) -> list[list[Any]]:
         if size is None:
             found.append(_from_json(tensor))
         else:
-            found.append(_from_bytes(tensor, size, raw[start:]))
+            found.append(_from_bytes(tensor, size, view[start:]))
             start += size
     if start != len(raw):
         raise MalformedBodyError(
@@ -139,7 +149,7 @@ def _from_json(tensor: Tensor) -> list[Any]:
     return data
 
 
-def _from_bytes(tensor: Tensor, size: Any, raw: bytes) -> list[Any]:
+def _from_bytes(tensor: Tensor, size: Any, raw: memoryview) -> list[Any]:
     dtype = np.dtype(DATATYPES[tensor.datatype])
     expected = prod(tensor.shape) * dtype.itemsize
     # JSON has 8.0 and true as well, which equal 8 and 1 but slice nothing.

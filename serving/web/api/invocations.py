@@ -8,6 +8,7 @@ Source: mlflow/pyfunc/scoring_server/__init__.py, and "Deploy MLflow Model as a 
 Server" in MLflow's documentation.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -143,10 +144,11 @@ def _from_columns(contract: Contract, key: str, value: dict[str, Any], most: int
 
 def _require(contract: Contract, given: list[Any]) -> None:
     names = contract.names
-    missing = [name for name in names if name not in given]
+    counts = Counter(name for name in given if isinstance(name, str))
+    missing = [name for name in names if name not in counts]
     if missing:
         lacking, taken = ", ".join(missing), ", ".join(names)
         raise MalformedBodyError(f"Not given: {lacking}. This model takes {taken}.")
     for name in names:
-        if given.count(name) > 1:
+        if counts[name] > 1:
             raise MalformedBodyError(f"The column {name} is given twice.")

@@ -1,10 +1,14 @@
 """Tensors of the Open Inference Protocol become rows, or one sentence says why not."""
 
+import time
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from serving.errors import MalformedBodyError
 from serving.formats.tensors import DATATYPES, to_request, to_rows
+from serving.model.contract import Contract, Feature
 from tests.serving.small_model import CONTRACT, ROWS
 
 NAMES = ["Glucose", "Age", "Smoker"]
@@ -101,7 +105,7 @@ def test_every_form_of_the_same_rows(inputs):
         ),
         (
             [tensor([1], [1, 10**18])],
-            f"The tensor `features` has data that does not fit its shape [1, {10**18}].",
+            f"`features` is no feature of this model: {HINT}",
         ),
         ([tensor(None, [1, 3])], "The tensor `features` has no data."),
         (
@@ -210,3 +214,31 @@ def test_binary_size_that_does_not_fit(size):
 )
 def test_data_in_two_places_or_in_none(data, size, raw, detail):
     assert refusal([tensor(data, [4, 3], parameters={"binary_data_size": size})], raw) == detail
+
+
+EMPTY = np.zeros((0,), "<f8")
+
+
+@pytest.mark.parametrize("name", ["x", "Glucose"])
+def test_names_are_checked_before_data(name):
+    """Cutting the bytes behind the JSON for each of these tensors took half a minute."""
+    inputs = [binary(name, "FP64", EMPTY)] * 60_000
+    started = time.perf_counter()
+    assert "Glucose" in refusal(inputs, bytes(9_000_000))
+    assert time.perf_counter() - started < 1
+
+
+def test_binary_data_is_not_copied():
+    contract = Contract(
+        target="y", classes=(0, 1), features=tuple(Feature(name=f"f{n}") for n in range(200))
+    )
+    one = np.ones(1)
+    asked = to_request({"inputs": [binary(name, "FP64", one) for name in contract.names]})
+    tracemalloc.start()
+    try:
+        with pytest.raises(MalformedBodyError, match="of which the tensors take 1600"):
+            to_rows(contract, asked, one.tobytes() * 1_000_000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 9_000_000

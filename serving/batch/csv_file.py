@@ -5,6 +5,7 @@ something else, is read record by record. Both give the same cells, all of them 
 """
 
 import codecs
+import csv
 import re
 from collections.abc import Iterator
 from functools import partial
@@ -25,6 +26,7 @@ from serving.tables.kinds import TableError, reading_compressed
 
 BOM = b"\xef\xbb\xbf"
 LONGEST_LINE = 2**26
+LONGEST_CELL = csv.field_size_limit()
 
 
 class CsvFile:
@@ -66,7 +68,7 @@ class CsvFile:
         lines = Lines(_decode(block), self._next_text)
         found: list[Record] = []
         records = read_records(lines, self.read.separator)
-        while lines.at < lines.first and (record := next(records, None)) is not None:
+        while lines.in_first_piece and (record := next(records, None)) is not None:
             found.append(record)
         self._blocks.give_back(_encode(lines.rest()))
         return found
@@ -154,7 +156,7 @@ class _Parser:
         return self.from_records(list(read_records(Lines(_decode(block)), self._separator)))
 
     def _parse(self, block: bytes) -> pa.RecordBatch | None:
-        """Parse whole records; None where they are not all of the header's length."""
+        """Parse whole records; None if one has not the header's length, or a cell too long."""
         if len(self._schema) == 1:
             return None  # an empty line and an empty cell look alike
         names = [str(i) for i in range(len(self._schema))]
@@ -170,6 +172,8 @@ class _Parser:
         except pa.ArrowInvalid:
             return None
         columns = [column.combine_chunks() for column in table.columns]
+        if len(block) > LONGEST_CELL and any(map(_may_be_too_long, columns)):
+            return None
         return _with_values(pa.record_batch(columns, schema=self._schema))
 
     def from_records(self, records: list[Record]) -> Part:
@@ -185,6 +189,11 @@ class _Parser:
         columns = zip(*padded, strict=True) if padded else [()] * width
         arrays = [pa.array(column, pa.string()) for column in columns]
         return Part(pa.record_batch(arrays, schema=self._schema), faults)
+
+
+def _may_be_too_long(column: pa.Array) -> bool:
+    """True if a cell has more bytes than the csv module, as /predict has it, takes characters."""
+    return bool(len(column) and pc.max(pc.binary_length(column)).as_py() > LONGEST_CELL)
 
 
 def _with_values(rows: pa.RecordBatch) -> pa.RecordBatch:

@@ -7,9 +7,12 @@ the one where it began.
 import csv
 import io
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
+
+LONGEST_RECORD = 2**22  # characters, of one that goes over several lines
 
 
 class Fault(NamedTuple):
@@ -28,27 +31,54 @@ Record = list[str] | Fault
 class Lines(Iterator[str]):
     """The lines of a text that may come in pieces; `more` gives the next one, empty at the end.
 
-    A piece ends where a line ends. `first` is the number of lines of the first piece, `at` the
-    number of those that were read, `last` the one that was read last.
+    A piece ends where a line ends. Kept are the lines from `mark` on, to go back to. `at` is the
+    number of lines that were read, `last` the one that was read last.
     """
 
     def __init__(self, text: str, more: Callable[[], str] = str) -> None:
         self.text = text  # of the first piece
-        self._lines, self._more = _split(text), more
-        self.first = len(self._lines)
         self.at = 0
+        self.last = ""
+        self._more = more
+        self._piece = io.StringIO(text, newline="")
+        self._first: int | None = None  # the number of lines of the first piece, once known
+        self._again: deque[str] = deque()
+        self._marked: list[str] = []
 
     @property
-    def last(self) -> str:
-        return self._lines[self.at - 1]
+    def in_first_piece(self) -> bool:
+        """True if the next line is one of the first piece."""
+        if self._first is None and self._piece.tell() == len(self.text):
+            self._first = self.at + len(self._again)
+        return self._first is None or self.at < self._first
 
     def __next__(self) -> str:
-        if self.at == len(self._lines):
-            self._lines += _split(self._more())
-            if self.at == len(self._lines):
-                raise StopIteration
+        line = self._again.popleft() if self._again else self._read()
+        if not line:
+            raise StopIteration
         self.at += 1
-        return self.last
+        self.last = line
+        self._marked.append(line)
+        return line
+
+    def _read(self) -> str:
+        line = self._piece.readline()
+        if not line and (text := self._more()):
+            _ = self.in_first_piece  # which is known only as long as the piece is there
+            self._piece = io.StringIO(text, newline="")
+            line = self._piece.readline()
+        return line
+
+    def mark(self) -> None:
+        """Forget the lines that were read."""
+        self._marked.clear()
+
+    def back(self) -> str:
+        """Go back to the second line that was read after `mark`, and return the first."""
+        first, *others = self._marked
+        self._again.extendleft(reversed(others))
+        self.at -= len(others)
+        return first
 
     def skip(self, count: int) -> None:
         """Pass over lines above a header."""
@@ -57,7 +87,40 @@ class Lines(Iterator[str]):
 
     def rest(self) -> str:
         """Return what is unread of the pieces that came."""
-        return "".join(self._lines[self.at :])
+        return "".join(self._again) + self._piece.read()
+
+
+class _RecordLines(Iterator[str]):
+    """Lines for a csv.reader, which asks for more than one only within quotes.
+
+    Where reading on within quotes has failed once, it fails from each line between: that is known,
+    and not read again. Else a file of open quotes would be read as often as it has lines.
+    """
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+        self._start = self._length = 0
+        self._failed_until = 0
+        self._error = csv.Error()
+
+    def begin(self) -> None:
+        """Begin a record."""
+        self._lines.mark()
+        self._start, self._length = self._lines.at, 0
+
+    def fail(self, error: csv.Error) -> str:
+        """Go on at the line behind the one where the record began, which is returned."""
+        self._failed_until, self._error = max(self._failed_until, self._lines.at), error
+        return self._lines.back()
+
+    def __next__(self) -> str:
+        if self._start < self._lines.at < self._failed_until:
+            raise self._error
+        if self._length > LONGEST_RECORD:
+            raise csv.Error(f"a quote is not closed within {LONGEST_RECORD} characters")
+        line = next(self._lines)
+        self._length += len(line)
+        return line
 
 
 def read_records(lines: Lines, separator: str = ",") -> Iterator[Record]:
@@ -65,21 +128,23 @@ def read_records(lines: Lines, separator: str = ",") -> Iterator[Record]:
 
     A quote may stand behind spaces; in a text without such quotes all spaces are kept.
     """
-    spaced = re.search(rf'(?:^|[{re.escape(separator)}]) +"', lines.text, re.MULTILINE) is not None
+    quote = re.compile(rf'(?:^|[{re.escape(separator)}]) +"', re.MULTILINE)
+    spaced = ' "' in lines.text and quote.search(lines.text) is not None
+    source = _RecordLines(lines)
     start_reader = partial(
-        csv.reader, lines, delimiter=separator, skipinitialspace=spaced, strict=True
+        csv.reader, source, delimiter=separator, skipinitialspace=spaced, strict=True
     )
     reader = start_reader()
     while True:
-        start = lines.at
+        source.begin()
         try:
             record = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            lines.at = start + 1
+            line = source.fail(error)
             reader = start_reader()
-            yield Fault(f"is not valid CSV: {error}", [lines.last.rstrip("\r\n")])
+            yield Fault(f"is not valid CSV: {error}", [line.rstrip("\r\n")])
             continue
         if len(record) == 1 and not record[0]:
             yield record  # a quoted cell without a text, which is no empty line
@@ -99,7 +164,3 @@ def check_length(record: Record, header: Sequence[str]) -> Record:
         return [*record[:width], *[""] * (width - len(record))]
     fields = "1 field" if len(record) == 1 else f"{len(record)} fields"
     return Fault(f"has {fields}, the header has {width}", record)
-
-
-def _split(text: str) -> list[str]:
-    return list(io.StringIO(text, newline=""))

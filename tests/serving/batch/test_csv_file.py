@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from serving.batch import csv_file
 from serving.batch.open_table import open_table
 from serving.batch.table import ScoringError
+from serving.errors import MalformedBodyError
 from serving.formats.csv_records import Fault, Lines, check_length, read_records
+from serving.formats.csv_table import read_table
 from tests.serving.batch.files import HEADER
 
 PLAIN = ["", "1", "1", "148", " 2", "ab", "é", "NA", "\n", "\r\n", "x\ry"]
@@ -89,6 +91,19 @@ def test_a_quote_that_is_never_closed_takes_no_other_row_with_it(contract, tmp_p
     assert len(rows) == 50_003
     assert rows[:3] == [["1", "2", "3"], ['"4,5,6', "", ""], ["7", "8", "9"]]
     assert faults == {1: "is not valid CSV: field larger than field limit (131072)"}
+
+
+@pytest.mark.parametrize("cell", ["x{}", '"{}"', "{}é"])
+def test_cell_has_the_limit_that_predict_has(contract, tmp_path, cell):
+    limit = csv.field_size_limit()
+    longest = cell.format("9" * (limit - len(cell.strip('"').format(""))))
+    longer = longest.replace("9", "99", 1)
+    (tmp_path / "in.csv").write_text(f"{HEADER}1,2,3\n1,{longest},3\n1,{longer},3\n1,2,3\n")
+    rows, faults = read(contract, tmp_path / "in.csv")
+    assert [len(row[1]) for row in (rows[0], rows[1], rows[3])] == [1, limit, 1]
+    assert faults == {2: "is not valid CSV: field larger than field limit (131072)"}
+    with pytest.raises(MalformedBodyError, match=r"^Row 3 is not valid CSV: field larger than"):
+        read_table(contract, (tmp_path / "in.csv").read_bytes(), 10)
 
 
 def test_a_row_that_is_not_utf8_is_a_fault_of_its_own(contract, tmp_path):

@@ -1,7 +1,11 @@
 """CSV text becomes records; one that cannot be read takes no other with it."""
 
+import csv
+import tracemalloc
+
 import pytest
 
+from serving.formats import csv_records
 from serving.formats.csv_records import Fault, Lines, check_length, read_records
 
 
@@ -38,7 +42,61 @@ def test_text_may_come_in_pieces():
 def test_unread_lines_are_the_rest():
     lines = Lines("a\nb\n", iter(["c\nd\n", ""]).__next__)
     assert [next(lines), next(lines), next(lines)] == ["a\n", "b\n", "c\n"]
-    assert (lines.first, lines.at, lines.last, lines.rest()) == (2, 3, "c\n", "d\n")
+    assert (lines.in_first_piece, lines.at, lines.last, lines.rest()) == (False, 3, "c\n", "d\n")
+
+
+def test_lines_after_a_mark_are_read_again():
+    lines = Lines("a\nb\n", iter(["c\nd\n", ""]).__next__)
+    next(lines)
+    lines.mark()
+    assert [next(lines), next(lines)] == ["b\n", "c\n"]
+    assert (lines.back(), lines.in_first_piece, lines.at) == ("b\n", False, 2)
+    assert "".join(lines) == "c\nd\n"
+
+
+def test_first_piece_ends_where_its_lines_do():
+    lines = Lines("a\nb\n", iter(["c\n", ""]).__next__)
+    assert [(next(lines), lines.in_first_piece) for _ in range(3)] == [
+        ("a\n", True),
+        ("b\n", False),
+        ("c\n", False),
+    ]
+
+
+@pytest.mark.parametrize("line", ['a","', '"', '1,"', 'a"",""",'])
+@pytest.mark.parametrize("end", ["", "x" * csv.field_size_limit(), '"x'])
+def test_open_quotes_are_read_twice_at_most(line, end):
+    """Reading on from each of these lines to the end took over a minute."""
+    text = f"{line}\n" * 4_000 + end
+    count = 0
+
+    class Counted(Lines):
+        def __next__(self):
+            nonlocal count
+            count += 1
+            return super().__next__()
+
+    list(read_records(Counted(text)))
+    assert count <= 3 * 4_000
+
+
+def test_record_without_an_end_is_given_up(monkeypatch):
+    monkeypatch.setattr(csv_records, "LONGEST_RECORD", 30)
+    fault, *records = read('"open\n' + "1,2\n" * 100)
+    assert fault == Fault("is not valid CSV: a quote is not closed within 30 characters", ['"open'])
+    assert records == [["1", "2"]] * 100
+
+
+def test_lines_are_not_held():
+    text = "1,2\n" * 50_000
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in read_records(Lines(text))) == 50_000
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # StringIO keeps four bytes for each character.
+    assert peak < 5 * len(text)
 
 
 @pytest.mark.parametrize(

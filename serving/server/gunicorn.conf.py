@@ -38,6 +38,9 @@ keepalive = 5
 limit_request_line = 4094
 limit_request_fields = 100
 limit_request_field_size = 8190
+# No proxy steers this service: a header SCRIPT_NAME would rewrite the path that permissions know.
+forwarded_allow_ips = ""
+forwarder_headers = ""
 # The heartbeat is a file: on a slow disk it would look like a dead worker.
 worker_tmp_dir = _SHARED_MEMORY
 control_socket_disable = True

@@ -30,6 +30,7 @@ from serving.config import read_settings
 from serving.log import logger, new_request_id
 from serving.server.connection import Connection, peek
 from serving.server.http_errors import refusal, status_of
+from serving.server.http_request import BROKEN_BODY, prepare
 
 RUNNING = 2  # threads at work at a time; with 3 the p99 is a third longer, and no more is answered
 PATIENCE = 0.05  # seconds that a connection waits for its turn, which slow clients may hold
@@ -137,7 +138,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
         # gunicorn would wait five seconds, in this thread, for a body that nobody wanted.
-        return keepalive and bool(conn.parser.finish_body(deadline=time.monotonic() + REST))
+        try:
+            return keepalive and bool(conn.parser.finish_body(deadline=time.monotonic() + REST))
+        except BROKEN_BODY:  # it has been answered
+            return False
 
     def _let_go(self, conn: Connection) -> None:
         """Close for writing, then wait without a thread until the client has seen it."""
@@ -219,6 +223,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def handle_request(self, req: Any, conn: Connection) -> Any:
         conn.ends = time.monotonic() + self._deadline
+        prepare(req)
         return super().handle_request(req, conn)
 
     def notify(self) -> None:

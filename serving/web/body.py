@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import Any
 
-from gunicorn.http.errors import NoMoreData
+from gunicorn.http.errors import NoMoreData, ParseException
 
 from serving.config import Settings
 from serving.errors import (
@@ -82,8 +82,8 @@ def _read(environ: dict[str, Any], most: int) -> bytes:
         body: bytes = environ["wsgi.input"].read(most + 1 if length is None else length)
     except NoMoreData as error:
         raise TooSlowError("The body did not arrive whole in time.") from error
-    except OSError as error:  # gunicorn's errors of chunks are such
-        raise MalformedBodyError("The body's chunks are not well formed.") from error
+    except (OSError, ParseException) as error:  # gunicorn's errors of chunks, and of trailers
+        raise MalformedBodyError("The body's chunks or trailers are not well formed.") from error
     if len(body) > most:
         raise _too_large(most)
     if length is not None and len(body) < length:

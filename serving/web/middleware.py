@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from threading import BoundedSemaphore
 from time import perf_counter
 from typing import Any
+from urllib.parse import quote
 
 from werkzeug.http import HTTP_STATUS_CODES
 
@@ -203,7 +204,7 @@ class Middleware:
                 message="request",
                 request_id=exchange.request_id,
                 method=method[:16],
-                path=environ["PATH_INFO"][:200],
+                path=_printable(environ["PATH_INFO"][:200]),
                 status=int(exchange.status),
                 milliseconds=round(1000 * seconds, 3),
                 client=self._client(environ),
@@ -260,6 +261,13 @@ def _refuse(environ: Environ, error: ServingError, begin: StartResponse) -> Iter
     phrase = HTTP_STATUS_CODES[status]
     begin(f"{status} {phrase}", [*headers, ("Content-Length", str(len(body)))])
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+
+def _printable(path: str) -> str:
+    """Return a path for the log, percent-encoded where it has more than printable ASCII."""
+    if path.isascii() and path.isprintable():
+        return path
+    return quote(path, encoding="latin-1", errors="replace")  # as WSGI has its bytes
 
 
 def _known(method: str) -> str:

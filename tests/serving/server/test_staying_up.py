@@ -129,6 +129,57 @@ def test_what_gunicorn_refuses_is_a_problem_too(running):
         assert client.is_closed()
 
 
+POST = b"POST /predict HTTP/1.1\r\nContent-Type: application/json\r\n"
+CHUNKED = POST + b"Host: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+CHUNK = b"%x\r\n%s\r\n0\r\n" % (len(json.dumps(ROW)), json.dumps(ROW).encode())
+MALFORMED = {
+    "trailer Content-Length": (CHUNKED + CHUNK + b"Content-Length: 5\r\n\r\n", 400),
+    "trailer without a colon": (CHUNKED + CHUNK + b"nonsense\r\n\r\n", 400),
+    "trailers too many": (CHUNKED + CHUNK + b"A: b\r\n" * 101 + b"\r\n", 400),
+    "trailers without end": (CHUNKED + CHUNK + b"A: b\r\n" * 5000, 400),
+    "no Host": (POST + b"Content-Length: 2\r\n\r\n{}", 400),
+    "gzip, chunked": (
+        POST + b"Host: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n" + CHUNK + b"\r\n",
+        501,
+    ),
+    "SCRIPT_NAME": (b"GET /x/metrics HTTP/1.1\r\nHost: x\r\nSCRIPT_NAME: /x\r\n\r\n", 404),
+    "PATH_INFO": (b"GET /x HTTP/1.1\r\nHost: x\r\nPATH_INFO: /metrics\r\n\r\n", 404),
+}
+
+
+def test_malformed_http_is_refused_and_logged_without_a_traceback(running):
+    for name, (sent, expected) in MALFORMED.items():
+        status, headers, _ = Raw(running).send(sent).answer()
+        assert (status, headers["Content-Type"]) == (expected, "application/problem+json"), name
+    # What follows an answer may be malformed, too: it has been answered.
+    client = Raw(running).send(CHUNKED.replace(b"POST /predict", b"GET /livez") + b"nonsense\r\n")
+    assert client.answer()[0] == 200
+    assert client.is_closed()
+    assert Raw(running).send(CHUNKED + CHUNK + b"A: b\r\n\r\n").answer()[0] == 200
+    assert "Traceback" not in running.log.read_text()
+
+
+def test_a_connection_that_will_close_says_so(running):
+    length = 70_000
+    head = b"Host: x\r\nContent-Length: %d\r\n\r\n" % length
+    refused = {
+        404: b"POST /nothing HTTP/1.1\r\n",
+        405: b"POST /livez HTTP/1.1\r\n",
+        413: b"POST /predict HTTP/1.1\r\nContent-Type: application/json\r\n",
+        415: b"POST /predict HTTP/1.1\r\n",
+    }
+    for status, line in refused.items():
+        sent = head.replace(b"%d" % length, b"%d" % (LIMIT + 1)) if status == 413 else head
+        client = Raw(running).send(line + sent + b"x" * length)
+        answered, headers, _ = client.answer()
+        assert (answered, headers["Connection"]) == (status, "close")
+        assert client.is_closed()
+    kept = Raw(running)
+    for _ in range(2):
+        kept.send(refused[415] + head.replace(b"%d" % length, b"9") + b"x" * 9)
+        assert kept.answer()[1]["Connection"] == "keep-alive"
+
+
 def test_an_answer_that_comes_before_the_body_was_read_leaves_the_connection_usable(running):
     """The rest of the body and the next request may arrive in one piece."""
     body = json.dumps(ROW).encode()

@@ -6,7 +6,12 @@ import threading
 import tracemalloc
 
 import pytest
-from gunicorn.http.errors import InvalidChunkSize, NoMoreData
+from gunicorn.http.errors import (
+    InvalidChunkSize,
+    InvalidHeader,
+    LimitRequestHeaders,
+    NoMoreData,
+)
 
 from serving.config import Settings
 from serving.errors import (
@@ -101,7 +106,9 @@ def test_an_empty_length_is_none():
 @pytest.mark.parametrize(
     ("error", "expected", "sentence"),
     [
-        (InvalidChunkSize(b"x"), MalformedBodyError, "chunks are not well formed"),
+        (InvalidChunkSize(b"x"), MalformedBodyError, "chunks or trailers are not well formed"),
+        (InvalidHeader("x"), MalformedBodyError, "chunks or trailers are not well formed"),
+        (LimitRequestHeaders("x"), MalformedBodyError, "chunks or trailers are not well formed"),
         (NoMoreData(), TooSlowError, "did not arrive whole in time"),
     ],
 )

@@ -39,6 +39,23 @@ class Broken(io.BytesIO):
         raise RuntimeError("the secret reason")
 
 
+@pytest.mark.parametrize(
+    ("path", "logged"),
+    [
+        ('/a%41"', '/a%41"'),
+        ("/\xc2\x85x", "/%C2%85x"),
+        ("/\xe2\x80\xa8", "/%E2%80%A8"),
+        ("/a\nb\x1b[0m", "/a%0Ab%1B%5B0m"),
+        ("/\xff", "/%FF"),
+    ],
+)
+def test_path_is_logged_as_printable_ascii(app, capfdbinary, path, logged):
+    assert get(app, path).status == 404
+    line = capfdbinary.readouterr().out.splitlines()[-1]
+    assert json.loads(line)["path"] == logged
+    assert line.isascii()
+
+
 def broken():
     asked = environ("POST", "/predict", BODY, Content_Type="application/json")
     return {**asked, "wsgi.input": Broken()}
@@ -596,4 +613,4 @@ def test_whatever_is_in_the_path_a_line_stays_one_line(app, capfd):
     text = capfd.readouterr().out
     assert text.count("\n") == 6
     assert max(map(len, text.splitlines())) < 1000
-    assert json.loads(text.splitlines()[0])["path"] == "/a\nb"
+    assert json.loads(text.splitlines()[0])["path"] == "/a%0Ab"

@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from serving.errors import NoModelError
@@ -11,7 +12,7 @@ from serving.log import logger
 from serving.model.scorer import ModelError
 from serving.predictor import load_served
 from serving.store.versions import CURRENT_FILE
-from serving.web.keys import KeysError, read_keys
+from serving.web.keys import Key, KeysError, read_keys, write_keys
 from serving.web.worker_state import State
 
 INTERVAL = 0.25  # seconds between looks
@@ -50,8 +51,10 @@ class Watched:
 class Watcher:
     """Keeps a worker's state in step with the store and the keys file."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, kept_keys: Path | None = None) -> None:
+        """`kept_keys` is where workers keep the last good keys, for those that start later."""
         self._state = state
+        self._kept_keys = kept_keys
         settings = state.settings
         self._files = [Watched(settings.store / CURRENT_FILE, self._take_up_version)]
         if settings.api_keys_file is not None:
@@ -88,14 +91,26 @@ class Watcher:
 
     def _take_up_keys(self) -> str:
         path = self._state.settings.api_keys_file
+        if path is None:
+            return ""
         try:
-            self._state.keys = tuple(read_keys(path)) if path else None
+            self._state.keys = tuple(read_keys(path))
         except KeysError as error:
             # Those in force stay: an editor's slip must not let everyone in, or lock all out.
             self._state.metrics.keys(good=False)
+            self._state.keys = self._state.keys or self._last_good_keys()
             return f"{error}; the keys stay as they were"
+        if self._kept_keys is not None:
+            with suppress(OSError):  # a full disk is no reason to stop
+                write_keys(self._kept_keys, self._state.keys)
         self._state.metrics.keys(good=True)
         return ""
+
+    def _last_good_keys(self) -> tuple[Key, ...]:
+        """Return the keys that are in force in the other workers; none where none were read."""
+        with suppress(KeysError):
+            return tuple(read_keys(self._kept_keys)) if self._kept_keys else ()
+        return ()
 
 
 def _sign(path: Path) -> Sign:

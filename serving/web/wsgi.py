@@ -1,13 +1,15 @@
 """The application that gunicorn's workers load, in step with the store from now on."""
 
 import atexit
+import os
+from pathlib import Path
 
 from flask import Flask
 
 from serving.config import read_settings
 from serving.log import logger
 from serving.web.app import create_app
-from serving.web.metrics import Metrics
+from serving.web.metrics import DIRECTORY, Metrics
 from serving.web.watcher import Watcher
 from serving.web.worker_state import State
 
@@ -17,7 +19,8 @@ def load_app() -> Flask:
     # With a keys file nobody is let in until it has been read.
     keys = None if settings.api_keys_file is None else ()
     state = State(settings, None, keys, Metrics())
-    watch = Watcher(state)
+    shared = os.environ.get(DIRECTORY)
+    watch = Watcher(state, Path(shared) / "keys" if shared else None)
     watch.refresh()
     if state.served is None:
         logger.warning("not ready: no version of %s in the store", settings.model)

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 
 import pytest
@@ -160,6 +161,29 @@ def test_a_removed_key_is_no_key(command, path):
     assert command("remove", "frontend") == (0, "", f"{path}: `frontend` is removed.\n")
     assert find(read_keys(path), secret.strip().encode()) is None
     assert command("list")[1] == "other  predict\n"
+
+
+def test_changes_at_once_are_all_made(command, path):
+    for n in range(8):
+        command("add", f"old-{n}")
+    with ThreadPoolExecutor(8) as threads:
+        changes = [["add", f"new-{n}"] for n in range(8)]
+        changes += [["remove", f"old-{n}"] for n in range(8)]
+        assert set(threads.map(lambda words: main(["keys", *words]), changes)) == {0}
+    assert sorted(key.name for key in read_keys(path)) == [f"new-{n}" for n in range(8)]
+
+
+def test_a_file_that_cannot_be_written_is_told(command, path):
+    path.mkdir()
+    code, told, error = command("add", "a")
+    assert (code, told) == (1, "")
+    assert error.startswith(f"Error: the keys file {path} cannot be read: Is a directory")
+    path.rmdir()
+    path.with_name("file").write_text("")
+    path.symlink_to(path.with_name("file") / "keys")
+    code, told, error = command("add", "a")
+    assert (code, told) == (1, "")
+    assert error == f"Error: the keys file {path} cannot be written: File exists\n"
 
 
 def test_a_name_that_is_taken_is_refused_and_its_key_stays(command, path):

@@ -228,6 +228,36 @@ def test_two_troubles_at_a_time_are_told_once_each(guarded, promote, at_once, ca
     assert len(complaints(caplog)) == 2
 
 
+@pytest.fixture
+def worker(guarded, tmp_path):
+    """Start a worker of the guarded service, which shares a folder with the others."""
+
+    def start() -> State:
+        state = State(guarded.settings, None, (), Metrics())
+        Watcher(state, tmp_path / "shared" / "keys").refresh()
+        return state
+
+    return start
+
+
+def test_worker_that_starts_while_the_keys_are_broken_has_the_last_good_ones(guarded, worker):
+    path = guarded.settings.api_keys_file
+    assert worker().keys == (FIRST, SECOND)
+    write_keys(path, [SECOND])
+    assert worker().keys == (SECOND,)
+    path.write_text("first predict\n")
+    assert worker().keys == (SECOND,)
+    path.write_text("")
+    assert worker().keys == ()
+    path.write_text("first predict\n")
+    assert worker().keys == ()
+
+
+def test_first_worker_with_broken_keys_lets_nobody_in(guarded, worker):
+    guarded.settings.api_keys_file.write_text("first predict\n")
+    assert worker().keys == ()
+
+
 def test_while_there_is_nothing_to_read_the_keys_file_lets_nobody_in(guarded):
     guarded.settings.api_keys_file.write_text("first predict\n")
     watching = Watcher(guarded)

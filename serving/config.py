@@ -5,16 +5,24 @@ import ipaddress
 import os
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_origin
 
 import msgspec
 
+from serving.hosts import read_host, read_origin
 from serving.receipts.signing import signing_key
 
 PREFIX = "SERVING_"
 PARAMS_FILE = "params.yaml"
+
+# What Kubernetes names after a Service: kubernetes.io, "Service", "Environment variables".
+SERVICE_LINK = re.compile(
+    rf"{PREFIX}(?:\w+_)?(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|"
+    r"PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)"
+)
+LINK = re.compile(r"(?:tcp|udp|sctp)://\S+")
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -87,7 +95,11 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     Raises ConfigError for an unknown variable, a bad value, and a model that nothing names.
     """
     source = os.environ if environ is None else environ
-    given: dict[str, Any] = {k: v for k, v in source.items() if k.startswith(PREFIX)}
+    given: dict[str, Any] = {
+        name: value
+        for name, value in source.items()
+        if name.startswith(PREFIX) and not _is_service_link(name, value)
+    }
     _refuse_unknown(given)
     # A checkout names its model already; an installation elsewhere has to.
     if _variable("model") not in given:
@@ -97,11 +109,12 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         settings = msgspec.convert(words, Settings, strict=False, dec_hook=_to_path)
     except msgspec.ValidationError as error:
         raise ConfigError(_sentence(str(error), given)) from error
-    try:
-        _ = settings.proxies
-    except ValueError as error:  # with the word in it
-        raise ConfigError(f"{_variable('trusted_proxies')}: {error}") from error
-    return settings
+    return msgspec.structs.replace(
+        settings,
+        trusted_hosts=_each("trusted_hosts", read_host, settings.trusted_hosts),
+        trusted_proxies=_each("trusted_proxies", _checked_network, settings.trusted_proxies),
+        cors_origins=_each("cors_origins", read_origin, settings.cors_origins),
+    )
 
 
 def read_signing_key(environ: Mapping[str, str] | None = None) -> bytes | None:
@@ -146,6 +159,33 @@ def _is_loopback(host: str) -> bool:
     except (OSError, UnicodeError):
         return False
     return all(ipaddress.ip_address(str(each[4][0]).split("%")[0]).is_loopback for each in found)
+
+
+def _each(field: str, read: Callable[[str], str], words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return each word of a list as it is compared; `read` raises ValueError with a sentence."""
+    try:
+        return tuple(map(read, words))
+    except ValueError as error:
+        raise ConfigError(f"{_variable(field)}: {error}") from error
+
+
+def _checked_network(text: str) -> str:
+    ipaddress.ip_network(text)
+    return text
+
+
+def _is_service_link(name: str, value: str) -> bool:
+    """True if Kubernetes sets a variable so in each pod, for a Service called `serving...`.
+
+    Raises ConfigError where it stands in the place of a setting.
+    """
+    is_link = SERVICE_LINK.fullmatch(name) or (name.endswith("_PORT") and LINK.fullmatch(value))
+    if is_link and name == _variable("port"):
+        raise ConfigError(
+            f"{name} is `{value}`, which Kubernetes sets for a Service called `serving`: put "
+            "`enableServiceLinks: false` into the pod's spec, or set the variable to a port there"
+        )
+    return bool(is_link)
 
 
 def _refuse_unknown(given: Mapping[str, Any]) -> None:

@@ -86,14 +86,69 @@ def test_a_setting_that_is_unset_has_no_variable():
     ],
 )
 def test_a_list_has_commas(text, expected):
-    settings = read_settings({**MODEL, "SERVING_TRUSTED_HOSTS": text, "SERVING_CORS_ORIGINS": text})
-    assert settings.trusted_hosts == settings.cors_origins == expected
+    assert read_settings({**MODEL, "SERVING_TRUSTED_HOSTS": text}).trusted_hosts == expected
 
 
 @pytest.mark.parametrize("text", ["proxy.example.org", "10.0.0.1/8", "10.0.0.1:80"])
 def test_a_proxy_is_trusted_by_its_address_or_network(text):
     with pytest.raises(ConfigError, match=rf"^SERVING_TRUSTED_PROXIES: '?{text}"):
         read_settings({**MODEL, "SERVING_TRUSTED_PROXIES": f"127.0.0.1,{text}"})
+
+
+def test_hosts_and_origins_are_those_that_requests_have():
+    settings = read_settings(
+        {
+            **MODEL,
+            "SERVING_TRUSTED_HOSTS": "API.example.org, [::1]",
+            "SERVING_CORS_ORIGINS": "HTTP://A.example:80/",
+        }
+    )
+    assert settings.trusted_hosts == ("api.example.org", "::1")
+    assert settings.cors_origins == ("http://a.example",)
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [("SERVING_TRUSTED_HOSTS", "host:8000"), ("SERVING_CORS_ORIGINS", "a.example")],
+)
+def test_what_no_request_can_match_is_refused(variable, text):
+    with pytest.raises(ConfigError, match=rf"^{variable}: `{text}` is no "):
+        read_settings({**MODEL, variable: f"{text}"})
+
+
+LINKS = {
+    "SERVING_SERVICE_HOST": "10.0.0.1",
+    "SERVING_SERVICE_PORT": "8000",
+    "SERVING_SERVICE_PORT_HTTP": "8000",
+    "SERVING_PORT_8000_TCP": "tcp://10.0.0.1:8000",
+    "SERVING_PORT_8000_TCP_PROTO": "tcp",
+    "SERVING_PORT_8000_TCP_PORT": "8000",
+    "SERVING_PORT_8000_TCP_ADDR": "10.0.0.1",
+    "SERVING_CANARY_SERVICE_HOST": "10.0.0.2",
+    "SERVING_CANARY_PORT": "tcp://10.0.0.2:80",
+    "SERVING_CANARY_PORT_80_TCP_ADDR": "10.0.0.2",
+}
+
+
+def test_variables_of_kubernetes_are_left_alone():
+    assert read_settings({**MODEL, **LINKS}) == read_settings(MODEL)
+    assert read_settings({**MODEL, **LINKS, "SERVING_PORT": "9000"}).port == 9000
+
+
+def test_port_of_kubernetes_is_told_with_where_it_comes_from():
+    with pytest.raises(ConfigError) as raised:
+        read_settings({**MODEL, **LINKS, "SERVING_PORT": "tcp://10.0.0.1:8000"})
+    assert str(raised.value) == (
+        "SERVING_PORT is `tcp://10.0.0.1:8000`, which Kubernetes sets for a Service called "
+        "`serving`: put `enableServiceLinks: false` into the pod's spec, or set the variable to a "
+        "port there"
+    )
+
+
+@pytest.mark.parametrize("name", ["SERVING_SERVICE", "SERVING_X_PORT", "SERVING_PORT_8000"])
+def test_variable_like_those_of_kubernetes_is_a_typing_error(name):
+    with pytest.raises(ConfigError, match=f"^{name}: no such setting"):
+        read_settings({**MODEL, name: "8000"})
 
 
 @pytest.mark.parametrize(("text", "expected"), [("1", True), ("true", True), ("0", False)])

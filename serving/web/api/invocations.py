@@ -23,7 +23,7 @@ from serving.predictor import Scored
 from serving.web.api import score_and_count, scored_response, served_model, state
 from serving.web.api.other_protocols import answer_400, checked
 from serving.web.api.predict_csv import CSV, require_charset
-from serving.web.body import media_type, opened_body
+from serving.web.body import OpenedBody, media_type
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -53,7 +53,7 @@ def invocations() -> Response:
     kind = _media_type()
     contract = served.scorer.contract
     read = _read_csv if kind == CSV else _read_json
-    with opened_body(request.environ, settings) as body:
+    with OpenedBody(request.environ, settings) as body:
         rows = checked(contract, read(contract, body, settings.max_rows))
         answer = _encode(score_and_count(served, rows))
     return scored_response(served, answer)

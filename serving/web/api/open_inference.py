@@ -23,7 +23,7 @@ from serving.formats.tensors import InferRequest, to_request, to_rows
 from serving.predictor import Scored, ServedModel
 from serving.web.api import score_and_count, scored_response, served_model, state
 from serving.web.api.other_protocols import answer_400, checked
-from serving.web.body import media_type, opened_body
+from serving.web.body import OpenedBody, media_type
 
 NAME = "csv-to-production"
 VERSION = "0.1.0"  # of the project, as in pyproject.toml
@@ -96,7 +96,7 @@ def infer(name: str, version: str | None = None) -> Response:
     # Nested tensors have a list for each row, or for each value where they are columns.
     most = (settings.max_rows + BESIDE_ROWS) * len(contract.features)
     _require_type()
-    with opened_body(request.environ, settings) as body:
+    with OpenedBody(request.environ, settings) as body:
         asked, raw = _split(body, most)
         wanted = _wanted(asked)
         check_count(asked.rows, settings.max_rows)

@@ -10,7 +10,7 @@ from serving.formats.json_body import read_rows
 from serving.predictor import to_answer
 from serving.web.api import current_request, scored_response, served_model
 from serving.web.api.predict_csv import CSV, predict_table
-from serving.web.body import media_type, opened_body
+from serving.web.body import OpenedBody, media_type
 from serving.web.request_context import RequestContext
 
 blueprint = Blueprint("predict", __name__)
@@ -34,6 +34,6 @@ def predict() -> Response:
 def answer_json(exchange: RequestContext, environ: dict[str, Any]) -> bytes:
     """Answer JSON with JSON; knows nothing of Flask, so that the front can call it at once."""
     served, settings = exchange.served_model(), exchange.state.settings
-    with opened_body(environ, settings) as body:
+    with OpenedBody(environ, settings) as body:
         rows = read_rows(served.reader, body, settings.max_rows)
         return _encoder.encode(to_answer(served, exchange.score(served, rows)))

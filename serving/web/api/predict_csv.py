@@ -11,7 +11,7 @@ from serving.model.rows import Rows
 from serving.model.validation import InvalidRowsError
 from serving.predictor import ServedModel
 from serving.web.api import score_and_count, scored_response, state
-from serving.web.body import opened_body
+from serving.web.body import OpenedBody
 
 CSV = "text/csv"
 
@@ -19,7 +19,7 @@ CSV = "text/csv"
 def predict_table(served: ServedModel) -> Response:
     settings, contract = state().settings, served.scorer.contract
     require_charset(contract.table_format.encoding)
-    with opened_body(request.environ, settings) as body:
+    with OpenedBody(request.environ, settings) as body:
         table = read_table(contract, body, settings.max_rows)
         columns = answer_columns(contract, table.header)
         scored = score_and_count(served, _rows(contract, table))

@@ -22,7 +22,7 @@ from serving.errors import (
     UnsupportedTypeError,
 )
 from serving.web.app import create_app
-from serving.web.body import LARGE, MEMBERS, media_type, opened_body
+from serving.web.body import LARGE, MEMBERS, OpenedBody, media_type
 from serving.web.metrics import Metrics
 from serving.web.worker_state import State
 from tests.serving.calling import post
@@ -33,7 +33,7 @@ TEXT = bytes(range(256)) * 3 + b"x" * 232  # exactly as much as is taken
 
 def read_body(environ, most, deadline=5.0) -> bytes:
     settings = Settings(model="heart", max_body=most, deadline=deadline)
-    with opened_body(environ, settings) as body:
+    with OpenedBody(environ, settings) as body:
         return body
 
 
@@ -230,7 +230,7 @@ LARGE_BODIES = {
 @pytest.mark.parametrize("kind", LARGE_BODIES)
 def test_one_large_body_is_open_at_a_time(kind):
     settings = Settings(model="heart", deadline=0.05)
-    with opened_body(LARGE_BODIES[kind], settings) as body:
+    with OpenedBody(LARGE_BODIES[kind], settings) as body:
         assert len(body) == LARGE + 1
         with pytest.raises(OverloadedError, match=r"^Too many large bodies"):
             read_body({"wsgi.input": io.BytesIO(b"x" * (LARGE + 1))}, 10**6, 0.05)

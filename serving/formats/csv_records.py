@@ -10,6 +10,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import chain, islice
 from typing import NamedTuple
 
 LONGEST_RECORD = 2**22  # characters, of one that goes over several lines
@@ -160,7 +161,8 @@ def check_length(record: Record, header: Sequence[str]) -> Record:
     width = len(header)
     if isinstance(record, Fault) or len(record) == width:
         return record
-    if not any(cell.strip() for cell in [*record[width:], *header[len(record) :]]):
+    beyond = chain(islice(record, width, None), islice(header, len(record), None))
+    if not any(cell.strip() for cell in beyond):
         return [*record[:width], *[""] * (width - len(record))]
     fields = "1 field" if len(record) == 1 else f"{len(record)} fields"
     return Fault(f"has {fields}, the header has {width}", record)

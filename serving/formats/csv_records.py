@@ -62,6 +62,15 @@ class Lines(Iterator[str]):
         self._marked.append(line)
         return line
 
+    def pass_over(self, blank: str) -> None:
+        """Pass over lines of these characters only: a spreadsheet may end with a million."""
+        again = self._again
+        while line := again.popleft() if again else self._piece.readline() or self._read():
+            if line.strip(blank):
+                again.appendleft(line)
+                return
+            self.at += 1
+
     def _read(self) -> str:
         line = self._piece.readline()
         if not line and (text := self._more()):
@@ -98,14 +107,15 @@ class _RecordLines(Iterator[str]):
     and not read again. Else a file of open quotes would be read as often as it has lines.
     """
 
-    def __init__(self, lines: Lines) -> None:
-        self._lines = lines
+    def __init__(self, lines: Lines, separator: str) -> None:
+        self._lines, self._blank = lines, separator + " \t\r\n"
         self._start = self._length = 0
         self._failed_until = 0
         self._error = csv.Error()
 
     def begin(self) -> None:
-        """Begin a record."""
+        """Begin a record, at a line that may have one."""
+        self._lines.pass_over(self._blank)
         self._lines.mark()
         self._start, self._length = self._lines.at, 0
 
@@ -131,7 +141,7 @@ def read_records(lines: Lines, separator: str = ",") -> Iterator[Record]:
     """
     quote = re.compile(rf'(?:^|[{re.escape(separator)}]) +"', re.MULTILINE)
     spaced = ' "' in lines.text and quote.search(lines.text) is not None
-    source = _RecordLines(lines)
+    source = _RecordLines(lines, separator)
     start_reader = partial(
         csv.reader, source, delimiter=separator, skipinitialspace=spaced, strict=True
     )

@@ -25,9 +25,9 @@ from serving.model.rows import LONGEST_NAME, Rows
 from serving.model.validation import InvalidRowsError
 
 BATCH = re.compile(rb'\s*\{\s*"rows"\s*:\s*\[')
-# A text, or the start of an object or a list; without the `?` an open quote would be read again
-# and again.
-TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[{\[]', re.DOTALL)
+# The start of an object or a list, or the end, behind whatever texts and the like stand before it.
+# Nothing is read twice: what is possessive gives nothing back, an open quote reaches to the end.
+CONTAINER = re.compile(rb'(?:[^"{\[]++|"(?:[^"\\]++|\\.)*+"?)*+([{\[]|\Z)', re.DOTALL)
 
 
 class Asked(NamedTuple):
@@ -42,12 +42,12 @@ def read_rows(reader: Reader, body: bytes, most: int) -> Rows:
     (413).
     """
     # Of a batch all but two, the body and the list, are rows; counted before they are made.
-    if BATCH.match(body) and has_more_containers(body, most + 2):
-        raise too_many_rows(most)
+    if has_more_containers(body, most + 2):
+        raise too_many_rows(most) if BATCH.match(body) else _too_many_containers(most + 2)
     rows = reader.read(body, most)
     if rows is not None:
         return rows
-    asked = split_rows(decode(body, most + 2))
+    asked = split_rows(_decode(body))
     check_count(len(asked.rows), most)
     try:
         return Rows.of(reader.contract, asked.rows)
@@ -67,8 +67,8 @@ def has_more_containers(body: bytes, most: int) -> bool:
     """
     if body.count(b"{") + body.count(b"[") <= most:
         return False
-    outside_texts = (found for found in TOKEN.finditer(body) if not found[0].startswith(b'"'))
-    return next(islice(outside_texts, most, None), None) is not None
+    found = (match for match in CONTAINER.finditer(body) if match[1])
+    return next(islice(found, most, None), None) is not None
 
 
 def decode(body: bytes, most: int) -> Any:
@@ -77,7 +77,15 @@ def decode(body: bytes, most: int) -> Any:
     Raises MalformedBodyError, and TooLargeError for more than `most` objects and lists.
     """
     if has_more_containers(body, most):
-        raise TooLargeError(f"The body has more than {most} objects and lists, the most taken.")
+        raise _too_many_containers(most)
+    return _decode(body)
+
+
+def _too_many_containers(most: int) -> TooLargeError:
+    return TooLargeError(f"The body has more than {most} objects and lists, the most taken.")
+
+
+def _decode(body: bytes) -> Any:
     try:
         value = msgspec.json.decode(body)
         if body.count(b":") != _keys(value):

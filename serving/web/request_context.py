@@ -13,7 +13,17 @@ from serving.web.worker_state import State
 class RequestContext:
     """A request, as endpoints, log and metrics share it; without any of its values."""
 
-    __slots__ = ("_served", "key", "request_id", "route", "rows", "started", "state", "status")
+    __slots__ = (
+        "_served",
+        "begun",
+        "key",
+        "request_id",
+        "route",
+        "rows",
+        "started",
+        "state",
+        "status",
+    )
 
     def __init__(self, state: State, request_id: str, route: Route) -> None:
         self.state = state
@@ -21,6 +31,7 @@ class RequestContext:
         self.route = route
         self.started = perf_counter()
         self.status = "500"
+        self.begun = False  # True once the answer's headers were handed to the server
         self.key: str | None = None
         self.rows: int | None = None
         self._served: ServedModel | None = None

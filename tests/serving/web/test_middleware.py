@@ -441,6 +441,45 @@ def test_an_answer_that_is_sent_and_then_closed_gives_back_one_place(make_app):
         assert post(app).status == 503
 
 
+class Server:
+    """A server's `start_response` that refuses headers, `refusals` times."""
+
+    def __init__(self, refusals: int) -> None:
+        self.refusals = refusals
+        self.status = ""
+
+    def __call__(self, status, _headers, exc_info=None):
+        assert not self.status or exc_info, "an answer begins once"
+        self.status = status
+        self.refusals -= 1
+        if self.refusals >= 0:
+            raise ValueError("a header cannot be sent")
+
+
+@pytest.mark.parametrize("body", [BODY, b"{"])
+def test_a_header_that_cannot_be_sent_is_a_counted_500_and_takes_no_place(make_app, capfd, body):
+    app = make_app(concurrency=1)
+    for _ in range(3):
+        asked = environ("POST", "/predict", body, Content_Type="application/json")
+        server = Server(refusals=1)
+        answer = app(asked, server)
+        assert json.loads(b"".join(answer))["status"] == int(server.status[:3]) == 500
+        answer.close()
+    assert post(app).status == 200
+    lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert [line["status"] for line in lines] == [500, 500, 500, 200]
+
+
+def test_an_answer_that_cannot_be_sent_at_all_is_counted_and_takes_no_place(make_app, capfd):
+    app = make_app(concurrency=1)
+    for _ in range(3):
+        asked = environ("POST", "/predict", BODY, Content_Type="application/json")
+        with pytest.raises(ValueError, match="a header cannot be sent"):
+            app(asked, Server(refusals=2))
+    assert post(app).status == 200
+    assert len(capfd.readouterr().out.splitlines()) == 4
+
+
 # What nobody foresaw
 
 

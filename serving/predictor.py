@@ -16,15 +16,16 @@ from serving.model.rows import Rows
 from serving.model.scorer import Scorer
 from serving.model.validation import training_warnings
 from serving.store import versions
-from serving.store.versions import Version
+from serving.store.versions import Provenance, Version
 
 
 class ServedModel(NamedTuple):
-    """A version that answers: its identity in the registry, its scorer, its reader."""
+    """A version that answers: its identity in the registry, its scorer, its reader, its facts."""
 
     version: Version
     scorer: Scorer
     reader: Reader
+    facts: Provenance = Provenance()
 
 
 class Scored(NamedTuple):
@@ -71,7 +72,8 @@ def load_served(settings: Settings) -> ServedModel:
         raise NoModelError(settings.model, settings.stage)
     directory = versions.version_dir(settings.store, version.digest)
     scorer = Scorer.load(directory, version.digest)
-    return ServedModel(version, scorer, Reader(scorer.contract))
+    facts = versions.facts(settings.store, version)
+    return ServedModel(version, scorer, Reader(scorer.contract), facts)
 
 
 def model_info(served: ServedModel) -> ModelInfo:

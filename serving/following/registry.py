@@ -4,17 +4,20 @@ The only file of the service that imports mlflow, and only when there is a regis
 importing it takes two seconds.
 """
 
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import isfinite
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from serving.config import without_password
 from serving.errors import NoModelError
+from serving.log import logger
 from serving.model.scorer import DIGEST_TAG, ModelError
 from serving.receipts.receipt import RECEIPT_TAG, SIGNATURE_TAG, parse_receipt, path_of
 from serving.store.versions import Provenance, Version
@@ -75,20 +78,23 @@ class Registry:
             why = self._why_none(name, stage) if found is None else ""
         if found is None:
             raise NoModelError(name, stage, why)
-        version = Version(name, str(found.version), stage, found.tags.get(DIGEST_TAG, ""))
+        version = Version(name, _number(found), stage, found.tags.get(DIGEST_TAG, ""))
         return Found(version, dict(found.tags), found.run_id or None)
 
     def facts(self, found: Found) -> Provenance:
-        """Return where a version comes from; what the registry does not know is left out."""
+        """Return where a version comes from.
+
+        What the registry does not know is left out, and so is what could not be written and read
+        again, with a word to the log.
+        """
         with _reading("cannot be read"):
             run: Any = _run_or_none(self._client, found.run_id)
-        metrics = {} if run is None else dict(run.data.metrics)
-        started = None if run is None else datetime.fromtimestamp(run.info.start_time / 1000, UTC)
+        metrics = {} if run is None else _test_metrics(found, run.data.metrics)
         return Provenance(
-            trained_at=started,
+            trained_at=None if run is None else _time(found, run.info.start_time),
             git_commit=found.tags.get("git.commit"),
             data_digest=found.tags.get("data.digest"),
-            metrics={key: value for key, value in metrics.items() if key.startswith("test_")},
+            metrics=metrics,
         )
 
     def download(self, version: Version, target: Path) -> Path:
@@ -118,7 +124,7 @@ class Registry:
         )
         if not newest:
             return ""
-        version = Version(name, str(newest[0].version), stage, newest[0].tags.get(DIGEST_TAG, ""))
+        version = Version(name, _number(newest[0]), stage, newest[0].tags.get(DIGEST_TAG, ""))
         failed = ", ".join(self._failed_gates(version, newest[0].tags))
         kept = f"was kept out by its gates ({failed})" if failed else "was not promoted"
         promote = f"python -m pipeline promote {version.version} --to {stage}"
@@ -173,6 +179,30 @@ def _reading(failure: str) -> Iterator[None]:
         raise UnreachableError(f"{failure}: {_reason(error)}") from error
 
 
+def _number(found: "ModelVersion") -> str:
+    """Return a version's number; raises UnreachableError for what is none."""
+    number = str(found.version)
+    if not re.fullmatch("[0-9]{1,18}", number):
+        raise UnreachableError(f"gives a version whose number is none: {number[:40]!a}")
+    return number
+
+
+def _test_metrics(found: Found, metrics: Mapping[str, float]) -> dict[str, float]:
+    figures = {key: value for key, value in metrics.items() if key.startswith("test_")}
+    finite = {key: value for key, value in figures.items() if isfinite(value)}
+    if lost := ", ".join(sorted(figures.keys() - finite.keys())):
+        logger.warning("%s: left out, because it is no finite number: %s", found.version, lost)
+    return finite
+
+
+def _time(found: Found, milliseconds: float | None) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds else None
+    except (OverflowError, ValueError, OSError):
+        logger.warning("%s: its run started at a time that no calendar has", found.version)
+        return None
+
+
 def _run_or_none(client: Any, run_id: str | None) -> Any:
     from mlflow.exceptions import MlflowException
 
@@ -190,4 +220,5 @@ def _reason(error: BaseException) -> str:
             return link.strerror
         link = link.__cause__ or link.__context__
     line = " ".join(str(error).split()) or type(error).__name__
-    return without_password(line)[:300].rstrip(".")
+    # A lone surrogate could not be written to the status.
+    return without_password(line)[:300].rstrip(".").encode(errors="replace").decode()

@@ -63,7 +63,7 @@ def sync(settings: Settings, uri: str, *, retry: bool = False) -> Outcome:
     outcome = _outcome(settings, demands, uri, None if retry else before)
     try:
         sync_status.write(settings.store, _note(outcome, before))
-    except OSError as error:
+    except (OSError, ValueError) as error:
         return Outcome(Kind.STORE_FAILED, f"The store cannot be used: {error}.")
     return outcome
 
@@ -141,11 +141,12 @@ def _bring(folder: Path, source: Registry, found: Found) -> Outcome:
     wanted = found.version
     here = _is_good(versions.version_dir(folder, wanted.digest), wanted.digest)
     now = _current(folder)
-    if here and now is not None and now.is_same(wanted):
+    if here and now == wanted:
         return Outcome(Kind.UNCHANGED, f"{wanted} is in force already.", wanted)
-    wanted = msgspec.structs.replace(wanted, facts=source.facts(found))
+    facts = source.facts(found)
     if not here:
         _fetch(folder, source, wanted)
+    versions.keep_facts(folder, wanted, facts)
     versions.switch(folder, wanted)
     versions.prune(folder, wanted)
     how = "was in the store" if here else "was downloaded"

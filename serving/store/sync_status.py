@@ -73,10 +73,15 @@ def read(store: Path) -> Status | None:
 
 
 def write(store: Path, status: Status) -> None:
-    """Write the status whole. Not forced to disk: after a crash it is soon written anew."""
+    """Write the status whole. Not forced to disk: after a crash it is soon written anew.
+
+    Raises ValueError for one that could not be read back, and leaves the last one.
+    """
+    content = msgspec.json.encode(status)
+    msgspec.json.decode(content, type=Status)
     store.mkdir(parents=True, exist_ok=True)
     with new_file(store / STATUS_FILE, durable=False) as file:
-        file.write(msgspec.json.format(msgspec.json.encode(status), indent=2) + b"\n")
+        file.write(msgspec.json.format(content, indent=2) + b"\n")
 
 
 def age(moment: float | None) -> float | None:

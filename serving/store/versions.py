@@ -1,7 +1,8 @@
 """Versions on disk: a folder for each digest, and a pointer to the one that answers.
 
     <store>/current.json
-    <store>/versions/<sha256 of model.onnx>/{model.onnx, contract.json, golden.json, version.json}
+    <store>/versions/<sha256 of model.onnx>/{model.onnx, contract.json, golden.json}
+    <store>/versions/<sha256 of model.onnx>/version.json   which version it is, and its facts
     <store>/versions/<sha256 of model.onnx>/receipt.json   where a receipt was demanded
 
 A folder comes into place whole, by a rename, and the pointer is replaced in one step: a reader
@@ -14,6 +15,7 @@ import shutil
 import time
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated
 from uuid import uuid4
 
 import msgspec
@@ -32,8 +34,16 @@ KEPT = 5  # versions, so that a way back needs no download
 LEFT_BEHIND = 3600  # seconds after which a temporary folder's process must be gone
 
 
+# Digits of ASCII, and few: a version's number goes into headers, labels and file names.
+Number = Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{1,18}\Z")]
+
+
 class Provenance(msgspec.Struct, frozen=True):
-    """A version's origin, as far as the registry knows; `metrics` are of its test rows."""
+    """A version's origin, as far as the registry knows; `metrics` are of its test rows.
+
+    It answers no request, so it is no part of the pointer: whatever stands in it, the version
+    can be taken up.
+    """
 
     trained_at: datetime | None = None
     git_commit: str | None = None
@@ -41,21 +51,24 @@ class Provenance(msgspec.Struct, frozen=True):
     metrics: dict[str, float] = {}
 
 
-class Version(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A version of a registered model, the stage it was found by, and its model's sha256."""
+class Version(msgspec.Struct, frozen=True):
+    """A version of a registered model, the stage it was found by, and its model's sha256.
+
+    Pointers of earlier releases have further fields, which are passed over.
+    """
 
     name: str
-    version: str
+    version: Number
     stage: str
     digest: str
-    facts: Provenance = Provenance()
-
-    def is_same(self, other: "Version") -> bool:
-        """Compare what identifies a version, not where it comes from."""
-        return msgspec.structs.astuple(self)[:4] == msgspec.structs.astuple(other)[:4]
 
     def __str__(self) -> str:
         return f"{self.name} version {self.version} ({self.stage})"
+
+
+class _Origin(msgspec.Struct, frozen=True):
+    version: Version
+    facts: Provenance
 
 
 def version_dir(store: Path, digest: str) -> Path:
@@ -77,12 +90,26 @@ def adopt(store: Path, source: Path, version: Version) -> Path:
         for name in FILES:
             shutil.copyfile(source / name, incoming / name)
             sync_to_disk(incoming / name)
-        (incoming / VERSION_FILE).write_bytes(_json(version))
-        sync_to_disk(incoming / VERSION_FILE)
         _replace_folder(incoming, target)
     finally:
         shutil.rmtree(incoming, ignore_errors=True)
     return target
+
+
+def keep_facts(store: Path, version: Version, facts: Provenance) -> None:
+    """Write a version's facts beside its files."""
+    with new_file(version_dir(store, version.digest) / VERSION_FILE, durable=False) as file:
+        file.write(_json(_Origin(version, facts)))
+
+
+def facts(store: Path, version: Version) -> Provenance:
+    """Read a version's facts; none where the file is of another version or cannot be read."""
+    try:
+        content = (version_dir(store, version.digest) / VERSION_FILE).read_bytes()
+        origin = msgspec.json.decode(content, type=_Origin)
+    except (OSError, ValueError):
+        return Provenance()
+    return origin.facts if origin.version == version else Provenance()
 
 
 def receipt(store: Path, digest: str) -> bytes:
@@ -103,24 +130,31 @@ def keep_receipt(store: Path, digest: str, content: bytes) -> None:
 
 
 def switch(store: Path, version: Version) -> None:
-    """Make `version` the one that answers, atomically."""
+    """Make `version` the one that answers, atomically.
+
+    Raises ModelError where the pointer could not be read back.
+    """
     folder = version_dir(store, version.digest)
     if not folder.is_dir():
         raise FileNotFoundError(f"{version} is not in the store {store}")
+    pointer = _json(version)
+    if _parse(pointer, store / CURRENT_FILE) != version:
+        raise ModelError(f"{version} cannot be written as a pointer")
     os.utime(folder)  # the versions in use latest are those that `prune` keeps
     with new_file(store / CURRENT_FILE) as file:
-        file.write(_json(version))
+        file.write(pointer)
 
 
 def current(store: Path) -> Version | None:
     """Read the pointer; None where nothing was ever adopted, ModelError where it is damaged."""
     path = store / CURRENT_FILE
     try:
-        version = msgspec.json.decode(path.read_bytes(), type=Version)
+        content = path.read_bytes()
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise ModelError(f"{path} cannot be read as a pointer to a version") from error
+    version = _parse(content, path)
     version_dir(store, version.digest)
     return version
 
@@ -159,5 +193,12 @@ def _replace_folder(incoming: Path, target: Path) -> None:
     shutil.rmtree(discarded, ignore_errors=True)
 
 
-def _json(version: Version) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(version), indent=2) + b"\n"
+def _json(content: Version | _Origin) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"
+
+
+def _parse(pointer: bytes, path: Path) -> Version:
+    try:
+        return msgspec.json.decode(pointer, type=Version)
+    except ValueError as error:
+        raise ModelError(f"{path} cannot be read as a pointer to a version") from error

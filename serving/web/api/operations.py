@@ -9,9 +9,9 @@ from flask import Blueprint, Response, jsonify
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from serving.predictor import ServedModel
 from serving.store import sync_status
 from serving.store.sync_status import Kind, Refusal, Status
-from serving.store.versions import Version
 from serving.web.api import state
 from serving.web.metrics import CONTENT_TYPE
 
@@ -22,12 +22,12 @@ blueprint = Blueprint("operations", __name__)
 def version() -> Response:
     here = state()
     followed = sync_status.read(here.settings.store)
-    serving = here.served.version if here.served else None
+    serving = here.served and here.served.version
     desired = followed.desired if followed else None
     body = {
-        "model": _identity(serving),
+        "model": _origin(here.served),
         "desired": desired and {"version": desired.version, "digest": desired.digest},
-        "in_step": bool(serving and desired and serving.is_same(desired)),
+        "in_step": bool(serving and serving == desired),
         "sync": _sync(followed),
         "refused": [_refusal(refusal) for refusal in followed.refused] if followed else [],
     }
@@ -85,12 +85,10 @@ def _gauge(name: str, meaning: str, value: float | None) -> GaugeMetricFamily:
     return GaugeMetricFamily(name, meaning, value=value)
 
 
-def _identity(version: Version | None) -> dict[str, Any] | None:
-    if version is None:
+def _origin(served: ServedModel | None) -> dict[str, Any] | None:
+    if served is None:
         return None
-    identity = msgspec.structs.asdict(version)
-    facts = identity.pop("facts")
-    return {**identity, **msgspec.structs.asdict(facts)}
+    return {**msgspec.structs.asdict(served.version), **msgspec.structs.asdict(served.facts)}
 
 
 def _sync(followed: Status | None) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ import socket
 import time
 from datetime import UTC, datetime
 from hashlib import sha256
+from types import SimpleNamespace
 
 import pytest
 
@@ -138,6 +139,43 @@ def test_a_version_is_traced_to_its_run_its_commit_and_its_data(registry, source
 def test_a_run_that_is_gone_leaves_what_the_version_itself_says(registry, source, made):
     registered(registry, made, "0" * 32, **{"git.commit": "abc"})
     assert source.facts(source.resolve(NAME, "production")) == Provenance(git_commit="abc")
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize("value", [NAN, float("inf"), -float("inf")])
+def test_a_metric_that_is_no_finite_number_is_left_out(
+    source, registry, made, monkeypatch, caplog, value
+):
+    registered(registry, made, "0" * 32)
+    run = SimpleNamespace(
+        data=SimpleNamespace(metrics={"test_auc": value, "test_brier": 0.125}),
+        info=SimpleNamespace(start_time=int(1000 * STARTED.timestamp())),
+    )
+    monkeypatch.setattr(source._client, "get_run", lambda _: run)
+    facts = source.facts(source.resolve(NAME, "production"))
+    assert facts == Provenance(trained_at=STARTED, metrics={"test_brier": 0.125})
+    assert "no finite number: test_auc" in caplog.text
+
+
+@pytest.mark.parametrize("moment", [2**62, -(2**62), 10**18, None])
+def test_a_time_that_no_calendar_has_is_left_out(source, made, registry, monkeypatch, moment):
+    registered(registry, made, "0" * 32)
+    run = SimpleNamespace(data=SimpleNamespace(metrics={}), info=SimpleNamespace(start_time=moment))
+    monkeypatch.setattr(source._client, "get_run", lambda _: run)
+    assert source.facts(source.resolve(NAME, "production")) == Provenance()
+
+
+@pytest.mark.parametrize("number", ["7é", "7\r\nX", "", "٧", "-1", "7.0", "../7", "7\n", "1" * 30])
+def test_a_version_s_number_is_digits_only(source, made, registry, monkeypatch, number):
+    registry.register(*made)
+    version = source._client.get_model_version(NAME, "1")
+    monkeypatch.setattr(version, "_version", number)
+    monkeypatch.setattr(source._client, "get_model_version", lambda *_: version)
+    with pytest.raises(UnreachableError, match="gives a version whose number is none: ") as raised:
+        source.resolve(NAME, "production")
+    assert str(raised.value).isprintable()
 
 
 def test_a_version_that_was_registered_by_hand_has_no_facts(registry, source, made):

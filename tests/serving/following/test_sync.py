@@ -471,7 +471,7 @@ def test_where_a_version_comes_from_goes_into_the_store_with_it(registry, put, s
     version = client.create_model_version("heart", str(folder), run_id=run.info.run_id, tags=tags)
     client.set_registered_model_alias("heart", "production", version.version)
     sync(settings, registry.uri)
-    facts = versions.current(settings.store).facts
+    facts = versions.facts(settings.store, versions.current(settings.store))
     assert (facts.git_commit, facts.data_digest) == ("abc", "def")
     assert facts.metrics == {"test_auc": 0.875}
     assert 1000 * facts.trained_at.timestamp() == run.info.start_time

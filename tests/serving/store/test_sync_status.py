@@ -65,3 +65,18 @@ def test_a_clock_that_was_set_back_makes_nothing_younger_than_new():
     assert sync_status.age(None) is None
     assert sync_status.age(time.time() - 60) == pytest.approx(60, abs=5)
     assert sync_status.age(time.time() + 60) == 0
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"checked_at": float("inf")},
+        {"desired": Version("heart", "7é", "production", "b" * 64)},
+        {"detail": "\ud800"},
+    ],
+)
+def test_a_status_that_could_not_be_read_back_leaves_the_last_one(tmp_path, spoilt):
+    sync_status.write(tmp_path, of())
+    with pytest.raises(ValueError):  # noqa: PT011 (msgspec's and Python's own)
+        sync_status.write(tmp_path, of(**spoilt))
+    assert sync_status.read(tmp_path) == of()

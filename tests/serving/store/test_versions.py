@@ -6,6 +6,7 @@ import time
 import pytest
 
 from serving.model.scorer import ModelError, Scorer
+from serving.predictor import load_served
 from serving.store import versions
 from serving.store.versions import Version
 
@@ -96,6 +97,8 @@ def test_what_is_no_digest_is_no_folder(make_model, settings, tmp_path, digest):
         b"[]",
         b'{"name":"heart","version":"1","stage":"production"}',
         b'{"name":"heart","version":"1","stage":"production","digest":"../../x"}',
+        b'{"name":"heart","version":"1\\n","stage":"production","digest":"%s"}' % (b"a" * 64),
+        b'{"name":"heart","version":"","stage":"production","digest":"%s"}' % (b"a" * 64),
         b"\xff",
     ],
 )
@@ -106,12 +109,32 @@ def test_a_damaged_pointer_is_refused(settings, text):
         versions.current(settings.store)
 
 
-def test_where_a_version_comes_from_is_kept_and_makes_it_no_other(stored):
+def test_where_a_version_comes_from_is_kept_beside_it(settings, stored):
     facts = versions.Provenance(git_commit="abc", metrics={"test_auc": 0.5})
-    known = Version(stored.name, stored.version, stored.stage, stored.digest, facts)
-    assert known != stored
-    assert known.is_same(stored)
-    assert not known.is_same(version_of(stored.digest, "2"))
+    assert versions.facts(settings.store, stored) == versions.Provenance()
+    versions.keep_facts(settings.store, stored, facts)
+    assert versions.facts(settings.store, stored) == facts
+    assert versions.facts(settings.store, version_of(stored.digest, "2")) == versions.Provenance()
+
+
+def test_facts_that_cannot_be_read_back_leave_the_version_answering(settings, stored):
+    spoilt = versions.Provenance(metrics={"test_auc": float("nan")})
+    versions.keep_facts(settings.store, stored, spoilt)
+    versions.switch(settings.store, stored)
+    served = load_served(settings)
+    assert (served.version, served.facts) == (stored, versions.Provenance())
+
+
+def test_a_pointer_of_an_earlier_release_is_read(settings, stored):
+    path = settings.store / "current.json"
+    path.write_bytes(path.read_bytes().replace(b"{", b'{"facts": {"metrics": {"a": null}},', 1))
+    assert versions.current(settings.store) == stored
+
+
+def test_a_pointer_that_could_not_be_read_back_is_not_written(settings, stored):
+    with pytest.raises(ModelError):
+        versions.switch(settings.store, version_of(stored.digest, "7é"))
+    assert versions.current(settings.store) == stored
 
 
 def filled(folder, count: int) -> list[Version]:

@@ -88,6 +88,12 @@ class FailedError(ServingError):
         super().__init__(DETAILS[500])
 
 
+class TooLongError(ServingError):
+    """The model itself takes too long; the same rows would again, so nothing says to retry."""
+
+    status = 500
+
+
 class OverloadedError(ServingError):
     status = 503
     headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}

@@ -5,18 +5,23 @@ Every protocol and the command line answer through `score`.
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
+from pathlib import Path
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import msgspec
 
 from serving.config import Settings
-from serving.errors import InvalidBodyError, NoModelError
+from serving.errors import InvalidBodyError, NoModelError, TooLongError
 from serving.formats.json_reader import Reader
 from serving.model.rows import Rows
-from serving.model.scorer import Scorer
+from serving.model.runs import OverdueError
+from serving.model.scorer import CONTRACT_FILE, ModelError, Scorer
 from serving.model.validation import training_warnings
 from serving.store import versions
 from serving.store.versions import Provenance, Version
+
+LOAD_LIMIT = 30.0  # seconds for the golden rows, where somebody looks at the clock (`runs`)
 
 
 class ServedModel(NamedTuple):
@@ -71,9 +76,20 @@ def load_served(settings: Settings) -> ServedModel:
     if version is None or (version.name, version.stage) != (settings.model, settings.stage):
         raise NoModelError(settings.model, settings.stage)
     directory = versions.version_dir(settings.store, version.digest)
-    scorer = Scorer.load(directory, version.digest)
-    facts = versions.facts(settings.store, version)
-    return ServedModel(version, scorer, Reader(scorer.contract), facts)
+    scorer, reader = load_model(directory, version.digest)
+    return ServedModel(version, scorer, reader, versions.facts(settings.store, version))
+
+
+def load_model(directory: Path, digest: str) -> tuple[Scorer, Reader]:
+    """Load and verify a version's files: what a worker needs of them, so what the follower tries.
+
+    Raises ModelError where the version must not answer, OSError where it cannot be read.
+    """
+    scorer = Scorer.load(directory, digest, until=perf_counter() + LOAD_LIMIT)
+    try:
+        return scorer, Reader(scorer.contract)
+    except Exception as error:
+        raise ModelError(f"{CONTRACT_FILE} is of no use for reading rows: {error}") from error
 
 
 def model_info(served: ServedModel) -> ModelInfo:
@@ -81,13 +97,16 @@ def model_info(served: ServedModel) -> ModelInfo:
     return ModelInfo(version.name, version.version, version.stage)
 
 
-def score(served: ServedModel, rows: Rows) -> Scored:
+def score(served: ServedModel, rows: Rows, *, until: float | None = None) -> Scored:
     """Predict for rows that the contract allows.
 
     Raises InvalidBodyError where a row's values are so extreme that the model's arithmetic breaks
-    down.
+    down, TooLongError where the model was ended after `until` (see `Scorer.score`).
     """
-    found = served.scorer.score(rows.values)
+    try:
+        found = served.scorer.score(rows.values, until=until)
+    except OverdueError as error:
+        raise TooLongError("The model did not answer these rows within the deadline.") from error
     labels, probabilities = found[0].tolist(), found[1].tolist()
     if not all(map(isfinite, probabilities)):
         row = next(i for i, p in enumerate(probabilities, 1) if not isfinite(p))

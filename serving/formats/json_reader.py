@@ -127,10 +127,9 @@ def _usual(feature: Feature) -> Any:
 
 def _text(feature: Feature) -> Any:
     """Return a type for the texts of their own; what becomes of others is not told here."""
-    if not feature.nullable:
-        return Literal[feature.categories]
-    known: Any = Literal[tuple(feature.own_codes)]
-    return known | None
+    texts = tuple(feature.own_codes) if feature.nullable else feature.categories
+    known: Any = Literal[texts] if texts else NEVER
+    return known | None if feature.nullable else known
 
 
 def _whole(lowest: float | None, highest: float | None) -> Any:

@@ -161,7 +161,7 @@ def _bracketed(times: int) -> str:
 
 def _middle(feature: Feature) -> float | bool | str:
     if feature.type == "category":
-        return feature.categories[0]
+        return feature.categories[0] if feature.categories else feature.other
     low, high = feature.training_range or (feature.minimum or 0, feature.maximum or 1)
     if feature.type == "boolean":
         return bool(round(high))

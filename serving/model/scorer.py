@@ -4,6 +4,7 @@ The pipeline's evaluation scores through this class too, so that the figures are
 that answers.
 """
 
+import re
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
+from serving.model import runs
 from serving.model.contract import Contract, FloatMatrix
 from serving.model.rows import to_matrix
+from serving.model.runs import OverdueError
 from serving.model.validation import InvalidRowsError
 
 MODEL_FILE = "model.onnx"
@@ -25,6 +28,7 @@ CHUNK = 256  # rows that are scored at once
 INPUT = "features"
 OUTPUTS = ["label", "probability"]
 CONTRACT_DIGEST_KEY = "contract_sha256"  # in the graph's metadata
+NOWHERE = "/nonexistent"  # where a model may look for data outside of its file
 DIGEST_TAG = "digest"  # of a registered version: the sha256 of its model.onnx
 
 Answers = tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]
@@ -69,13 +73,15 @@ class Scorer:
         return cls(session, contract, sha256(model).hexdigest(), len(model))
 
     @classmethod
-    def load(cls, directory: Path, expected_digest: str | None = None) -> "Scorer":
+    def load(
+        cls, directory: Path, expected_digest: str | None = None, *, until: float | None = None
+    ) -> "Scorer":
         """Load and verify the version in `directory` (model.onnx, contract.json, golden.json).
 
         Raises ModelError where a file is missing or unreadable, the model's sha256 is not
         `expected_digest`, the contract is not the one the model was made with, the graph does not
-        fit it, or the golden predictions come out otherwise; OSError where reading fails for
-        reasons of the machine, which say nothing of the version.
+        fit it, or the golden predictions come out otherwise, or not by `until` (see `score`);
+        OSError where reading fails for reasons of the machine, which say nothing of the version.
         """
         model, contract_json, golden_json = (
             _read(directory / name) for name in (MODEL_FILE, CONTRACT_FILE, GOLDEN_FILE)
@@ -86,24 +92,39 @@ class Scorer:
                 f"{MODEL_FILE} has the sha256 {digest}, the registry says {expected_digest}"
             )
         scorer = cls.open(model, contract_json)
-        scorer._check_golden(_decode(GOLDEN_FILE, golden_json, Golden))
+        scorer._check_golden(_decode(GOLDEN_FILE, golden_json, Golden), until)
         return scorer
 
-    def score(self, values: FloatMatrix) -> Answers:
+    def score(self, values: FloatMatrix, *, until: float | None = None) -> Answers:
         """Answer for `[rows, features]` in the contract's order, NaN where a value is missing.
 
         Returns the labels `[rows]` and the probabilities of the positive class `[rows]`;
-        a label is 1 exactly where the probability is at least the contract's threshold.
+        a label is 1 exactly where the probability is at least the contract's threshold. Raises
+        OverdueError where `runs.end_overdue` is called after `until`, on perf_counter's clock.
         """
-        return run_session(self._session, values)
+        if until is None:
+            return run_session(self._session, values)
+        options = onnxruntime.RunOptions()
+        runs.under_way[options] = until
+        try:
+            return run_session(self._session, values, options)
+        except Exception as error:
+            if options.terminate:
+                raise OverdueError from error
+            raise
+        finally:
+            del runs.under_way[options]
 
-    def _check_golden(self, golden: Golden) -> None:
+    def _check_golden(self, golden: Golden, until: float | None) -> None:
         if not golden.rows or len(golden.rows) != len(golden.predictions):
             raise ModelError(f"{GOLDEN_FILE} does not give one prediction for each of its rows")
         try:
-            labels, probabilities = self.score(to_matrix(self.contract, golden.rows))
+            rows = to_matrix(self.contract, golden.rows)
+            labels, probabilities = self.score(rows, until=until)
         except InvalidRowsError as error:
             raise ModelError(f"{GOLDEN_FILE} breaks the contract: {error}") from error
+        except OverdueError as error:
+            raise ModelError(f"{MODEL_FILE} does not answer {GOLDEN_FILE} in time") from error
         except Exception as error:  # onnxruntime's errors share no base class of their own
             raise ModelError(f"{MODEL_FILE} cannot answer the rows of {GOLDEN_FILE}") from error
         if not labels.shape == probabilities.shape == (len(golden.rows),):
@@ -119,14 +140,19 @@ class Scorer:
                 )
 
 
-def run_session(session: onnxruntime.InferenceSession, values: FloatMatrix) -> Answers:
+def run_session(
+    session: onnxruntime.InferenceSession,
+    values: FloatMatrix,
+    options: onnxruntime.RunOptions | None = None,
+) -> Answers:
     """Return `Scorer.score` for an open session alone, which is all that a distant worker has."""
     if len(values) <= CHUNK:
-        label, probability = session.run(OUTPUTS, {INPUT: values})
+        label, probability = session.run(OUTPUTS, {INPUT: values}, options)
         return label, probability
     # A kernel of all rows would outgrow the processor's cache, and stay in memory.
-    chunks = [run_session(session, values[i : i + CHUNK]) for i in range(0, len(values), CHUNK)]
-    labels, probabilities = zip(*chunks, strict=True)
+    parts = [values[i : i + CHUNK] for i in range(0, len(values), CHUNK)]
+    answers = [run_session(session, part, options) for part in parts]
+    labels, probabilities = zip(*answers, strict=True)
     return np.concatenate(labels), np.concatenate(probabilities)
 
 
@@ -135,16 +161,27 @@ def open_session(model: bytes) -> onnxruntime.InferenceSession:
     # Rows are few and workers are many: a thread pool in each would only contend.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # its errors are raised as well; here they would be no JSON
+    # It would read the working folder's files, which the model's digest does not cover.
+    options.add_session_config_entry(
+        "session.model_external_initializers_file_folder_path", NOWHERE
+    )
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors share no base class of their own
+        if re.search("external|should be stored in", str(error), re.IGNORECASE):
+            raise ModelError(
+                f"{MODEL_FILE} keeps data in another file, which its digest does not cover"
+            ) from error
         raise ModelError(f"{MODEL_FILE} is no model that onnxruntime can run") from error
 
 
 def _check_contract(session: onnxruntime.InferenceSession, contract: Contract, digest: str) -> None:
     if contract.threshold is None:
         raise ModelError(f"{CONTRACT_FILE} has no decision threshold")
+    for feature in contract.features:
+        if feature.type == "category" and not feature.code_count:
+            raise ModelError(f"{CONTRACT_FILE} has no category for {feature.name}")
     # The graph carries the contract's digest, so that the model's own digest covers both.
     if session.get_modelmeta().custom_metadata_map.get(CONTRACT_DIGEST_KEY) != digest:
         raise ModelError(f"{CONTRACT_FILE} is not the contract that {MODEL_FILE} was made with")

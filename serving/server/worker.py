@@ -28,6 +28,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from serving.config import read_settings
 from serving.log import logger, new_request_id
+from serving.model.runs import end_overdue
 from serving.server.connection import Connection, peek
 from serving.server.http_errors import refusal, status_of
 from serving.server.http_request import BROKEN_BODY, prepare
@@ -265,6 +266,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self.log.debug("the client went away before it was told")
 
     def _cut_off_late(self) -> None:
+        end_overdue()
         now = time.monotonic()
         for connection in list(self._busy):
             if now > connection.ends + LATE:

@@ -2,7 +2,8 @@
 
 from time import perf_counter
 
-from serving.errors import NoModelError
+from serving.errors import NoModelError, TooLongError
+from serving.log import logger
 from serving.model.rows import Rows
 from serving.predictor import Scored, ServedModel, score
 from serving.web.metrics import PredictionsNote
@@ -54,7 +55,11 @@ class RequestContext:
 
     def score(self, served: ServedModel, rows: Rows) -> Scored:
         """Predict for rows that the contract allows, and keep count."""
-        scored = score(served, rows)
+        try:
+            scored = score(served, rows, until=self.started + self.state.settings.deadline)
+        except TooLongError as error:
+            logger.error("request %s: %s", self.request_id, error)
+            raise
         self.rows = len(scored.labels)
         self.state.metrics.predictions(
             PredictionsNote(self.route.name, scored.labels, scored.probabilities, scored.outside)

@@ -65,7 +65,9 @@ WITH_OTHERS = with_features(
 WITH_ANY_WORD = with_features({}, {}, {**SMOKING, "unseen": "missing"})
 
 
-def write(directory: Path, contract: Contract, bias: float = 0.0) -> str:
+def write(
+    directory: Path, contract: Contract, bias: float = 0.0, rows: list[dict[str, Any]] = ROWS
+) -> str:
     """Write a version's files into a folder and give its digest; `bias` makes versions differ.
 
     The features may have other names, but are these three.
@@ -73,14 +75,54 @@ def write(directory: Path, contract: Contract, bias: float = 0.0) -> str:
     directory.mkdir(parents=True, exist_ok=True)
     text = contract.to_json()
     model = graph(sha256(text).hexdigest(), bias).SerializeToString()
-    rows = [in_words(contract, row) for row in ROWS]
-    probabilities = [expected_probability(row, bias) for row in ROWS]
+    probabilities = [expected_probability(row, bias) for row in rows]
     predictions = [Prediction(int(p >= THRESHOLD), p) for p in probabilities]
-    golden = {"rows": rows, "predictions": predictions}
+    golden = {"rows": [in_words(contract, row) for row in rows], "predictions": predictions}
     (directory / "model.onnx").write_bytes(model)
     (directory / "contract.json").write_bytes(text)
     (directory / "golden.json").write_bytes(msgspec.json.encode(golden))
     return sha256(model).hexdigest()
+
+
+ENDLESS = 900.0  # a value of Glucose, within the limits
+
+
+def write_endless(directory: Path, contract: Contract = CONTRACT, above: float = 899.0) -> str:
+    """Write a version that never answers rows with a value above a bound; give its digest."""
+    write(directory, contract)
+    model = graph(sha256(contract.to_json()).hexdigest())
+    for node in model.graph.node:
+        node.input[:] = ["looped" if name == "features" else name for name in node.input]
+    described = helper.make_tensor_value_info
+    inputs = [
+        described("i", TensorProto.INT64, []),
+        described("go", TensorProto.BOOL, []),
+        described("x", TensorProto.DOUBLE, [None, 3]),
+    ]
+    outputs = [
+        described("go_on", TensorProto.BOOL, []),
+        described("same", TensorProto.DOUBLE, [None, 3]),
+    ]
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go"], ["go_on"]),
+            helper.make_node("Identity", ["x"], ["same"]),
+        ],
+        "again",
+        inputs,
+        outputs,
+    )
+    model.graph.initializer.append(numpy_helper.from_array(np.array(above), "bound"))
+    nodes = [
+        helper.make_node("ReduceMax", ["features"], ["most"], keepdims=0),
+        helper.make_node("Greater", ["most", "bound"], ["rare"]),
+        helper.make_node("Loop", ["", "rare", "features"], ["looped"], body=body),
+    ]
+    for node in reversed(nodes):
+        model.graph.node.insert(0, node)
+    content = model.SerializeToString()
+    (directory / "model.onnx").write_bytes(content)
+    return sha256(content).hexdigest()
 
 
 def in_words(contract: Contract, row: dict[str, Any]) -> dict[str, Any]:

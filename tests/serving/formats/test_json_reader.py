@@ -379,3 +379,11 @@ def test_a_text_for_missing_is_not_taken_where_nothing_may_be_missing():
 @pytest.mark.parametrize("contract", [WITH_WORDS, WITH_ANY_WORD], ids=["refuse", "missing"])
 def test_what_is_no_category_is_left_to_who_can_say_what(contract, value):
     assert Reader(contract).read(json.dumps({**ROW, "Smoker": value}).encode(), MOST) is None
+
+
+def test_a_category_of_rare_texts_only_is_read():
+    """None has a place of its own: each is looked at again, by those who know the group."""
+    rare = {"categories": (), "grouped": ("weekly",), "missing_values": (), "nullable": False}
+    contract = with_features({}, {}, {**SMOKING, **rare, "unseen": "other"})
+    assert Reader(contract).read(b'{"Glucose":148,"Age":50,"Smoker":"weekly"}', 1) is None
+    assert contract.example()["Smoker"] == "weekly"

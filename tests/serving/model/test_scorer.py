@@ -1,16 +1,31 @@
 """The scorer: what it answers, and which versions it refuses."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 
 import msgspec
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
+from serving.model import runs
 from serving.model.rows import to_matrix
-from serving.model.scorer import ModelError, Scorer
-from tests.serving.small_model import ROWS, THRESHOLD, expected_probability, graph
+from serving.model.runs import OverdueError
+from serving.model.scorer import CHUNK, ModelError, Scorer
+from tests.serving.small_model import (
+    ENDLESS,
+    ROWS,
+    SMOKING,
+    THRESHOLD,
+    WEIGHTS,
+    expected_probability,
+    graph,
+    with_features,
+    write,
+    write_endless,
+)
 
 
 def test_answers_are_those_of_the_formula(make_model, tmp_path):
@@ -84,6 +99,12 @@ def test_a_contract_without_a_threshold_is_refused(make_model, contract, tmp_pat
         Scorer.load(tmp_path)
 
 
+def test_a_category_without_categories_is_refused(tmp_path):
+    write(tmp_path, with_features({}, {}, {**SMOKING, "categories": ()}), rows=[])
+    with pytest.raises(ModelError, match=r"contract\.json has no category for Smoker"):
+        Scorer.load(tmp_path)
+
+
 def test_a_model_of_other_features_is_refused(make_model, contract, tmp_path):
     make_model(tmp_path)
     text = msgspec.structs.replace(contract, features=contract.features[:2]).to_json()
@@ -120,6 +141,89 @@ def test_golden_predictions_must_come_out_the_same(make_model, tmp_path, change,
 def load_graph(directory, model: onnx.ModelProto) -> Scorer:
     (directory / "model.onnx").write_bytes(model.SerializeToString())
     return Scorer.load(directory)
+
+
+def in_another_file(tensor: onnx.TensorProto, location: str) -> None:
+    """Let a tensor's data stand in another file, as onnx has it."""
+    content = numpy_helper.to_array(tensor).tobytes()
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in {"location": location, "offset": "0", "length": str(len(content))}.items():
+        entry = tensor.external_data.add()
+        entry.key, entry.value = key, value
+
+
+def within_a_branch(model: onnx.ModelProto) -> None:
+    """Put the weights into a subgraph, whose tensors onnxruntime reads at another time."""
+    weights = next(tensor for tensor in model.graph.initializer if tensor.name == "weights")
+    result = helper.make_tensor_value_info("chosen", TensorProto.DOUBLE, [3, 1])
+    same = helper.make_node("Identity", ["inner"], ["chosen"])
+    inner = onnx.TensorProto()
+    inner.CopyFrom(weights)
+    inner.name = "inner"
+    in_another_file(inner, "params.yaml")
+    branch = helper.make_graph([same], "branch", [], [result], [inner])
+    kept = helper.make_node("Identity", ["weights"], ["chosen"])
+    other = helper.make_graph([kept], "other", [], [result])
+    model.graph.initializer.append(numpy_helper.from_array(np.array(True), "yes"))
+    choice = helper.make_node("If", ["yes"], ["w"], then_branch=branch, else_branch=other)
+    for node in model.graph.node:
+        node.input[:] = ["w" if name == "weights" else name for name in node.input]
+    model.graph.node.insert(0, choice)
+
+
+def as_an_initializer(model: onnx.ModelProto) -> None:
+    weights = next(tensor for tensor in model.graph.initializer if tensor.name == "weights")
+    in_another_file(weights, "params.yaml")
+
+
+@pytest.mark.parametrize("spoil", [as_an_initializer, within_a_branch])
+def test_a_model_with_data_in_another_file_is_refused(
+    make_model, contract, tmp_path, monkeypatch, spoil
+):
+    """Wherever that file lies: the model's digest does not cover it."""
+    make_model(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_bytes(WEIGHTS.tobytes())
+    model = graph(sha256(contract.to_json()).hexdigest())
+    spoil(model)
+    with pytest.raises(ModelError, match="keeps data in another file, which its digest does not"):
+        load_graph(tmp_path, model)
+
+
+def test_a_run_that_is_overdue_is_ended_and_another_goes_on(tmp_path):
+    write_endless(tmp_path)
+    scorer = Scorer.load(tmp_path)
+    rare, usual = np.array([[ENDLESS, 50, 1]]), np.array([[148.0, 50, 1]])
+    with ThreadPoolExecutor() as threads:
+        started = time.perf_counter()
+        hanging = threads.submit(scorer.score, rare, until=started + 0.2)
+        waiting = threads.submit(scorer.score, rare, until=started + 0.6)
+        while not hanging.done():
+            runs.end_overdue()
+            time.sleep(0.01)
+        with pytest.raises(OverdueError):
+            hanging.result()
+        assert 0.2 <= time.perf_counter() - started < 0.5
+        assert scorer.score(usual, until=started + 0.1)[0].tolist() == [1]
+        assert not waiting.done()
+        while not waiting.done():
+            runs.end_overdue()
+            time.sleep(0.01)
+        assert isinstance(waiting.exception(), OverdueError)
+    assert not runs.under_way
+
+
+def test_a_long_table_ends_as_a_whole(tmp_path):
+    """Not each of its chunks after another such time."""
+    write_endless(tmp_path)
+    scorer = Scorer.load(tmp_path)
+    rows = np.tile([[ENDLESS, 50, 1]], (10 * CHUNK, 1))
+    with ThreadPoolExecutor() as threads:
+        run = threads.submit(scorer.score, rows, until=time.perf_counter() + 0.1)
+        time.sleep(0.15)
+        runs.end_overdue()
+        assert isinstance(run.exception(timeout=0.5), OverdueError)
 
 
 def test_a_model_that_fails_when_it_runs_is_refused(make_model, contract, tmp_path):

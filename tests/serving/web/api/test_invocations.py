@@ -313,7 +313,7 @@ def test_answer_that_is_no_number_is_a_400(served, settings):
     class Broken:
         contract = served.scorer.contract
 
-        def score(self, values):
+        def score(self, values, *, until=None):  # noqa: ARG002
             found = served.scorer.score(values)
             found[1][-1] = math.nan
             return found

@@ -2,19 +2,29 @@
 
 import json
 from hashlib import sha256
+from threading import Timer
 
 import msgspec
 import numpy as np
 import pytest
 
 from serving.formats.json_reader import Reader
+from serving.model import runs
 from serving.model.scorer import Scorer
-from serving.predictor import ServedModel
+from serving.predictor import ServedModel, load_model
 from serving.store.versions import Version
 from serving.web.app import create_app
 from serving.web.metrics import Metrics
 from serving.web.worker_state import State
-from tests.serving.small_model import ROWS, THRESHOLD, expected_probability, graph
+from tests.serving.small_model import (
+    ENDLESS,
+    NAME,
+    ROWS,
+    THRESHOLD,
+    expected_probability,
+    graph,
+    write_endless,
+)
 
 ROW = {"Glucose": 148, "Age": 50, "Smoker": True}
 MODEL = {"name": "heart", "version": "1", "stage": "production"}
@@ -93,6 +103,22 @@ def test_feature_may_be_called_rows(contract, settings):
     single = post(client, row)
     assert single.status_code == 200
     assert post(client, {"rows": [row]}).get_json() == single.get_json()
+
+
+@pytest.mark.parametrize("path", ["/predict", "/invocations"])
+def test_rows_on_which_the_model_hangs_get_a_500_in_time(settings, tmp_path, caplog, path):
+    digest = write_endless(tmp_path / "made")
+    scorer, reader = load_model(tmp_path / "made", digest)
+    served = ServedModel(Version(NAME, "1", "production", digest), scorer, reader)
+    quick = msgspec.structs.replace(settings, deadline=0.2)
+    app = create_app(State(quick, served, None, Metrics()))
+    clock = Timer(0.3, runs.end_overdue)
+    clock.start()
+    body = {"Glucose": ENDLESS, "Age": 50, "Smoker": 1}
+    answer = app.test_client().post(path, json={"inputs": [body]} if path != "/predict" else body)
+    assert answer.status_code == 500
+    assert "The model did not answer these rows" in answer.get_data(as_text=True)
+    assert "The model did not answer these rows" in caplog.text
 
 
 def test_answer_that_is_no_number_is_never_given(settings, contract):

@@ -42,7 +42,7 @@ def _variable(field: str) -> str:
 class Settings(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename=_variable
 ):
-    """The service's settings; `max_body` is in bytes, times in seconds.
+    """The service's settings; `max_body` and `load_memory` are in bytes, times in seconds.
 
     `concurrency` is the requests that one worker answers at once; what comes on top is refused.
     """
@@ -51,6 +51,9 @@ class Settings(
     stage: Text = "production"
     store: Path = Path("model_store")
     sync_interval: Seconds = 10.0
+    sync_timeout: Seconds = 60.0
+    load_timeout: Seconds = 30.0
+    load_memory: Count = 2 * 1024**3
     require_gates: bool = True
     allow_forced: bool = False
     host: Text = "127.0.0.1"
@@ -67,6 +70,11 @@ class Settings(
     deadline: Seconds = 30.0
     grace: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 30
     pages: bool = True
+
+    @property
+    def sync_limit(self) -> float:
+        """Return how long a look at the registry may take, with the trial of a version."""
+        return self.sync_timeout + self.load_timeout
 
     @property
     def address(self) -> str:

@@ -21,8 +21,6 @@ from serving.model.validation import training_warnings
 from serving.store import versions
 from serving.store.versions import Provenance, Version
 
-LOAD_LIMIT = 30.0  # seconds for the golden rows, where somebody looks at the clock (`runs`)
-
 
 class ServedModel(NamedTuple):
     """A version that answers: its identity in the registry, its scorer, its reader, its facts."""
@@ -76,16 +74,20 @@ def load_served(settings: Settings) -> ServedModel:
     if version is None or (version.name, version.stage) != (settings.model, settings.stage):
         raise NoModelError(settings.model, settings.stage)
     directory = versions.version_dir(settings.store, version.digest)
-    scorer, reader = load_model(directory, version.digest)
+    until = perf_counter() + settings.load_timeout
+    scorer, reader = load_model(directory, version.digest, until=until)
     return ServedModel(version, scorer, reader, versions.facts(settings.store, version))
 
 
-def load_model(directory: Path, digest: str) -> tuple[Scorer, Reader]:
+def load_model(
+    directory: Path, digest: str, *, until: float | None = None
+) -> tuple[Scorer, Reader]:
     """Load and verify a version's files: what a worker needs of them, so what the follower tries.
 
-    Raises ModelError where the version must not answer, OSError where it cannot be read.
+    `until` is for the golden rows, as in `Scorer.score`. Raises ModelError where the version must
+    not answer, OSError where it cannot be read.
     """
-    scorer = Scorer.load(directory, digest, until=perf_counter() + LOAD_LIMIT)
+    scorer = Scorer.load(directory, digest, until=until)
     try:
         return scorer, Reader(scorer.contract)
     except Exception as error:

@@ -10,6 +10,7 @@ import os
 import sys
 import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -19,7 +20,7 @@ from filelock import FileLock
 
 from serving.config import ConfigError, Settings, read_settings, read_signing_key, without_password
 from serving.errors import NoModelError
-from serving.following import registry
+from serving.following import registry, trial
 from serving.following.registry import (
     DEFAULT_URI,
     MLFLOW_SETTINGS,
@@ -27,13 +28,15 @@ from serving.following.registry import (
     Registry,
     UnreachableError,
 )
-from serving.model.scorer import ModelError, Scorer
+from serving.following.trial import Limits
+from serving.model.scorer import ModelError
 from serving.receipts.receipt import Demands, check_receipt, check_tags, digest_of
 from serving.store import sync_status, versions
 from serving.store.sync_status import REMEMBERED, SUCCESSES, Kind, Refusal, Status
 from serving.store.versions import Version
 
 LOCK_PATIENCE = 60.0  # seconds
+NO_WORD_OF_THE_REGISTRY = (Kind.UNREACHABLE, Kind.STORE_FAILED, Kind.OVERDUE, Kind.FAILED)
 
 
 class Outcome(NamedTuple):
@@ -88,7 +91,7 @@ def _outcome(settings: Settings, demands: Demands, uri: str, before: Status | No
     try:
         source = Registry(uri)
         found = source.resolve(settings.model, settings.stage)
-        return _follow(settings.store, demands, source, found, before)
+        return _follow(settings, demands, source, found, before)
     except NoModelError as error:
         return Outcome(Kind.NO_VERSION, error.detail)
     except UnreachableError as error:
@@ -99,9 +102,10 @@ def _outcome(settings: Settings, demands: Demands, uri: str, before: Status | No
 
 
 def _follow(
-    folder: Path, demands: Demands, source: Registry, found: Found, before: Status | None
+    settings: Settings, demands: Demands, source: Registry, found: Found, before: Status | None
 ) -> Outcome:
-    wanted = found.version
+    folder, wanted = settings.store, found.version
+    limits = Limits(settings.load_memory, settings.load_timeout)
     # A verdict holds as long as what it rests on, and that is our own demands too.
     claims = f"{found.claims} {demands}"
     known = before.refusal_of(wanted.version, claims) if before else None
@@ -112,7 +116,7 @@ def _follow(
         folder.mkdir(parents=True, exist_ok=True)
         # `python -m serving predict` may bring a version to the same store at the same time.
         with FileLock(folder / versions.LOCK_FILE, timeout=LOCK_PATIENCE):
-            outcome = _bring(folder, source, found)
+            outcome = _bring(folder, source, found, limits)
             if receipt:
                 versions.keep_receipt(folder, wanted.digest, receipt)
             return outcome
@@ -137,15 +141,15 @@ def _checked_receipt(folder: Path, demands: Demands, source: Registry, found: Fo
     return content
 
 
-def _bring(folder: Path, source: Registry, found: Found) -> Outcome:
+def _bring(folder: Path, source: Registry, found: Found, limits: Limits) -> Outcome:
     wanted = found.version
-    here = _is_good(versions.version_dir(folder, wanted.digest), wanted.digest)
+    here = _is_good(versions.version_dir(folder, wanted.digest), wanted.digest, limits)
     now = _current(folder)
     if here and now == wanted:
         return Outcome(Kind.UNCHANGED, f"{wanted} is in force already.", wanted)
     facts = source.facts(found)
     if not here:
-        _fetch(folder, source, wanted)
+        _fetch(folder, source, wanted, limits)
     versions.keep_facts(folder, wanted, facts)
     versions.switch(folder, wanted)
     versions.prune(folder, wanted)
@@ -153,17 +157,19 @@ def _bring(folder: Path, source: Registry, found: Found) -> Outcome:
     return Outcome(Kind.UPDATED, f"{wanted} {how} and is now in force.", wanted)
 
 
-def _fetch(folder: Path, source: Registry, wanted: Version) -> None:
-    """Download a version beside those in the store, verify it, and move it in."""
+def _fetch(folder: Path, source: Registry, wanted: Version, limits: Limits) -> None:
+    """Download a version beside those in the store, try it, and move it in."""
     with TemporaryDirectory(dir=folder, prefix=versions.DOWNLOAD_PREFIX) as temporary:
         files = source.download(wanted, Path(temporary))
-        Scorer.load(files, wanted.digest)
+        trial.check(files, wanted.digest, limits)
         versions.adopt(folder, files, wanted)
 
 
-def _is_good(directory: Path, digest: str) -> bool:
+def _is_good(directory: Path, digest: str, limits: Limits) -> bool:
+    if not directory.is_dir():
+        return False
     try:
-        Scorer.load(directory, digest)
+        trial.check(directory, digest, limits)
     except ModelError:
         return False
     return True
@@ -176,9 +182,16 @@ def _current(folder: Path) -> Version | None:
         return None
 
 
+def note_failure(settings: Settings, kind: Kind, detail: str) -> None:
+    """Write for the workers why a sync came to no outcome of its own."""
+    before = sync_status.read(settings.store)
+    with suppress(OSError, ValueError):
+        sync_status.write(settings.store, _note(Outcome(kind, detail), before))
+
+
 def _note(outcome: Outcome, before: Status | None) -> Status:
     now = time.time()
-    out_of_reach = outcome.kind in (Kind.UNREACHABLE, Kind.STORE_FAILED)
+    out_of_reach = outcome.kind in NO_WORD_OF_THE_REGISTRY
     refused = before.refused if before else ()
     if outcome.refusal is not None:
         others = [r for r in refused if r.version != outcome.refusal.version]

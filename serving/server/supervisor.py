@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 from serving.log import logger
@@ -12,6 +13,7 @@ from serving.log import logger
 COMMAND = [sys.executable, "-m", "serving.following.follower"]
 SHORT_LIFE = 10.0  # seconds; a process that ends sooner is started again later and later
 LONGEST_PAUSE = 30.0
+SILENCE = 30.0  # seconds without a sign of life; the follower gives one twice a second
 
 
 class Supervisor:
@@ -20,24 +22,41 @@ class Supervisor:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0.0
+        self._heard = 0.0
         self._pause = 0.0
+        self._beats, self._beat = os.pipe()
+        os.set_blocking(self._beats, False)
+        os.set_blocking(self._beat, False)
 
     def keep_alive(self) -> None:
         """Start the follower where it does not run; the master calls this every second."""
         now = time.monotonic()
         if self._process is not None:
             if self._process.poll() is None:
+                self._listen(now)
                 return
             short = now - self._started < SHORT_LIFE
             self._pause = min(max(1.0, 2 * self._pause), LONGEST_PAUSE) if short else 0.0
             logger.warning("the process that follows the registry has ended; it is started again")
             self._process = None
         if now - self._started >= self._pause:
-            self._started = now
-            command = [*COMMAND, str(os.getpid())]
+            self._started = self._heard = now
+            command = [*COMMAND, str(os.getpid()), str(self._beat)]
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, preexec_fn=_ignore_hang_up
+                command,
+                stdin=subprocess.DEVNULL,
+                preexec_fn=_ignore_hang_up,
+                pass_fds=[self._beat],
             )
+
+    def _listen(self, now: float) -> None:
+        """End a follower that gives no sign of life."""
+        with suppress(BlockingIOError):
+            if os.read(self._beats, 65_536):
+                self._heard = now
+        if now - self._heard > SILENCE:
+            logger.error("the process that follows the registry hangs; it is ended")
+            self._send(signal.SIGKILL)
 
     def ask(self) -> None:
         """Ask for a sync at once."""

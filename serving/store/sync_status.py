@@ -25,6 +25,8 @@ class Kind(StrEnum):
     UNREACHABLE = "registry unreachable"
     REFUSED = "refused"
     STORE_FAILED = "store failed"
+    OVERDUE = "overdue"
+    FAILED = "failed"
 
 
 SUCCESSES = (Kind.UPDATED, Kind.UNCHANGED)

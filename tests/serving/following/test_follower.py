@@ -7,7 +7,9 @@ import time
 
 import pytest
 
+from serving.following import follower as module
 from serving.following.follower import Follower
+from serving.store import sync_status
 from tests.conftest import ROOT
 
 PARENT = """
@@ -81,3 +83,29 @@ def test_at_the_start_it_is_said_what_is_in_force(registry, make_model, settings
     said()
     Follower(settings, registry.uri)._step(retry=False)
     assert said() == [("INFO", "heart version 1 (production) is in force already.")]
+
+
+def test_a_sync_that_takes_too_long_is_overdue_and_that_is_noted(stored, settings, registry, said):
+    sync_status.write(settings.store, sync_status.Status("unchanged", "", 1.0, 1.0, stored))
+    follower = Follower(settings, registry.uri)
+    assert not follower.is_overdue
+    follower._due = time.monotonic() - 0.01
+    assert follower.is_overdue
+    follower.give_up()
+    found = sync_status.read(settings.store)
+    assert (found.outcome, found.good, found.reached_at) == ("overdue", False, 1.0)
+    assert "did not end within 90 seconds" in found.detail
+    assert found.desired == stored, "what the registry said last"
+    assert said() == [("ERROR", found.detail)]
+
+
+def test_a_failure_that_nobody_foresaw_is_noted(settings, registry, said, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("the secret reason")
+
+    monkeypatch.setattr(module, "sync", fail)
+    Follower(settings, registry.uri)._step(retry=False)
+    found = sync_status.read(settings.store)
+    assert (found.outcome, found.good) == ("failed", False)
+    assert "RuntimeError" in found.detail
+    assert "secret" not in found.detail

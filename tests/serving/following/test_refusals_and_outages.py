@@ -3,11 +3,13 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -82,6 +84,45 @@ def test_bad_version_is_refused_once_and_the_good_one_answers(registry, promote,
     clients.check({good: 0.0, last: 99.0})
     said = [line["message"] for line in running.log_lines() if "is refused" in line["message"]]
     assert len(said) == len(BAD)
+
+
+@contextmanager
+def dripping() -> Iterator[str]:
+    """A registry that answers a byte at a time, and never to the end."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            with suppress(OSError):
+                while True:
+                    client, _ = server.accept()
+                    client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+                    threading.Thread(target=feed, args=(client,), daemon=True).start()
+
+        def feed(client: socket.socket) -> None:
+            with suppress(OSError):
+                while True:
+                    client.sendall(b" ")
+                    time.sleep(0.2)
+
+        threading.Thread(target=drip, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_registry_that_never_ends_its_answer_is_told_and_the_follower_starts_anew(
+    stored, settings, tmp_path
+):
+    with dripping() as uri:
+        variables = {"MLFLOW_TRACKING_URI": uri, "SERVING_STORE": str(settings.store)}
+        variables |= {"SERVING_SYNC_TIMEOUT": "2.5", "SERVING_LOAD_TIMEOUT": "0.5"}
+        with service(tmp_path, **variables) as running:
+            first = eventually(running.follower)
+            told = eventually(lambda: running.version()["sync"])
+            assert told["outcome"] == "overdue"
+            assert "did not end within 3 seconds" in told["detail"]
+            assert not running.version()["in_step"]
+            assert running.figure("serving_sync_ok") == 0
+            eventually(lambda: running.follower() not in (None, first))
+            assert running.predict().status_code == 200
 
 
 def test_sigterm_during_a_load_is_obeyed_at_once(registry, promote, tmp_path):

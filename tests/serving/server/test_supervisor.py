@@ -20,7 +20,11 @@ def note(word):
         file.write(f"{word} {os.getpid()}\\n")
 signal.signal(signal.SIGHUP, lambda *_: note("asked"))
 note("started")
-time.sleep(60)
+beat = os.environ.get("BEAT")
+while True:
+    if beat:
+        os.write(int(sys.argv[-1]), b".")
+    time.sleep(0.05)
 """
 
 
@@ -85,6 +89,27 @@ def test_a_follower_that_was_killed_is_started_again(supervising, follower, monk
     assert [record.getMessage() for record in caplog.records] == [
         "the process that follows the registry has ended; it is started again"
     ]
+
+
+@pytest.mark.parametrize("beats", [True, False])
+def test_a_follower_that_gives_no_sign_of_life_is_started_again(
+    supervising, follower, monkeypatch, caplog, beats
+):
+    monkeypatch.setattr(supervisor, "SILENCE", 1.0)
+    monkeypatch.setattr(supervisor, "SHORT_LIFE", 0.0)
+    if beats:
+        monkeypatch.setenv("BEAT", "1")
+    supervising.keep_alive()
+    follower.wait_for("started", 1)
+    ends = time.monotonic() + 1.5
+    while time.monotonic() < ends:
+        supervising.keep_alive()
+        time.sleep(0.05)
+    if beats:
+        assert (len(follower.notes("started")), caplog.messages) == (1, [])
+    else:
+        follower.wait_for("started", 2)
+        assert "the process that follows the registry hangs; it is ended" in caplog.messages
 
 
 def test_sighup_is_passed_on(supervising, follower):

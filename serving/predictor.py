@@ -69,14 +69,20 @@ def load_served(settings: Settings) -> ServedModel:
     Raises NoModelError where the store has none of this name and stage, ModelError where the one
     it has must not answer, and OSError where it cannot be read.
     """
-    version = versions.current(settings.store)
-    # A store may have followed another model before: that one must not answer under this name.
-    if version is None or (version.name, version.stage) != (settings.model, settings.stage):
-        raise NoModelError(settings.model, settings.stage)
+    version = current_version(settings)
     directory = versions.version_dir(settings.store, version.digest)
     until = perf_counter() + settings.load_timeout
     scorer, reader = load_model(directory, version.digest, until=until)
     return ServedModel(version, scorer, reader, versions.facts(settings.store, version))
+
+
+def current_version(settings: Settings) -> Version:
+    """Return the store's current version; raises as `load_served`."""
+    version = versions.current(settings.store)
+    # A store may have followed another model before: that one must not answer under this name.
+    if version is None or (version.name, version.stage) != (settings.model, settings.stage):
+        raise NoModelError(settings.model, settings.stage)
+    return version
 
 
 def load_model(

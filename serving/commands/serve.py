@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -11,7 +12,7 @@ import click
 from serving.config import Settings, check_exposure, read_settings
 from serving.errors import NoModelError
 from serving.model.scorer import ModelError
-from serving.predictor import load_served
+from serving.predictor import current_version
 
 FIRST_PASSED_SOCKET = 3  # the descriptor of sd_listen_fds(3)
 
@@ -25,16 +26,19 @@ def serve() -> None:
         _check_passed_socket(settings)
     else:
         _check_address(settings)
-    try:
-        state = f"{load_served(settings).version}, from the store"
-    except (NoModelError, ModelError, OSError):
-        state = f"waiting for a version of {settings.model} ({settings.stage})"
-    click.echo(f"http://{settings.address}: {state}", err=True)
+    click.echo(f"http://{settings.address}: {_model(settings)}", err=True)
     config = Path(__file__).parents[1] / "server" / "gunicorn.conf.py"
     command = [sys.executable, "-m", "gunicorn", "-c", str(config), "serving.web.wsgi:app"]
     # glibc keeps a heap for each thread, and what is free in one is not used by another.
     os.environ.setdefault("MALLOC_ARENA_MAX", "2")
     os.execv(command[0], command)
+
+
+def _model(settings: Settings) -> str:
+    """Return what the service will answer with; loading it is left to the workers."""
+    with suppress(NoModelError, ModelError):
+        return f"{current_version(settings)}, from the store"
+    return f"waiting for a version of {settings.model} ({settings.stage})"
 
 
 def _check_passed_socket(settings: Settings) -> None:

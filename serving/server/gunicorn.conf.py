@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from serving.config import ConfigError, check_exposure, read_settings, read_signing_key
-from serving.log import CONFIG
+from serving.log import CONFIG, logger
 from serving.server.supervisor import Supervisor, attach
 from serving.web.keys import KeysError, read_keys
 
@@ -67,9 +67,13 @@ def when_ready(server: Any) -> None:
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    from prometheus_client.multiprocess import mark_process_dead
+    # Whatever fails here would end the master.
+    try:
+        from prometheus_client.multiprocess import mark_process_dead
 
-    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+        mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+    except Exception:
+        logger.exception("the figures of a dead worker cannot be removed")
 
 
 def on_exit(server: Any) -> None:

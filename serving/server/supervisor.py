@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -75,6 +76,17 @@ def _ignore_hang_up() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
+def _outlive(what: str, manage: Callable[[], None]) -> None:
+    """Manage processes; a machine that gives no other now may do so in a second.
+
+    gunicorn would end the service for want of a process or of a file.
+    """
+    try:
+        manage()
+    except (OSError, RuntimeError) as error:
+        logger.error("%s cannot be looked after: %s", what, error)
+
+
 def attach(server: Any, supervisor: Supervisor) -> None:
     """Let gunicorn's arbiter look after the follower.
 
@@ -85,8 +97,8 @@ def attach(server: Any, supervisor: Supervisor) -> None:
     manage_workers = server.manage_workers
 
     def manage_all() -> None:
-        supervisor.keep_alive()
-        manage_workers()
+        _outlive("the process that follows the registry", supervisor.keep_alive)
+        _outlive("the workers", manage_workers)
 
     server.manage_workers = manage_all
     server.handle_hup = supervisor.ask

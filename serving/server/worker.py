@@ -17,6 +17,7 @@ import os
 import select
 import selectors
 import socket
+import sys
 import time
 from collections import deque
 from functools import partial
@@ -42,6 +43,7 @@ LINGER = 1.0  # seconds for a client to take its answer, before what it still se
 GLANCE = 0.02  # seconds between looks at heads that have come in part
 LATE = 5.0  # seconds after the deadline, until a client that does not read is given up
 SETTLE = 0.05  # seconds for a handshake under way, before the listener is closed
+BOOT_PAUSE = 1.0  # seconds after a start that failed, before the next
 WAKE = 0.2  # seconds between looks at the clock after SIGTERM
 
 
@@ -78,6 +80,21 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         # Connections whose request's head has come in part, and those that are being closed.
         self._partial: deque[Connection] = deque()
         self._lingering: deque[Connection] = deque()
+
+    def init_process(self) -> None:
+        """Start, and serve until told to end.
+
+        One that replaces another and cannot start ends alone, and the next is tried: gunicorn
+        would end the service, which goes on with the workers that it has.
+        """
+        try:
+            super().init_process()
+        except Exception:
+            if self.booted or self.age <= self.cfg.workers:
+                raise
+            self.log.exception("worker %d cannot start; another one is tried", self.pid)
+            time.sleep(BOOT_PAUSE)
+            sys.exit(1)
 
     def accept(self, listener: socket.socket) -> None:
         """Take a new connection, and wait for its first bytes without a thread."""

@@ -17,6 +17,7 @@ from serving.web.worker_state import State
 
 INTERVAL = 0.25  # seconds between looks
 RETRY = 5.0  # seconds until what failed is tried again
+FIRST_LOOK = 10.0  # seconds that a start waits for the first look, for a model in most cases
 
 Sign = tuple[int, int, int] | None
 
@@ -40,12 +41,19 @@ class Watched:
         if sign != self._seen or due:
             # Until it is done: what fails in a way that nobody foresaw is no reason to hurry.
             self._seen, self._try_again = sign, time.monotonic() + RETRY
-            complaint = self._take_up()
+            complaint, failure = self._complaint_of()
             if not complaint:
                 self._try_again = None
             elif complaint != self._complaint:
-                logger.error("%s", complaint)
+                logger.error("%s", complaint, exc_info=failure)
             self._complaint = complaint
+
+    def _complaint_of(self) -> tuple[str, Exception | None]:
+        try:
+            return self._take_up(), None
+        except Exception as error:  # a worker must not end, nor fail to start, for a file
+            name = type(error).__name__
+            return f"{self._path} cannot be taken up: {name}: {error}", error
 
 
 class Watcher:
@@ -55,13 +63,19 @@ class Watcher:
         """`kept_keys` is where workers keep the last good keys, for those that start later."""
         self._state = state
         self._kept_keys = kept_keys
+        self._has_looked = threading.Event()
         settings = state.settings
         self._files = [Watched(settings.store / CURRENT_FILE, self._take_up_version)]
         if settings.api_keys_file is not None:
             self._files.append(Watched(settings.api_keys_file, self._take_up_keys))
 
     def start(self) -> None:
+        """Look from now on, in a thread; returns once the first look is over, or takes too long.
+
+        gunicorn takes a worker for dead that takes more than half a minute to start.
+        """
         threading.Thread(target=self._run, name="watch", daemon=True).start()
+        self._has_looked.wait(FIRST_LOOK)
 
     def refresh(self) -> None:
         for file in self._files:
@@ -70,11 +84,12 @@ class Watcher:
 
     def _run(self) -> None:
         while True:
-            time.sleep(INTERVAL)
             try:
                 self.refresh()
             except Exception:
                 logger.exception("a worker's housekeeping failed")
+            self._has_looked.set()
+            time.sleep(INTERVAL)
 
     def _take_up_version(self) -> str:
         """Load the version beside the one that answers, then swap one reference."""

@@ -20,11 +20,9 @@ def load_app() -> Flask:
     keys = None if settings.api_keys_file is None else ()
     state = State(settings, None, keys, Metrics())
     shared = os.environ.get(DIRECTORY)
-    watch = Watcher(state, Path(shared) / "keys" if shared else None)
-    watch.refresh()
+    Watcher(state, Path(shared) / "keys" if shared else None).start()
     if state.served is None:
-        logger.warning("not ready: no version of %s in the store", settings.model)
-    watch.start()
+        logger.warning("not ready: no version of %s from the store", settings.model)
     atexit.register(state.metrics.flush)
     return create_app(state)
 

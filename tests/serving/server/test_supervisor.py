@@ -176,6 +176,21 @@ def test_one_that_lived_for_a_while_is_started_again_at_once(supervising, clock,
     assert starts(supervising, clock, 4) == [clock.now - 4, clock.now - 2], "from the beginning"
 
 
+def test_gunicorns_master_outlives_what_it_cannot_start(caplog):
+    """No process, no file: it tries again in a second."""
+
+    def fail() -> None:
+        raise OSError("Resource temporarily unavailable")
+
+    server = SimpleNamespace(manage_workers=fail)
+    attach(server, SimpleNamespace(keep_alive=fail, ask=None))
+    server.manage_workers()
+    assert [m.split(":")[0] for m in caplog.messages] == [
+        "the process that follows the registry cannot be looked after",
+        "the workers cannot be looked after",
+    ]
+
+
 def test_gunicorns_master_looks_after_it_and_still_after_its_workers():
     done: list[str] = []
     server = SimpleNamespace(manage_workers=lambda: done.append("workers"))

@@ -15,9 +15,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from gunicorn.arbiter import Arbiter
 from gunicorn.http import errors
+from gunicorn.workers.gthread import ThreadWorker
 from werkzeug.http import HTTP_STATUS_CODES
 
+from serving.server import worker as module
 from serving.server.worker import PATIENCE, RUNNING, Worker
 from tests.running import eventually
 
@@ -209,3 +212,44 @@ def test_client_that_has_gone_away_is_no_trouble(worker, caplog):
         for _ in range(2):
             worker.handle_error(None, ours, None, errors.InvalidRequestLine("x"))
     assert not [r for r in caplog.records if r.levelname == "ERROR"]
+
+
+class Starting(Worker):
+    """A worker whose start ends as it is told to."""
+
+    def __init__(self, age: int, error: BaseException) -> None:
+        self.age, self.error = age, error
+        self.cfg = SimpleNamespace(workers=2)
+        self.log = logging.getLogger("test.worker")
+        self.booted = False
+        self.pid = 7
+
+    def load(self) -> None:
+        raise self.error
+
+
+def start(worker: Starting, monkeypatch) -> None:
+    monkeypatch.setattr(ThreadWorker, "init_process", lambda self: self.load())
+    monkeypatch.setattr(module, "BOOT_PAUSE", 0.0)
+    worker.init_process()
+
+
+def test_worker_that_replaces_another_and_cannot_start_ends_alone(monkeypatch, caplog):
+    """Gunicorn would take its exit code, 3, for a reason to end the service."""
+    with pytest.raises(SystemExit) as ended:
+        start(Starting(3, ImportError("no flask any more")), monkeypatch)
+    assert ended.value.code not in (0, Arbiter.WORKER_BOOT_ERROR, Arbiter.APP_LOAD_ERROR)
+    assert "no flask any more" in caplog.text
+
+
+@pytest.mark.parametrize("age", [1, 2])
+def test_service_whose_first_workers_cannot_start_ends(monkeypatch, age):
+    with pytest.raises(ImportError):
+        start(Starting(age, ImportError("no flask")), monkeypatch)
+
+
+def test_worker_that_fails_later_is_gunicorns_to_judge(monkeypatch):
+    worker = Starting(3, OSError("in its loop"))
+    worker.booted = True
+    with pytest.raises(OSError, match="in its loop"):
+        start(worker, monkeypatch)

@@ -1,6 +1,8 @@
 """A worker's housekeeping: it takes up what is new and good, and keeps what it has else."""
 
 import os
+import threading
+import time
 
 import msgspec
 import pytest
@@ -12,6 +14,7 @@ from serving.web.keys import Role, new_key, write_keys
 from serving.web.metrics import Metrics, RequestNote
 from serving.web.watcher import Watched, Watcher
 from serving.web.worker_state import State
+from tests.running import eventually
 
 _, FIRST = new_key("first", [Role.PREDICT])
 _, SECOND = new_key("second", [Role.PREDICT])
@@ -284,11 +287,49 @@ def test_what_fails_in_a_way_that_nobody_foresaw_is_no_reason_to_hurry(tmp_path)
     path = tmp_path / "file"
     path.write_text("")
     watched = Watched(path, fail)
-    with pytest.raises(RuntimeError):
-        watched.refresh()
-    for _ in range(3):
+    for _ in range(4):
         watched.refresh()
     assert len(tried) == 1
+
+
+def test_a_failure_that_nobody_foresaw_is_logged_once_with_its_trace(tmp_path, at_once, caplog):
+    def fail() -> str:
+        raise RuntimeError("the reason")
+
+    watched = Watched(tmp_path / "file", fail)
+    (tmp_path / "file").write_text("")
+    for _ in range(3):
+        watched.refresh()
+    (complaint,) = complaints(caplog)
+    assert complaint == f"{tmp_path}/file cannot be taken up: RuntimeError: the reason"
+    assert "Traceback" in caplog.text
+
+
+def test_a_worker_starts_without_a_version_that_it_cannot_load(state, promote, monkeypatch):
+    """It is not ready, and takes the next one that is good."""
+
+    def fail(_) -> None:
+        raise TypeError("no reader for it")
+
+    promote(1)
+    with monkeypatch.context() as patched:
+        patched.setattr(watcher, "load_served", fail)
+        watching = Watcher(state)
+        watching.start()
+    assert state.served is None
+    second = promote(2)
+    eventually(lambda: state.served and state.served.version == second)
+
+
+def test_a_load_that_hangs_does_not_keep_a_worker_from_starting(state, promote, monkeypatch):
+    hangs = threading.Event()
+    monkeypatch.setattr(watcher, "FIRST_LOOK", 0.1)
+    monkeypatch.setattr(watcher, "load_served", lambda _: hangs.wait(5))
+    promote(1)
+    started = time.monotonic()
+    Watcher(state).start()
+    assert time.monotonic() - started < 2
+    hangs.set()
 
 
 def test_a_file_that_is_replaced_by_one_of_the_same_size_is_seen(tmp_path):

@@ -77,6 +77,11 @@ class Settings(
         return self.sync_timeout + self.load_timeout
 
     @property
+    def report_due(self) -> float:
+        """Return how old the follower's last report may be, while all is well."""
+        return 2 * self.sync_interval + self.sync_limit + 5
+
+    @property
     def address(self) -> str:
         """Return host and port as a URL and a bind address have them."""
         host = f"[{self.host}]" if ":" in self.host else self.host

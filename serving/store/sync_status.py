@@ -59,6 +59,10 @@ class Status(msgspec.Struct, frozen=True):
     def good(self) -> bool:
         return self.outcome in SUCCESSES
 
+    def is_overdue(self, due: float) -> bool:
+        """True if it is older than `due` seconds: its writer hangs, is gone, or cannot write."""
+        return (age(self.checked_at) or 0.0) > due
+
     def refusal_of(self, version: str, claims: str) -> Refusal | None:
         """Find why a version was refused, if the registry claims of it what it did then."""
         latest = self.refused[0] if self.refused else None

@@ -31,7 +31,7 @@ def samples() -> dict[str, set[str]]:
     metrics.model("1", "d")
     version = Version("m", "1", "production", "d")
     status = Status("unchanged", "", checked_at=1.0, reached_at=1.0, desired=version)
-    text = metrics.exposition(SyncCollector(status)).decode()
+    text = metrics.exposition(SyncCollector(status, 60.0)).decode()
     families = text_string_to_metric_families(text)
     return {
         sample.name: {*sample.labels} - {"le"}

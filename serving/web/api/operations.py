@@ -24,11 +24,13 @@ def version() -> Response:
     followed = sync_status.read(here.settings.store)
     serving = here.served and here.served.version
     desired = followed.desired if followed else None
+    due = here.settings.report_due
+    follows = followed is not None and followed.good and not followed.is_overdue(due)
     body = {
         "model": _origin(here.served),
         "desired": desired and {"version": desired.version, "digest": desired.digest},
-        "in_step": bool(serving and serving == desired),
-        "sync": _sync(followed),
+        "in_step": bool(serving and serving == desired and follows),
+        "sync": _sync(followed, due),
         "refused": [_refusal(refusal) for refusal in followed.refused] if followed else [],
     }
     return jsonify(body)
@@ -37,25 +39,35 @@ def version() -> Response:
 @blueprint.get("/metrics")
 def metrics() -> Response:
     here = state()
-    figures = SyncCollector(sync_status.read(here.settings.store))
+    followed = sync_status.read(here.settings.store)
+    figures = SyncCollector(followed, here.settings.report_due)
     return Response(here.metrics.exposition(figures), content_type=CONTENT_TYPE)
 
 
 class SyncCollector(Collector):
-    """Return the state of following the registry, as its process wrote it last."""
+    """Return the state of following the registry, as its process wrote it last.
 
-    def __init__(self, followed: Status | None) -> None:
+    What is older than `due` seconds is no state to rely on.
+    """
+
+    def __init__(self, followed: Status | None, due: float) -> None:
         self._followed = followed
+        self._overdue = followed is not None and followed.is_overdue(due)
 
     def collect(self) -> Iterator[Metric]:
         followed = self._followed
         yield _gauge(
             "serving_sync_ok",
             "1 where the last sync left the service with what the stage names",
-            float(followed is not None and followed.good),
+            float(followed is not None and followed.good and not self._overdue),
         )
         if followed is None:
             return
+        yield _gauge(
+            "serving_sync_overdue",
+            "1 where the process that follows the registry has not reported in time",
+            float(self._overdue),
+        )
         contact = sync_status.age(followed.reached_at)
         yield _gauge(
             "serving_sync_age_seconds",
@@ -91,12 +103,13 @@ def _origin(served: ServedModel | None) -> dict[str, Any] | None:
     return {**msgspec.structs.asdict(served.version), **msgspec.structs.asdict(served.facts)}
 
 
-def _sync(followed: Status | None) -> dict[str, Any] | None:
+def _sync(followed: Status | None, due: float) -> dict[str, Any] | None:
     if followed is None:
         return None
     return {
         "outcome": followed.outcome,
         "detail": followed.detail,
+        "overdue": followed.is_overdue(due),
         "checked_at": _time(followed.checked_at),
         "reached_at": _time(followed.reached_at),
         "seconds_since_contact": sync_status.age(followed.reached_at),

@@ -225,7 +225,7 @@ def _service() -> dict[str, Schema]:
     version: dict[str, Schema] = {
         "model": {**maybe, "description": "The version that answers"},
         "desired": {**maybe, "description": "The version that the registry's stage names"},
-        "in_step": {"type": "boolean", "description": "Whether these two are the same"},
+        "in_step": {"type": "boolean", "description": "Whether these two are known to be the same"},
         "sync": {**maybe, "description": "How the registry was followed last"},
         "refused": {
             "type": "array",

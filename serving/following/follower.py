@@ -93,6 +93,7 @@ def end_with(parent: int, follower: Follower | None = None, beat: int | None = N
         while os.getppid() == parent:
             if follower is not None and follower.is_overdue:
                 follower.give_up()
+                log.flush()
                 os._exit(1)
             if beat is not None:
                 with suppress(OSError):

@@ -20,6 +20,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from serving import log
+
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -93,6 +95,12 @@ class Metrics:
             ["feature"],
             registry=registry,
         )
+        self._dropped = Counter(
+            "serving_log_lines_dropped",
+            "Lines of the log that found no room, since nobody reads it",
+            registry=registry,
+        )
+        self._drops_counted = 0
         self._keys = Gauge(
             "serving_keys_ok",
             "1 where every worker has the keys of the keys file, or there is none",
@@ -130,6 +138,9 @@ class Metrics:
         with self._flushing:
             self._count_requests(list(_taken(self._requests)))
             self._count_predictions(list(_taken(self._predictions)))
+            drops = log.dropped()
+            self._dropped.inc(drops - self._drops_counted)
+            self._drops_counted = drops
 
     def exposition(self, *more: Collector) -> bytes:
         """Write all figures, those of the other workers included, and those of `more`."""

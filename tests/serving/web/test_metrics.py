@@ -111,6 +111,13 @@ def test_flushing_again_counts_nothing_twice():
     assert metrics.exposition() == first
 
 
+def test_dropped_lines_of_the_log_are_counted(monkeypatch):
+    metrics = Metrics()
+    for dropped in (0, 3, 3, 5):
+        monkeypatch.setattr("serving.log.dropped", lambda dropped=dropped: dropped)
+        assert figures(metrics.exposition())["serving_log_lines_dropped_total"] == dropped
+
+
 def test_a_worker_answers_with_one_version():
     metrics = Metrics()
     metrics.model("1", "a" * 64)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import msgspec
 import pytest
 
+from serving import log
 from serving.web.app import SHORTCUTS, create_app
 from serving.web.keys import Role, new_key
 from serving.web.metrics import Metrics
@@ -30,6 +31,14 @@ def make_app(settings, served):
         return create_app(State(changed, served, keys, Metrics()))
 
     return make
+
+
+@pytest.fixture
+def capfd(capfd):
+    """What is written from now on: lines of earlier tests may wait in the queue."""
+    log.flush()
+    capfd.readouterr()
+    return capfd
 
 
 class Broken(io.BytesIO):
@@ -466,8 +475,7 @@ def test_a_header_that_cannot_be_sent_is_a_counted_500_and_takes_no_place(make_a
         assert json.loads(b"".join(answer))["status"] == int(server.status[:3]) == 500
         answer.close()
     assert post(app).status == 200
-    lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
-    assert [line["status"] for line in lines] == [500, 500, 500, 200]
+    assert [line["status"] for line in lines(capfd)] == [500, 500, 500, 200]
 
 
 def test_an_answer_that_cannot_be_sent_at_all_is_counted_and_takes_no_place(make_app, capfd):
@@ -477,7 +485,7 @@ def test_an_answer_that_cannot_be_sent_at_all_is_counted_and_takes_no_place(make
         with pytest.raises(ValueError, match="a header cannot be sent"):
             app(asked, Server(refusals=2))
     assert post(app).status == 200
-    assert len(capfd.readouterr().out.splitlines()) == 4
+    assert len(lines(capfd)) == 4
 
 
 # What nobody foresaw
@@ -557,6 +565,7 @@ def test_the_shortcut_is_taken(settings, served):
 
 
 def lines(capfd) -> list[dict]:
+    log.flush()
     return [json.loads(line) for line in capfd.readouterr().out.splitlines()]
 
 
@@ -624,6 +633,7 @@ def test_neither_what_was_asked_nor_what_was_answered_is_logged(app, capfd):
     probability = call(app, asked).json()["predictions"][0]["probability"]
     post(app, body=body.replace(b"147.25", b'"147.25"'))
     post(app, body=body.replace(b"51", b"5100"))
+    log.flush()
     text = capfd.readouterr().out
     assert text.count("\n") == 3
     for value in ("147.25", "51", "Jane", "patient", str(probability), "Glucose"):
@@ -635,6 +645,7 @@ def test_the_keys_name_is_logged_and_never_the_key(make_app, capfd):
     post(app, X_API_Key=SECRET)
     get(app, "/metrics", Authorization=f"Bearer {SECRET}")
     post(app, X_API_Key="a wrong one")
+    log.flush()
     text = capfd.readouterr().out
     assert [json.loads(line).get("key") for line in text.splitlines()] == [
         "frontend",
@@ -649,6 +660,7 @@ def test_whatever_is_in_the_path_a_line_stays_one_line(app, capfd):
     for path in ("/a\nb", '/"}', "/\xff\xe9", "/" + "a" * 10_000, "/\u2028"):
         get(app, path)
     call(app, environ("M" * 5000, "/"))
+    log.flush()
     text = capfd.readouterr().out
     assert text.count("\n") == 6
     assert max(map(len, text.splitlines())) < 1000

@@ -5,13 +5,13 @@
 import os
 import resource
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from serving.config import ConfigError, check_exposure, read_settings, read_signing_key
 from serving.log import CONFIG, logger
 from serving.server.supervisor import Supervisor, attach
+from serving.web import metrics_folder
 from serving.web.keys import KeysError, read_keys
 
 try:
@@ -23,8 +23,6 @@ try:
 except (ConfigError, KeysError) as error:
     raise SystemExit(f"Error: {error}") from error
 
-# Read by prometheus_client when it is imported, which is in the workers.
-_FIGURES = "PROMETHEUS_MULTIPROC_DIR"
 _SHARED_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 bind = [_settings.address]
@@ -58,8 +56,15 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (_hard, _hard))
 
 
 def on_starting(server: Any) -> None:
-    """Make the folder in which the workers share their figures."""
-    os.environ[_FIGURES] = tempfile.mkdtemp(prefix="serving-metrics-", dir=_SHARED_MEMORY)
+    """Make the folder in which the workers share their metrics."""
+    path = metrics_folder.new_path()
+    metrics_folder.remove_dead(path.parent)
+    # Read by prometheus_client when it is imported, which is in the workers.
+    os.environ[metrics_folder.VARIABLE] = str(path)
+    try:
+        metrics_folder.make(path)
+    except OSError as error:  # the workers try again
+        logger.error("no folder for metrics in %s: %s", path.parent, error.strerror)
 
 
 def when_ready(server: Any) -> None:
@@ -78,4 +83,4 @@ def child_exit(server: Any, worker: Any) -> None:
 
 def on_exit(server: Any) -> None:
     _supervisor.stop()
-    shutil.rmtree(os.environ[_FIGURES], ignore_errors=True)
+    shutil.rmtree(os.environ[metrics_folder.VARIABLE], ignore_errors=True)

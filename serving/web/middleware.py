@@ -28,8 +28,8 @@ from serving.errors import (
     UntrustedHostError,
 )
 from serving.web.body import media_type
+from serving.web.figures import RequestNote
 from serving.web.keys import Key, find
-from serving.web.metrics import RequestNote
 from serving.web.permissions import Needs, Route, route_of
 from serving.web.problems import error_answer
 from serving.web.request_context import RequestContext

@@ -6,7 +6,7 @@ from serving.errors import NoModelError, TooLongError
 from serving.log import logger
 from serving.model.rows import Rows
 from serving.predictor import Scored, ServedModel, score
-from serving.web.metrics import PredictionsNote
+from serving.web.figures import PredictionsNote
 from serving.web.permissions import Route
 from serving.web.worker_state import State
 

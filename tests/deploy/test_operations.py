@@ -14,7 +14,8 @@ from pipeline.__main__ import main
 from serving.store.sync_status import Status
 from serving.store.versions import Version
 from serving.web.api.operations import SyncCollector
-from serving.web.metrics import Metrics, PredictionsNote, RequestNote
+from serving.web.figures import PredictionsNote, RequestNote
+from serving.web.metrics import Metrics
 from tests.conftest import ROOT, Project
 from tests.e2e.conftest import open_store
 

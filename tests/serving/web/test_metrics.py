@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from serving.web.app import create_app
-from serving.web.metrics import PROBABILITIES, BulkHistogram, Metrics, PredictionsNote, RequestNote
+from serving.web.figures import PROBABILITIES, BulkHistogram, PredictionsNote, RequestNote
+from serving.web.metrics import Metrics
 from serving.web.worker_state import State
 from tests.conftest import ROOT
 from tests.serving.calling import call, environ, get, post
@@ -196,7 +197,8 @@ import os, sys
 
 def work(version, requests):
     # Imported by each worker, as under gunicorn: figures go to a file of the process.
-    from serving.web.metrics import Metrics, PredictionsNote, RequestNote
+    from serving.web.figures import PredictionsNote, RequestNote
+    from serving.web.metrics import Metrics
     metrics = Metrics()
     metrics.model(version, "d")
     for _ in range(requests):
@@ -257,3 +259,76 @@ def test_figures_of_workers_add_up_and_a_dead_ones_gauges_are_forgotten(tmp_path
     first = named("serving_model_workers", version="1", digest="d")
     assert all_three[first] == 2
     assert two[first] == 1
+
+
+TROUBLES = """
+import os, shutil, sys, logging
+from pathlib import Path
+from serving.web import metrics_folder
+from serving.web.figures import RequestNote
+from serving.web.metrics import Metrics
+
+folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+logging.basicConfig(format="%(message)s", stream=sys.stderr)
+
+def told():
+    lines = metrics.exposition().decode().splitlines()
+    figures = dict(line.rsplit(" ", 1) for line in lines if line[0] != "#")
+    ours = {name.split("{")[0]: value for name, value in figures.items()}
+    names = ("metrics_ok", "requests_total", "model_workers")
+    return [ours.get(f"serving_{name}") for name in names]
+
+def ask(count):
+    for _ in range(count):
+        metrics.request(RequestNote("/predict", "POST", "200", 0.25))
+
+full = False
+metrics_folder.has_room = lambda _: not full
+metrics = Metrics()  # the folder is not there yet
+metrics.model("1", "d")
+ask(1)
+print("first", *told())
+for what in ("removed", "removed again"):
+    shutil.rmtree(folder)
+    ask(2)
+    print(what, *told())
+for path in folder.glob("counter_*.db"):
+    path.unlink()
+ask(3)
+print("one file removed", *told())
+full = True
+ask(4)
+before = {path.name: path.read_bytes() for path in folder.iterdir()}
+print("full", *told())
+assert before == {path.name: path.read_bytes() for path in folder.iterdir()}, "written to"
+shutil.rmtree(folder)
+print("full and removed", *told())
+late = Metrics()
+assert not list(folder.iterdir()), "a worker that starts writes nothing"
+full = False
+ask(5)
+print("room again", *told())
+"""
+
+
+def test_a_worker_goes_on_without_its_metrics_and_keeps_them_again_when_it_can(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", TROUBLES],
+        cwd=ROOT,
+        env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "metrics")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert done.stdout.splitlines() == [
+        "first 1.0 1.0 1.0",
+        "removed 1.0 2.0 1.0",
+        "removed again 1.0 2.0 1.0",
+        "one file removed 1.0 3.0 1.0",
+        "full 0.0 3.0 1.0",
+        "full and removed 0.0 None None",
+        "room again 1.0 5.0 1.0",
+    ], done.stderr
+    complaint = f"no metrics are kept in {tmp_path}/metrics: No space left on device"
+    assert done.stderr.splitlines() == [complaint] * 2, "said once by each worker"

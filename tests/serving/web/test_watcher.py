@@ -10,8 +10,9 @@ import pytest
 from serving.store import versions
 from serving.store.versions import Version
 from serving.web import watcher
+from serving.web.figures import RequestNote
 from serving.web.keys import Role, new_key, write_keys
-from serving.web.metrics import Metrics, RequestNote
+from serving.web.metrics import Metrics
 from serving.web.watcher import Watched, Watcher
 from serving.web.worker_state import State
 from tests.running import eventually

@@ -159,6 +159,7 @@ def _bring(folder: Path, source: Registry, found: Found, limits: Limits) -> Outc
 
 def _fetch(folder: Path, source: Registry, wanted: Version, limits: Limits) -> None:
     """Download a version beside those in the store, try it, and move it in."""
+    versions.remove_left_behind(folder)
     with TemporaryDirectory(dir=folder, prefix=versions.DOWNLOAD_PREFIX) as temporary:
         files = source.download(wanted, Path(temporary))
         trial.check(files, wanted.digest, limits)

@@ -31,7 +31,6 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 LOCK_FILE = ".lock"
 DOWNLOAD_PREFIX = ".download-"
 KEPT = 5  # versions, so that a way back needs no download
-LEFT_BEHIND = 3600  # seconds after which a temporary folder's process must be gone
 
 
 # Digits of ASCII, and few: a version's number goes into headers, labels and file names.
@@ -160,7 +159,7 @@ def current(store: Path) -> Version | None:
 
 
 def prune(store: Path, current: Version) -> None:
-    """Remove all but the latest versions, and what processes that were killed left behind."""
+    """Remove all but the latest versions."""
     versions = store / "versions"
     others = [
         path
@@ -168,13 +167,22 @@ def prune(store: Path, current: Version) -> None:
         if DIGEST.fullmatch(path.name) and path.name != current.digest
     ]
     others.sort(key=_changed_at, reverse=True)
-    hidden = [path for folder in (store, versions) for path in folder.glob(".*-*")]
-    stale = [path for path in hidden if _changed_at(path) < time.time() - LEFT_BEHIND]
-    for path in [*others[KEPT - 1 :], *stale]:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+    for path in others[KEPT - 1 :]:
+        _remove(path)
+
+
+def remove_left_behind(store: Path) -> None:
+    """Remove what processes that were killed left behind; for whoever holds the store's lock."""
+    for folder in (store, store / "versions"):
+        for path in folder.glob(".*-*"):
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _changed_at(path: Path) -> float:

@@ -47,6 +47,19 @@ def test_nothing_but_versions_and_the_pointer_is_left_in_the_store(
     assert len(list((settings.store / "versions").iterdir())) == 1
 
 
+def test_downloads_that_killed_followers_left_do_not_add_up(
+    registry, make_model, settings, tmp_path
+):
+    """Each look that is given up ends its process; none may succeed for days."""
+    (settings.store / ".download-x").mkdir(parents=True)
+    (settings.store / ".download-x/model.onnx").write_bytes(b"half a mod")
+    digest = make_model(tmp_path / "made")
+    registry.register(tmp_path / "made", digest)
+    (tmp_path / "made/model.onnx").unlink()
+    assert sync(settings, registry.uri).kind is Kind.REFUSED
+    assert list(settings.store.glob(".download-*")) == []
+
+
 def test_a_second_sync_changes_nothing_and_needs_no_artifacts(
     registry, make_model, settings, tmp_path
 ):

@@ -7,7 +7,8 @@ import pytest
 
 from serving.model.scorer import ModelError, Scorer
 from serving.predictor import load_served
-from serving.store import versions
+from serving.store import sync_status, versions
+from serving.store.sync_status import Status
 from serving.store.versions import Version
 
 
@@ -177,28 +178,15 @@ def test_few_versions_are_all_kept(tmp_path):
     assert len(kept(tmp_path)) == 5
 
 
-def test_what_a_killed_process_left_behind_is_removed_after_an_hour(tmp_path):
-    current = filled(tmp_path, 1)[0]
-    left = [
-        tmp_path / ".download-abc",
-        tmp_path / ".current.json-abc",
-        tmp_path / "versions" / ".incoming-abc",
-        tmp_path / "versions" / ".discarded-abc",
-    ]
-    for hours in (1.1, 0.9):
-        for path in left:
-            path = path.with_name(f"{path.name}-{hours}")
-            if "json" in path.name:
-                path.write_text("")
-            else:
-                path.mkdir()
-                (path / "model.onnx").write_bytes(b"x")
-            os.utime(path, (time.time() - 3600 * hours,) * 2)
-    (tmp_path / "sync.json").write_text("{}")
-    (tmp_path / ".gitignore").write_text("*")
-    os.utime(tmp_path / ".gitignore", (0, 0))
-    versions.prune(tmp_path, current)
-    hidden = sorted(path.name for path in tmp_path.rglob(".*"))
-    assert hidden == sorted([".gitignore", *(f"{path.name}-0.9" for path in left)])
-    assert (tmp_path / "sync.json").exists()
-    assert kept(tmp_path) > {current.digest}
+def test_what_a_killed_process_left_behind_is_removed(tmp_path):
+    (current,) = filled(tmp_path, 1)
+    sync_status.write(tmp_path, Status("updated", "", 1.0))
+    left = [".download-x", "versions/.incoming-x", "versions/.discarded-x"]
+    for name in left:
+        (tmp_path / name / "below").mkdir(parents=True)
+        (tmp_path / name / "below/model.onnx").write_bytes(b"x")
+    (tmp_path / ".lock").touch()
+    versions.remove_left_behind(tmp_path)
+    assert not any((tmp_path / name).exists() for name in left)
+    assert {path.name for path in tmp_path.iterdir()} == {".lock", "sync.json", "versions"}
+    assert kept(tmp_path) == {current.digest}

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -9,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -377,6 +380,25 @@ def test_with_keys_every_route_lets_in_whom_it_should(stored, settings, tmp_path
         log = running.log.read_text()
     assert '"key":"a-predict"' in log
     assert not any(secret in log for secret in secrets.values())
+
+
+def folder_of_metrics(pid: int) -> Path:
+    """Find the folder in which a worker has its metrics in memory."""
+    maps = Path(f"/proc/{pid}/maps").read_text()
+    return Path(next(line.split()[-1] for line in maps.splitlines() if ".db" in line)).parent
+
+
+def test_a_worker_starts_after_its_metrics_folder_was_removed(running):
+    (first,) = running.workers()
+    folder = folder_of_metrics(first)
+    shutil.rmtree(folder)
+    os.kill(first, signal.SIGKILL)
+    eventually(lambda: running.workers() not in ([], [first]))
+    eventually(lambda: running.predict().status_code == 200)
+    assert running.figure("serving_metrics_ok") == 1
+    running.process.send_signal(signal.SIGTERM)
+    assert running.process.wait(10) == 0
+    assert not folder.exists()
 
 
 def test_it_says_where_it_listens_and_what_it_answers_with(running, tmp_path):

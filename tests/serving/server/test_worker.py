@@ -20,6 +20,7 @@ from gunicorn.http import errors
 from gunicorn.workers.gthread import ThreadWorker
 from werkzeug.http import HTTP_STATUS_CODES
 
+from serving.model import runs
 from serving.server import worker as module
 from serving.server.worker import PATIENCE, RUNNING, Worker
 from tests.running import eventually
@@ -214,6 +215,13 @@ def test_client_that_has_gone_away_is_no_trouble(worker, caplog):
     assert not [r for r in caplog.records if r.levelname == "ERROR"]
 
 
+class Runs(list):
+    """Runs under way, as pairs."""
+
+    def items(self) -> "Runs":
+        return self
+
+
 class Starting(Worker):
     """A worker whose start ends as it is told to."""
 
@@ -253,3 +261,12 @@ def test_worker_that_fails_later_is_gunicorns_to_judge(monkeypatch):
     worker.booted = True
     with pytest.raises(OSError, match="in its loop"):
         start(worker, monkeypatch)
+
+
+def test_worker_ends_the_runs_of_the_model_whose_time_is_up(worker, monkeypatch):
+    late, early = SimpleNamespace(terminate=False), SimpleNamespace(terminate=False)
+    now = time.perf_counter()
+    monkeypatch.setattr(runs, "under_way", Runs([(late, now - 0.1), (early, now + 60)]))
+    worker._busy = set()
+    worker._cut_off_late()
+    assert (late.terminate, early.terminate) == (True, False)

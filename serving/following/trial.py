@@ -89,13 +89,21 @@ def _digest_of_files(directory: Path) -> str:
     return sha256(b"".join(parts)).hexdigest()
 
 
+def limit(kind: int, soft: int, hard: int) -> None:
+    """Set a limit of this process, as far as the one that the machine sets lets it be."""
+    _, most = resource.getrlimit(kind)
+    if most != resource.RLIM_INFINITY:
+        soft, hard = min(soft, most), min(hard, most)
+    resource.setrlimit(kind, (soft, hard))
+
+
 def main(argv: Sequence[str]) -> int:
     directory, digest, memory, seconds = argv
     most, time = int(memory), ceil(float(seconds)) + 1
-    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    limit(resource.RLIMIT_DATA, most, most)
     # Should the follower be killed meanwhile, this ends the trial.
-    resource.setrlimit(resource.RLIMIT_CPU, (time, time + 1))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    limit(resource.RLIMIT_CPU, time, time + 1)
+    limit(resource.RLIMIT_CORE, 0, 0)
     try:
         load_model(Path(directory), digest)
     except MemoryError:

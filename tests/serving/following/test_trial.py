@@ -72,6 +72,18 @@ def test_a_graph_that_takes_too_much_memory_is_refused(tmp_path):
         run(tmp_path, digest, Limits(400 * 1024**2, 30.0))
 
 
+@pytest.mark.parametrize(
+    ("hard", "expected"), [(resource.RLIM_INFINITY, (100, 110)), (500, (100, 110)), (60, (60, 60))]
+)
+def test_a_limit_that_the_machine_sets_already_is_kept(monkeypatch, hard, expected):
+    """Only root may raise it; a trial that cannot start would keep out every version."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (hard, hard))
+    kept = []
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: kept.append(limits))
+    trial.limit(resource.RLIMIT_CPU, 100, 110)
+    assert kept == [expected]
+
+
 def test_files_that_were_found_good_are_not_tried_again_until_they_change(tmp_path, monkeypatch):
     digest = write(tmp_path, CONTRACT)
     tried = []

@@ -11,7 +11,6 @@ import logging
 import os
 import secrets
 import threading
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -23,7 +22,7 @@ import msgspec
 
 STDOUT, STDERR = 1, 2
 QUEUED = 10_000  # lines that wait at most, some 3 MB
-GATHER = 0.01  # seconds: many lines are then one write, and no request wakes the thread
+GATHER = 0.1  # seconds: a thread that woke more often would disturb those that answer
 LAST_WAIT = 1.0  # seconds for the lines that are left at the end of a process
 
 CONFIG: dict[str, Any] = {
@@ -67,6 +66,7 @@ class LineWriter:
     def _start_anew(self) -> None:
         self._queue: SimpleQueue[bytes | threading.Event] = SimpleQueue()
         self._lock = threading.Lock()
+        self._hurry = threading.Event()
         self._thread: threading.Thread | None = None
         self.dropped = 0
 
@@ -84,6 +84,7 @@ class LineWriter:
         if self._thread is not None:
             done = threading.Event()
             self._queue.put(done)
+            self._hurry.set()
             done.wait(seconds)
 
     def _start(self) -> None:
@@ -96,7 +97,8 @@ class LineWriter:
     def _run(self) -> None:
         while True:
             queued = [self._queue.get()]
-            time.sleep(GATHER)
+            self._hurry.wait(GATHER)
+            self._hurry.clear()
             with suppress(Empty):
                 while True:
                     queued.append(self._queue.get_nowait())

@@ -60,6 +60,7 @@ class Broken(io.BytesIO):
 )
 def test_path_is_logged_as_printable_ascii(app, capfdbinary, path, logged):
     assert get(app, path).status == 404
+    log.flush()
     line = capfdbinary.readouterr().out.splitlines()[-1]
     assert json.loads(line)["path"] == logged
     assert line.isascii()

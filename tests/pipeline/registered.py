@@ -28,14 +28,13 @@ from pipeline.search.units import Candidate
 from pipeline.tracking.result_runs import DatasetRecord, RunRecord, ensure_run
 from pipeline.tracking.store import open_tracking, project_move
 from serving.model.scorer import DIGEST_TAG, Scorer
-from tests.conftest import ROOT, forget_addresses
+from tests.conftest import ROOT, STEERING, forget_addresses
 
 if TYPE_CHECKING:
     from tests.pipeline.conftest import Result  # which has these projects among its fixtures
 
 NAME = "pima-diabetes"
 RUNS_FILE = "runs.json"
-STEERING = ("DVC_ROOT", "DVC_EXP_NAME", "REGISTRY_SIGNING_KEY", "MLFLOW_TRACKING_USERNAME")
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,16 @@
 
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+import pandas as pd
 import pytest
 
+from pipeline.registry.split_tag import SPLIT_TAG, read_split_tag
 from tests.conftest import Project
-from tests.e2e.conftest import Store, open_store
-
-ROW = ["6", "148", "72", "35", "0", "33.6", "0.627", "50"]
+from tests.e2e.conftest import NAME, Store, open_store
 
 
 @pytest.fixture
@@ -38,11 +39,7 @@ def test_two_people_move_production_only_if_they_mean_it(
     finished: Project, colleague: Project
 ) -> None:
     store = open_store(finished.store)
-    wide = ("-S", "grid_search.grid_size=2", "-S", "register.gates.max_roc_auc_drop=0.4")
-    told = colleague.run("dvc", "exp", "run", "--name", "wide", *wide).stdout
-    assert "version 2 of pima-diabetes is new, in no stage" in told
-    assert "not promoted: an experiment moves no stage; `python -m pipeline promote 2" in told
-    assert store.versions() == {"1": {"staging", "production"}, "2": set()}
+    check_experiment_of_another_seed(colleague, store)
 
     told = colleague.run("dvc", "repro").stdout
     assert "\nstaging: 1 → 2\nproduction: 1 → 2\n" in told
@@ -54,21 +51,39 @@ def test_two_people_move_production_only_if_they_mean_it(
     one, other = roll_back_at_once(finished, colleague)
     assert {one.startswith("version 1 of"), other.startswith("version 1 of")} == {True, False}
     assert any("has just done it (too many alarms): version 1" in said for said in (one, other))
-    again = finished.run("python", "-m", "pipeline", "rollback", check=False)
-    assert "nothing earlier to go back to (rolled back from: 2)" in again.stderr
     assert store.versions() == {"1": {"production"}, "2": {"staging"}}
-
-    colleague = Project(colleague.path, {**colleague.environment, "CI": ""})
-    params = colleague.path / "params.yaml"
-    protected = re.sub("promote_from:.*", "promote_from: {branch: main}", params.read_text())
-    params.write_text(protected)
-    told = colleague.run("dvc", "repro").stdout
-    assert "not promoted: register.promote_from wants a clean checkout" in told
-    colleague = Project(colleague.path, {**colleague.environment, "CI": "true"})
-    told = colleague.run("dvc", "repro").stdout
-    assert "decided for version 1, back from version 2 on " in told
     check_ledger(finished, store)
-    assert '"version": "1"' in colleague.run("python", "-m", "serving", "predict", *ROW).stdout
+
+
+def check_experiment_of_another_seed(project: Project, store: Store) -> None:
+    """It is judged on the rows of both tests, in which neither was trained, and moves no stage."""
+    test = project.path / "data/test.csv"
+    before = pd.read_csv(test)
+    wide = ("seed=7", "grid_search.grid_size=2", "register.gates.max_roc_auc_drop=0.4")
+    settings = [word for each in wide for word in ("-S", each)]
+    told = project.run("dvc", "exp", "run", "--name", "wide", *settings).stdout
+    assert "version 2 of pima-diabetes is new, in no stage" in told
+    assert "not promoted: an experiment moves no stage; `python -m pipeline promote 2" in told
+    assert store.versions() == {"1": {"staging", "production"}, "2": set()}
+    after = pd.read_csv(test)
+    both = len(after.merge(before))
+    assert 0 < both < len(after)
+    assert f"on the {both} of {len(after)} test rows that neither was trained on" in told
+    versions = [store.client.get_model_version(NAME, number) for number in "12"]
+    rules = [read_split_tag(version.tags[SPLIT_TAG]) for version in versions]
+    assert [rule and rule.seed for rule in rules] == [42, 7]
+
+
+def test_protected_registry_is_left_alone_outside_its_branch_and_ci(
+    finished: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    params = finished.path / "params.yaml"
+    params.write_text(re.sub("promote_from:.*", "promote_from: {branch: main}", params.read_text()))
+    open_store(finished.store).client.delete_registered_model_alias(NAME, "production")
+    for ci, barred in (("", True), ("true", False)):
+        assert replace(finished, environment={"CI": ci}).run_stage("register") == 0
+        wanted = "not promoted: register.promote_from wants a clean checkout"
+        assert (wanted in capsys.readouterr().out) is barred
 
 
 def check_ledger(project: Project, store: Store) -> None:

@@ -31,7 +31,6 @@ class Terminal:
             "GUNICORN_CMD_ARGS": f"--bind=127.0.0.1:{self.ports['8000']}",
             "FLASK_RUN_PORT": self.ports["5000"],
             "MLFLOW_PORT": self.ports["5000"],
-            "MLFLOW_WORKERS": "1",  # each takes seconds to start
         }
         self._bash = subprocess.Popen(
             ["bash", "-s"],

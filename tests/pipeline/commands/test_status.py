@@ -61,35 +61,37 @@ def test_what_is_out_of_step_is_said_with_what_to_type(project, done, advised, c
     }
 
 
-def test_a_running_service_is_asked_what_it_answers_with(project, done, client, advised, as_json):
-    done("promote", "3", "--to", "production")
-    store = project.uri
-    with service(project.folder, SERVING_MODEL=NAME, MLFLOW_TRACKING_URI=store) as running:
-        eventually(lambda: (running.version()["model"] or {}).get("version") == "3")
-        assert advised("--service", running.url) == {}
-        assert f"{running.url} answers with version 3" in done("status", "--service", running.url)
-        client.delete_model_version_tag(NAME, "1", "receipt")
-        client.set_registered_model_alias(NAME, "production", "1")
-        eventually(lambda: running.version()["refused"])
-        refused = as_json("status", "--service", running.url)["service"]["refused"]
-        assert refused.startswith("it has no receipt")
-    gone = f"the service at {running.url}: it does not answer"
-    assert advised("--service", running.url)[gone] == "python -m serving"
-
-
-def test_a_service_that_wants_a_key_is_told_apart_from_something_else(project, done):
-    done("promote", "3", "--to", "production")
+@pytest.fixture
+def secret(project):
+    """The secret of a service's key, which a file in the project's folder has."""
     secret, key = new_key("operator", [Role.METRICS])
     write_keys(project.folder / "keys", [key])
+    return secret
+
+
+def test_a_running_service_is_asked_what_it_answers_with(
+    project, done, client, advised, as_json, secret, monkeypatch
+):
+    done("promote", "3", "--to", "production")
     variables = {
         "SERVING_API_KEYS_FILE": str(project.folder / "keys"),
         "SERVING_MODEL": NAME,
         "MLFLOW_TRACKING_URI": project.uri,
     }
     with service(project.folder, **variables) as running:
-        problem = "it wants a key: set SERVING_API_KEY to one"
-        assert ask_service(running.url, "").problem == problem
+        wanted = "it wants a key: set SERVING_API_KEY to one"
+        assert ask_service(running.url, "").problem == wanted
         eventually(lambda: ask_service(running.url, secret).version == "3")
+        monkeypatch.setenv("SERVING_API_KEY", secret)
+        assert advised("--service", running.url) == {}
+        assert f"{running.url} answers with version 3" in done("status", "--service", running.url)
+        client.delete_model_version_tag(NAME, "1", "receipt")
+        client.set_registered_model_alias(NAME, "production", "1")
+        eventually(lambda: ask_service(running.url, secret).refused)
+        refused = as_json("status", "--service", running.url)["service"]["refused"]
+        assert refused.startswith("it has no receipt")
+    gone = f"the service at {running.url}: it does not answer"
+    assert advised("--service", running.url)[gone] == "python -m serving"
 
 
 @pytest.mark.parametrize("service_url", ["http://127.0.0.1:1", "nonsense"])

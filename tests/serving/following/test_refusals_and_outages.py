@@ -129,7 +129,7 @@ def test_sigterm_during_a_load_is_obeyed_at_once(registry, promote, tmp_path):
     first, first_digest = promote(0.0)
     with service(tmp_path, MLFLOW_TRACKING_URI=registry.uri) as running:
         now_on(running, first, first_digest, 1)
-        slow, _ = promote(1.0, spoil=lambda folder: bloat(folder, 200_000))
+        slow, _ = promote(1.0, spoil=lambda folder: bloat(folder, 80_000))
         pointer = tmp_path / "model_store/current.json"
         eventually(lambda: f'"version": "{slow}"' in pointer.read_text())
         time.sleep(0.4)  # the worker has seen it, and loads it

@@ -20,6 +20,7 @@ import psycopg
 import pytest
 import requests
 from filelock import FileLock
+from hypothesis import settings
 from ruamel.yaml import YAML
 
 from pipeline.tracking.relocation import Move
@@ -44,6 +45,9 @@ STEERING = ("DVC_ROOT", "DVC_EXP_NAME", "REGISTRY_SIGNING_KEY", "MLFLOW_TRACKING
 os.environ.update(QUIET)
 # Else each of the hundreds of processes that tests start compiles the sources anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# The same examples every time, however busy the machine is. A test that needs more says so.
+settings.register_profile("repeatable", max_examples=50, deadline=None, derandomize=True)
+settings.load_profile("repeatable")
 
 
 @dataclass(frozen=True)

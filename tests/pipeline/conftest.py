@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import settings
 from sklearn.datasets import load_breast_cancer
 from sklearn.pipeline import Pipeline
 
@@ -37,9 +36,6 @@ from tests.pipeline.three_versions import (  # noqa: F401 (fixtures)
     three_versions,
 )
 
-# The same examples every time, however busy the machine is. A test that needs more says so.
-settings.register_profile("pipeline", max_examples=50, deadline=None, derandomize=True)
-settings.load_profile("pipeline")
 MakeParams = Callable[..., Params]
 
 

@@ -1,7 +1,11 @@
-"""Two people, each with a clone, on one tracking store: production moves only if it is meant."""
+"""Two people, each with a clone, on one tracking store: production moves only if it is meant.
+
+A service of a third one follows them all the while.
+"""
 
 import re
 import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +16,46 @@ import pytest
 from pipeline.registry.split_tag import SPLIT_TAG, read_split_tag
 from tests.conftest import Project
 from tests.e2e.conftest import NAME, Store, open_store
+from tests.running import Service, eventually, service
+
+SAMPLE = {
+    **{"Pregnancies": 6, "Glucose": 148, "BloodPressure": 72, "SkinThickness": 35},
+    **{"Insulin": None, "BMI": 33.6, "DiabetesPedigreeFunction": 0.627, "Age": 50},
+}
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def person(request: pytest.FixtureRequest, finished: Project) -> Project:
+    """A clone with a result in production, in a file or on `mlflow server`."""
+    if request.param == "sqlite":
+        return finished
+    person = finished.on(request.getfixturevalue("tracking_server"))
+    person.run("dvc", "repro")
+    return person
 
 
 @pytest.fixture
-def colleague(finished: Project, tmp_path: Path) -> Project:
+def colleague(person: Project, tmp_path: Path) -> Project:
     """A second clone on the first one's store."""
-    return finished.copy(tmp_path / "colleague").on(finished.store)
+    return person.copy(tmp_path / "colleague").on(person.store)
+
+
+@pytest.fixture
+def follower(person: Project, tmp_path: Path) -> Iterator[Service]:
+    """A service on that store, far from both clones."""
+    folder = tmp_path / "service"
+    folder.mkdir()
+    with service(folder, MLFLOW_TRACKING_URI=person.store, SERVING_MODEL=NAME) as running:
+        yield running
+
+
+def check_followed(follower: Service, version: str) -> None:
+    eventually(lambda: answering(follower) == version)
+
+
+def answering(follower: Service) -> str:
+    model = follower.version()["model"]
+    return str(model["version"]) if model else ""
 
 
 def roll_back_at_once(*people: Project) -> list[str]:
@@ -36,23 +74,29 @@ def roll_back_at_once(*people: Project) -> list[str]:
 
 
 def test_two_people_move_production_only_if_they_mean_it(
-    finished: Project, colleague: Project
+    person: Project, colleague: Project, follower: Service
 ) -> None:
-    store = open_store(finished.store)
+    store = open_store(person.store)
+    check_followed(follower, "1")
     check_experiment_of_another_seed(colleague, store)
+    assert answering(follower) == "1"
 
     told = colleague.run("dvc", "repro").stdout
     assert "\nstaging: 1 → 2\nproduction: 1 → 2\n" in told
-    told = finished.run("dvc", "repro").stdout
+    check_followed(follower, "2")
+    told = person.run("dvc", "repro").stdout
     assert "version 1 of pima-diabetes is there already, in no stage" in told
     assert "not promoted: version 2 came later (" in told
     assert store.versions() == {"1": set(), "2": {"staging", "production"}}
 
-    one, other = roll_back_at_once(finished, colleague)
+    assert answering(follower) == "2"
+    one, other = roll_back_at_once(person, colleague)
     assert {one.startswith("version 1 of"), other.startswith("version 1 of")} == {True, False}
     assert any("has just done it (too many alarms): version 1" in said for said in (one, other))
     assert store.versions() == {"1": {"production"}, "2": {"staging"}}
-    check_ledger(finished, store)
+    check_followed(follower, "1")
+    assert follower.predict(SAMPLE).json()["model"]["version"] == "1"
+    check_ledger(person, store)
 
 
 def check_experiment_of_another_seed(project: Project, store: Store) -> None:

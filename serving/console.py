@@ -31,17 +31,19 @@ def _plain(error: UnicodeError) -> tuple[str, int]:
 
 
 def run_command(
-    command: Sequence[str], folder: Path | None = None
+    command: Sequence[str], folder: Path | None = None, *, seconds: float | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run a command and return what it printed, read as UTF-8 whatever the locale.
 
-    Raises OSError where there is no such command.
+    Raises OSError where there is no such command, TimeoutExpired where it takes longer.
     """
     return subprocess.run(
         command,
         cwd=folder,
         env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        stdin=subprocess.DEVNULL,
         capture_output=True,
+        timeout=seconds,
         encoding="utf-8",
         errors="replace",
         check=False,

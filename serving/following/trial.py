@@ -16,6 +16,7 @@ from math import ceil
 from pathlib import Path
 from typing import NamedTuple
 
+from serving.console import run_command
 from serving.model.scorer import ModelError
 from serving.predictor import load_model
 from serving.store.versions import FILES
@@ -48,16 +49,10 @@ def run(directory: Path, digest: str, limits: Limits) -> None:
     """
     command = [sys.executable, "-m", __name__, str(directory), digest, *map(str, limits)]
     try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=limits.seconds,
-            check=False,
-        )
+        done = run_command(command, seconds=limits.seconds)
     except subprocess.TimeoutExpired as error:
         raise ModelError(_too_slow(limits)) from error
-    _judge(done.returncode, done.stdout.decode().strip(), done.stderr.decode(), limits)
+    _judge(done.returncode, done.stdout.strip(), done.stderr, limits)
 
 
 def _judge(code: int, reason: str, trace: str, limits: Limits) -> None:

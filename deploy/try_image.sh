@@ -43,10 +43,10 @@ start() {
   jobs_started+=($!)
 }
 
-# await NAME COMMAND: until the command succeeds, at most a minute
+# await NAME COMMAND: until the command succeeds, at most three minutes
 await() {
   local name=$1; shift
-  for _ in $(seq 300); do "$@" >/dev/null 2>&1 && return; sleep 0.2; done
+  for _ in $(seq 900); do "$@" >/dev/null 2>&1 && return; sleep 0.2; done
   fail "$name does not answer"
 }
 

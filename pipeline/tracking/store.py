@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from pipeline.errors import PipelineError, StoreUnreachableError
 from pipeline.files import project_root
+from pipeline.tracking import sqlite_store
 from pipeline.tracking.address import sqlite_file, tracking_uri, without_password
 from pipeline.tracking.experiment import Tracking
 from pipeline.tracking.locks import exclusive, holder_of
@@ -46,7 +47,7 @@ def open_tracking(
     with exclusive(quiet=quiet), _translate_errors(uri):
         # For the whole process: MLflow resolves models:/ addresses by it, whatever the client.
         mlflow.set_tracking_uri(uri)
-        _create_whole(uri)
+        sqlite_store.prepare(uri)
         client = MlflowClient(uri)
         yield Tracking(client, *_experiment_ids(client, experiment, uri, create=create), uri)
 
@@ -65,7 +66,7 @@ def warm_up() -> None:
     """Connect to the store, which takes its time only once in a process."""
     uri = tracking_uri()
     with exclusive(quiet=True), _translate_errors(uri):
-        _create_whole(uri)
+        sqlite_store.prepare(uri)
         MlflowClient(uri).search_experiments(max_results=1)
 
 
@@ -106,21 +107,6 @@ def exists(experiment: str, uri: str = "") -> bool:
         return False
     with _translate_errors(uri):
         return MlflowClient(uri).get_experiment_by_name(experiment) is not None
-
-
-def _create_whole(uri: str) -> None:
-    """Create a sqlite store beside its place and rename it into it.
-
-    One that was interrupted half-way, MLflow neither completes nor uses.
-    """
-    path = sqlite_file(uri)
-    if path is None or path.exists():
-        return
-    partial = path.with_name(f".{path.name}.partial")
-    for leftover in path.parent.glob(f"{partial.name}*"):
-        leftover.unlink()
-    MlflowClient(f"sqlite:///{partial}").search_experiments(max_results=1)
-    partial.replace(path)
 
 
 def _experiment_ids(client: MlflowClient, name: str, uri: str, *, create: bool) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from pipeline.errors import PipelineError
@@ -139,3 +140,10 @@ def test_a_project_whose_searches_would_go_to_another_s_results_is_refused(
     with pytest.raises(PipelineError, match=refusal), open_tracking("churn"):
         pass
     assert client.get_experiment_by_name("churn") is None
+
+
+def test_sqlite_store_waits_for_the_disk_at_critical_moments_alone() -> None:
+    with open_tracking("trial") as tracking:
+        sessions = tracking.client._tracking_client.store.ManagedSessionMaker
+        with sessions() as session:
+            assert session.execute(text("PRAGMA synchronous")).scalar() == 1

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import msgspec
 
@@ -30,34 +30,10 @@ PATIENCE_S, PATIENCE_FOR_EACH_S = 900.0, 1.0
 PATIENCE_TO_BREAK_OFF_S = 60.0
 
 
-class SearchReport(Protocol):
-    """Receives the progress of a search."""
-
-    def begin(
-        self,
-        experiment: str,
-        key: str,
-        params: Mapping[str, str],
-        total: int,
-        selection: Selection,
-    ) -> None: ...
-
-    def candidate(
-        self,
-        candidate: Candidate,
-        scores: Sequence[float],
-        fit_s: float,
-        score_s: float,
-        extra: Mapping[str, int],
-    ) -> None: ...
-
-    def finish(self, cv_results: Path, learning_curve: Path) -> None: ...
-
-
 @contextmanager
-def report_search() -> Iterator["LiveReport"]:
+def report_search() -> Iterator["SearchReport"]:
     """Start the process that tracks, and wait at the end until everything is logged."""
-    report = LiveReport()
+    report = SearchReport()
     try:
         yield report
     except BaseException as error:
@@ -66,7 +42,7 @@ def report_search() -> Iterator["LiveReport"]:
     report.end("done")
 
 
-class LiveReport:
+class SearchReport:
     """Tells a process of its own, in the order of the calls, through a thread that may wait."""
 
     def __init__(self) -> None:

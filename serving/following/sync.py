@@ -145,7 +145,7 @@ def _bring(folder: Path, source: Registry, found: Found, limits: Limits) -> Outc
     wanted = found.version
     here = _is_good(versions.version_dir(folder, wanted.digest), wanted.digest, limits)
     now = _current(folder)
-    if here and now == wanted:
+    if here and now == wanted and versions.has_facts(folder, wanted):
         return Outcome(Kind.UNCHANGED, f"{wanted} is in force already.", wanted)
     facts = source.facts(found)
     if not here:

@@ -102,13 +102,23 @@ def keep_facts(store: Path, version: Version, facts: Provenance) -> None:
 
 
 def facts(store: Path, version: Version) -> Provenance:
-    """Read a version's facts; none where the file is of another version or cannot be read."""
+    """Read a version's facts; none where they are not kept."""
+    return _kept_facts(store, version) or Provenance()
+
+
+def has_facts(store: Path, version: Version) -> bool:
+    """True if a version's facts are kept; an earlier release wrote them elsewhere."""
+    return _kept_facts(store, version) is not None
+
+
+def _kept_facts(store: Path, version: Version) -> Provenance | None:
+    """Read the facts, None where the file is of another version or cannot be read."""
     try:
         content = (version_dir(store, version.digest) / VERSION_FILE).read_bytes()
         origin = msgspec.json.decode(content, type=_Origin)
     except (OSError, ValueError):
-        return Provenance()
-    return origin.facts if origin.version == version else Provenance()
+        return None
+    return origin.facts if origin.version == version else None
 
 
 def receipt(store: Path, digest: str) -> bytes:

@@ -69,6 +69,21 @@ def test_a_second_sync_changes_nothing_and_needs_no_artifacts(
     assert sync(settings, registry.uri).kind is Kind.UNCHANGED
 
 
+def test_store_of_an_earlier_release_gets_the_facts_of_its_version(
+    registry, make_model, settings, tmp_path
+):
+    digest = make_model(tmp_path / "made")
+    registry.register(tmp_path / "made", digest)
+    sync(settings, registry.uri)
+    version = versions.current(settings.store)
+    (versions.version_dir(settings.store, digest) / versions.VERSION_FILE).write_text("{}")
+    assert not versions.has_facts(settings.store, version)
+    shutil.rmtree(tmp_path / "made")
+    assert sync(settings, registry.uri).detail == f"{version} was in the store and is now in force."
+    assert versions.has_facts(settings.store, version)
+    assert sync(settings, registry.uri).kind is Kind.UNCHANGED
+
+
 def test_an_alias_that_moves_back_needs_no_second_download(
     registry, make_model, settings, tmp_path
 ):

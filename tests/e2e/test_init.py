@@ -54,9 +54,9 @@ def test_table_with_categories_is_learned_and_served(
     monkeypatch.chdir(fresh.path)
     assert main(["init", "../penguins.csv", "--target", "sex"]) == 0
     params = fresh.path / "params.yaml"
-    found, ours = "[Biscoe, Dream, Torgersen]", "[Biscoe, Dream]\n      unseen: missing"
-    assert found in params.read_text()
-    assert "read: {separator: ';', decimal: ','}" in params.read_text()
+    found, ours = "      - Torgersen\n", "      unseen: missing\n"
+    assert f"      - Biscoe\n      - Dream\n{found}" in params.read_text()
+    assert "read: {separator: ;, decimal: ','}" in params.read_text()
     params.write_text(params.read_text().replace(found, ours))
     fresh.run("dvc", "repro")
     test = pd.read_csv(fresh.path / "data/test.csv").drop(columns="sex")

@@ -1,6 +1,7 @@
 """The data contract of a table: its features, target and classes."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from serving.model.cells import ABSENT, BOOLEANS, to_plain
 from serving.model.contract import Contract, Feature
 from serving.model.reading import Read
 
+MOST_CLASSES = 20  # of whole numbers; more are a quantity
 WHOLE = re.compile(r"([+-]?(?:0|[1-9][0-9]*))(?:\.0*)?")
 
 
@@ -83,12 +85,27 @@ def rows_with_target(
 def target_values(path: Path, target: "pd.Series[str]") -> list[str | int]:
     """Return the target's two values, sorted; raise PipelineError where there are not two."""
     values = sorted({class_value(text) for text in target.unique()}, key=str)
-    if len(values) != 2:
+    if len(values) == 2:
+        return values
+    name = f"{path}, column {target.name}"
+    if (numbers := _quantity(values)) is not None:
         raise PipelineError(
-            f"{path}, column {target.name}: has {len(values)} class{'es' * (len(values) != 1)} "
-            f"({listed(values)}), a two-class target is needed"
+            f"{name}: has {len(numbers)} different numbers, from {numbers.min():g} to "
+            f"{numbers.max():g}, as a quantity has, and classes are predicted here: replace them by "
+            "two, such as low and high"
         )
-    return values
+    raise PipelineError(
+        f"{name}: has {len(values)} class{'es' * (len(values) != 1)} ({listed(values)}), "
+        "a two-class target is needed"
+    )
+
+
+def _quantity(values: Sequence[str | int]) -> npt.NDArray[np.float64] | None:
+    """Return values as numbers where they are too many to be classes, or no whole ones."""
+    numbers = pd.to_numeric(pd.Series([str(value) for value in values]), errors="coerce")
+    whole = all(isinstance(value, int) for value in values)
+    enough = len(values) > (MOST_CLASSES if whole else 2)
+    return numbers.to_numpy(dtype=np.float64) if enough and bool(numbers.notna().all()) else None
 
 
 def read_classes(path: Path, target: "pd.Series[str]", data: Data) -> tuple[str | int, str | int]:

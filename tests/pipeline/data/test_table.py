@@ -228,11 +228,21 @@ def test_a_target_needs_two_classes(refusal, values, what):
     assert refusal(f"a,b,y\n{rows}") == [f"column y: {what}"]
 
 
-def test_a_continuous_target_is_not_listed_in_full(refusal):
-    rows = "".join(f"1,2,{value / 10}\n" for value in range(1, 31))
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ([value / 10 for value in range(1, 31)], "has 30 different numbers, from 0.1 to 3,"),
+        ([1.5, 2, 7], "has 3 different numbers, from 1.5 to 7,"),
+        (range(21), "has 21 different numbers, from 0 to 20,"),
+        (range(20), "has 20 classes (0, 1, 10,"),
+        ([*"abcdefghijklmnopqrstuvwxyz"], "has 26 classes (a, b,"),
+    ],
+)
+def test_target_that_is_a_quantity_is_told_as_such(refusal, values, told):
+    rows = "".join(f"1,2,{value}\n" for value in values)
     (line,) = refusal(f"a,b,y\n{rows}")
-    assert line.startswith("column y: has 30 classes (0.1, 0.2,")
-    assert "… (30 in all)" in line
+    assert line.startswith(f"column y: {told}")
+    assert ("as a quantity has, and classes are predicted here" in line) is ("numbers" in told)
 
 
 def test_rows_without_a_target_are_left_out_and_counted(read_table, tmp_path):

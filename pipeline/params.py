@@ -110,7 +110,7 @@ class FeatureSpec(Settings, frozen=True, kw_only=True):
 class Data(Settings, frozen=True, kw_only=True):
     file: str
     target: str
-    positive_class: str | int | float | bool
+    positive_class: str | int | float | bool | None = None
     features: dict[str, FeatureSpec | None]
     min_category_rows: Annotated[int, msgspec.Meta(ge=1)] = MIN_CATEGORY_ROWS
     read: Read = PLAIN

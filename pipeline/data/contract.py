@@ -15,7 +15,8 @@ from serving.model.cells import ABSENT, BOOLEANS, to_plain
 from serving.model.contract import Contract, Feature
 from serving.model.reading import Read
 
-MOST_CLASSES = 20  # of whole numbers; more are a quantity
+MOST_CLASSES = 50
+MOST_NUMBERS = 20  # that are classes; more are a quantity
 WHOLE = re.compile(r"([+-]?(?:0|[1-9][0-9]*))(?:\.0*)?")
 
 
@@ -83,42 +84,67 @@ def rows_with_target(
 
 
 def target_values(path: Path, target: "pd.Series[str]") -> list[str | int]:
-    """Return the target's two values, sorted; raise PipelineError where there are not two."""
-    values = sorted({class_value(text) for text in target.unique()}, key=str)
-    if len(values) == 2:
-        return values
+    """Return the target's classes, numbers by value and before texts.
+
+    Raises PipelineError for fewer than two, for more than can be told apart, and for a quantity.
+    """
+    values = sorted(
+        {class_value(text) for text in target.unique()},
+        key=lambda value: (isinstance(value, str), value),
+    )
     name = f"{path}, column {target.name}"
     if (numbers := _quantity(values)) is not None:
         raise PipelineError(
             f"{name}: has {len(numbers)} different numbers, from {numbers.min():g} to "
-            f"{numbers.max():g}, as a quantity has, and classes are predicted here: replace them by "
-            "two, such as low and high"
+            f"{numbers.max():g}, as a quantity has, and classes are predicted here: replace them "
+            "by a few, such as low and high"
         )
-    raise PipelineError(
-        f"{name}: has {len(values)} class{'es' * (len(values) != 1)} ({listed(values)}), "
-        "a two-class target is needed"
-    )
+    if len(values) < 2:
+        raise PipelineError(f"{name}: has {len(values)} class ({listed(values)}), two are needed")
+    if len(values) > MOST_CLASSES:
+        raise PipelineError(
+            f"{name}: has {len(values)} classes ({listed(values)}), and {MOST_CLASSES} can be told "
+            "apart: merge some, or leave their rows out"
+        )
+    return values
 
 
 def _quantity(values: Sequence[str | int]) -> npt.NDArray[np.float64] | None:
     """Return values as numbers where they are too many to be classes, or no whole ones."""
     numbers = pd.to_numeric(pd.Series([str(value) for value in values]), errors="coerce")
     whole = all(isinstance(value, int) for value in values)
-    enough = len(values) > (MOST_CLASSES if whole else 2)
+    enough = len(values) > (MOST_NUMBERS if whole else 2)
     return numbers.to_numpy(dtype=np.float64) if enough and bool(numbers.notna().all()) else None
 
 
-def read_classes(path: Path, target: "pd.Series[str]", data: Data) -> tuple[str | int, str | int]:
-    """Return the target's two values, the negative one first."""
+def read_classes(path: Path, target: "pd.Series[str]", data: Data) -> tuple[str | int, ...]:
+    """Return the target's classes, of two the negative one first."""
     values = target_values(path, target)
+    name = f"{path}, column {data.target}"
+    if len(values) > 2:
+        # Of several each has a probability of its own.
+        return tuple(values)
+    if data.positive_class is None:
+        raise PipelineError(
+            f"{name}: has the classes {listed(values)}: set data.positive_class to the one whose "
+            "probability is to be predicted"
+        )
     positive = class_value(str(data.positive_class))
     if positive not in values:
         raise PipelineError(
-            f"{path}, column {data.target}: data.positive_class is {positive}, "
-            f"but the values are {listed(values)}"
+            f"{name}: data.positive_class is {positive}, but the values are {listed(values)}"
         )
     negative = values[0] if values[1] == positive else values[1]
     return negative, positive
+
+
+def check_two(path: Path, target: str, classes: Sequence[str | int]) -> None:
+    """Raise PipelineError for a target of more classes, which the search does not take."""
+    if len(classes) > 2:
+        raise PipelineError(
+            f"{path}, column {target}: has {len(classes)} classes ({listed(classes)}), a two-class "
+            "target is needed"
+        )
 
 
 def class_value(text: str) -> str | int:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.data.contract import data_contract, read_classes, rows_with_target
+from pipeline.data.contract import check_two, data_contract, read_classes, rows_with_target
 from pipeline.data.problems import SHOWN, listed
 from pipeline.data.records import TableFile
 from pipeline.data.split import hashed_columns
@@ -47,7 +47,9 @@ def check_source(path: Path, file: TableFile, data: Data) -> Table:
     """Check the rows of the user's table, as `read_source` does."""
     cells, notes = _select_columns(path, file.cells, data)
     target = cells[[data.target]].pipe(plain_cells, data.read)[data.target]
-    contract = data_contract(data, read_classes(path, target, data))
+    classes = read_classes(path, target, data)
+    check_two(path, data.target, classes)
+    contract = data_contract(data, (classes[0], classes[1]))
     table = to_table(path, cells.assign(**{data.target: target}), contract, data.read)
     notes = (*file.notes, *notes, *table.notes, *_repeats(path, file.cells, data))
     table = replace(table, cells=plain_cells(table.cells, data.read), notes=notes)

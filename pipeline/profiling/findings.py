@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from pipeline.data.contract import class_value, target_values
+from pipeline.data.contract import check_two, class_value, target_values
 from pipeline.data.source import check_index, plain_cells, read_rows
 from pipeline.data.source_split import Split, check_counts, split_source
 from pipeline.data.table_file import find_read
@@ -59,6 +59,7 @@ def profile_file(
         if is_index_name(name):
             check_index(file, cells.iloc[:, place], place)
     values = target_values(file, cells[target])
+    check_two(file, target, values)
     classes = cells[target].map(class_value)
     counts = Counter(classes)
     chosen, because = (

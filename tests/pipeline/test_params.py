@@ -130,7 +130,7 @@ def changed(tmp_path):
         ("group: #", "group: Outcome #", "data", "the target Outcome cannot be group, time or"),
         ("row_numbers: []", "row_numbers: [BMI]", "data", "BMI cannot be a feature or the group"),
         ("repeats: together", "repeats: no", "data.repeats", "Invalid enum value"),
-        ("positive_class: 1", "positive_class: null", "data.positive_class", "got `null`"),
+        ("positive_class: 1", "positive_class: [1]", "data.positive_class", "got `array`"),
         ("name: pima-diabetes", "name: a/b", "name", "matching regex"),
     ],
 )

@@ -210,7 +210,7 @@ def test_a_cell_that_cannot_be_read_is_told_and_the_type_stays(init, write, fold
     ("values", "said"),
     [
         ([0, 1, 2], "table.csv, column y: has 3 classes (0, 1, 2), a two-class target is needed"),
-        (["a"] * 3, "table.csv, column y: has 1 class (a), a two-class target is needed"),
+        (["a"] * 3, "table.csv, column y: has 1 class (a), two are needed"),
         ([0, "", ""], "table.csv, column y: is missing in 80 of 120 rows: fill it in"),
     ],
 )

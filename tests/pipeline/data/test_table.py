@@ -1,12 +1,17 @@
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.data.contract import data_contract
+from pipeline.data.contract import data_contract, read_classes, target_values
 from pipeline.data.source import read_source
-from pipeline.data.table import read_split
+from pipeline.data.table import read_split, to_table
 from pipeline.errors import PipelineError
+from serving.model.contract import Contract, Feature
+from serving.model.reading import PLAIN
 
 TWO = {"a": None, "b": None}
 
@@ -219,7 +224,7 @@ def test_an_open_quote_in_a_large_table_is_refused(refusal):
 @pytest.mark.parametrize(
     ("values", "what"),
     [
-        ("00", "has 1 class (0), a two-class target is needed"),
+        ("00", "has 1 class (0), two are needed"),
         ("012", "has 3 classes (0, 1, 2), a two-class target is needed"),
     ],
 )
@@ -234,7 +239,7 @@ def test_a_target_needs_two_classes(refusal, values, what):
         ([value / 10 for value in range(1, 31)], "has 30 different numbers, from 0.1 to 3,"),
         ([1.5, 2, 7], "has 3 different numbers, from 1.5 to 7,"),
         (range(21), "has 21 different numbers, from 0 to 20,"),
-        (range(20), "has 20 classes (0, 1, 10,"),
+        (range(20), "has 20 classes (0, 1, 2,"),
         ([*"abcdefghijklmnopqrstuvwxyz"], "has 26 classes (a, b,"),
     ],
 )
@@ -275,6 +280,45 @@ def test_the_positive_class_must_stand_in_the_target(refusal):
     assert refusal("a,b,y\n1,2,no\n1,2,yes\n", positive_class="true") == [
         "column y: data.positive_class is True, but the values are no, yes"
     ]
+
+
+def test_of_two_classes_the_positive_one_must_be_named(refusal):
+    assert refusal("a,b,y\n1,2,no\n1,2,yes\n", positive_class=None) == [
+        "column y: has the classes no, yes: set data.positive_class to the one whose probability "
+        "is to be predicted"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cells", "classes"),
+    [
+        (["b", "a", "c"], ("a", "b", "c")),
+        (["10", "9", "2", "9.0"], (2, 9, 10)),
+        (["1", "b", "a"], (1, "a", "b")),
+    ],
+)
+def test_several_classes_stand_in_order(make_params, cells, classes):
+    data = make_params({"a": None}, positive_class=None).data
+    target = pd.Series(cells, name="y")
+    assert read_classes(Path("t.csv"), target, data) == classes
+
+
+def test_more_classes_than_can_be_told_apart_are_refused():
+    with pytest.raises(PipelineError, match=r"has 51 classes .* 50 can be told apart: merge some"):
+        target_values(Path("t.csv"), pd.Series([f"class {i}" for i in range(51)], name="y"))
+
+
+def test_label_is_the_place_of_the_class():
+    contract = Contract(target="y", classes=("no", "yes"), features=(Feature(name="a"),))
+    cells = pd.DataFrame({"a": ["1", "2", "3"], "y": ["yes", "no ", "yes"]})
+    assert to_table(Path("t.csv"), cells, contract, PLAIN).y.tolist() == [1, 0, 1]
+
+
+def test_class_that_the_contract_does_not_have_is_refused():
+    contract = Contract(target="y", classes=("no", "yes"), features=(Feature(name="a"),))
+    cells = pd.DataFrame({"a": ["1", "2"], "y": ["yes", "maybe"]})
+    with pytest.raises(PipelineError, match=r"row 2, column y: 'maybe' is none of the classes no"):
+        to_table(Path("t.csv"), cells, contract, PLAIN)
 
 
 @pytest.mark.parametrize(

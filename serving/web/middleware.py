@@ -28,6 +28,7 @@ from serving.errors import (
     UntrustedHostError,
 )
 from serving.web.body import media_type
+from serving.web.cors import PREFLIGHT_HEADERS, Origins, is_preflight
 from serving.web.figures import RequestNote
 from serving.web.keys import Key, find
 from serving.web.permissions import Needs, Route, route_of
@@ -45,8 +46,6 @@ EXCHANGE = "serving.web.request_context"
 OTHER_PLACES = 8  # for pages, descriptions and what is not there, each of which may be read slowly
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:+/=@-]{1,128}")
 HOST = re.compile(r"(\[[0-9a-f:.]+\]|(?!\.)[^][:/?#@\s]+)(?::[0-9]*)?")  # and a port
-ALLOWED_HEADERS = "Authorization, Content-Encoding, Content-Type, X-API-Key, X-Request-ID"
-EXPOSED_HEADERS = "Retry-After, X-Model-Version, X-Request-ID"
 
 
 class Answer:
@@ -86,13 +85,13 @@ class Middleware:
         self._places = BoundedSemaphore(settings.concurrency)
         self._other_places = BoundedSemaphore(OTHER_PLACES)
         self._hosts = frozenset(host.lower().strip("[]") for host in settings.trusted_hosts)
-        self._origins = frozenset(settings.cors_origins)
+        self._origins = Origins(settings.cors_origins)
         self._proxies = settings.proxies
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         route = route_of(environ["PATH_INFO"])
         exchange = environ[EXCHANGE] = RequestContext(self._state, _request_id(environ), route)
-        cors = self._cors_headers(environ) if self._origins else []
+        cors = self._origins.headers(environ)
 
         def begin(status: str, headers: Headers, exc_info: Any = None) -> Any:
             # A server lets an answer that it would not send begin anew, for an error.
@@ -112,8 +111,8 @@ class Middleware:
 
         def respond() -> Iterable[bytes]:
             nonlocal taken
-            if cors and _is_preflight(environ):
-                begin("204 No Content", _preflight_headers())
+            if cors and is_preflight(environ):
+                begin("204 No Content", PREFLIGHT_HEADERS)
                 return []
             self._check_host(environ, route)
             self._check_key(environ, exchange)
@@ -172,15 +171,6 @@ class Middleware:
             raise ForbiddenError(
                 f"The key `{key.name}` is not for this; a key with the role `{needs.value}` is."
             )
-
-    def _cors_headers(self, environ: Environ) -> Headers:
-        origin = environ.get("HTTP_ORIGIN", "")
-        everyone = "*" in self._origins
-        headers = [] if everyone else [("Vary", "Origin")]
-        if origin and (everyone or origin in self._origins):
-            headers.append(("Access-Control-Allow-Origin", "*" if everyone else origin))
-            headers.append(("Access-Control-Expose-Headers", EXPOSED_HEADERS))
-        return headers
 
     def _client(self, environ: Environ) -> str | None:
         """Return the client's address; behind a trusted proxy the one that this proxy saw.
@@ -243,22 +233,6 @@ def _key_of(environ: Environ, keys: tuple[Key, ...]) -> Key:
     if key is None:
         raise NoKeyError("The key is not one of this service's.")
     return key
-
-
-def _is_preflight(environ: Environ) -> bool:
-    return (
-        environ["REQUEST_METHOD"] == "OPTIONS"
-        and "HTTP_ORIGIN" in environ
-        and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
-    )
-
-
-def _preflight_headers() -> Headers:
-    return [
-        ("Access-Control-Allow-Methods", "GET, POST"),
-        ("Access-Control-Allow-Headers", ALLOWED_HEADERS),
-        ("Access-Control-Max-Age", "600"),
-    ]
 
 
 def _or_refusal(

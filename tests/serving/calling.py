@@ -81,3 +81,13 @@ def get(app: Any, path: str, **headers: str) -> Called:
 
 def post(app: Any, path: str = "/predict", body: bytes = BODY, **headers: str) -> Called:
     return call(app, environ("POST", path, body, **{"Content_Type": "application/json", **headers}))
+
+
+ORIGIN = "https://shop.example.org"
+
+
+def preflight(app, path="/predict", origin=ORIGIN):
+    return call(
+        app,
+        environ("OPTIONS", path, Origin=origin, Access_Control_Request_Method="POST"),
+    )

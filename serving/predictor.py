@@ -34,6 +34,7 @@ class ServedModel(NamedTuple):
 class Scored(NamedTuple):
     """Answers to rows: a label and the probability of the positive class for each.
 
+    A label is the place of a class in the contract's `classes`.
     `warnings` are for each row the values that training has not seen, in words: those outside its
     range, and those that are no category. `outside` counts them by feature.
     """
@@ -45,9 +46,12 @@ class Scored(NamedTuple):
 
 
 class Prediction(msgspec.Struct, frozen=True, gc=False):
-    """One row's answer; `label` is 1 exactly where `probability` reaches the threshold."""
+    """One row's answer; `label` is a class, as the contract's `labels` have it.
 
-    label: int
+    It is the positive one exactly where `probability`, which is of it, reaches the threshold.
+    """
+
+    label: str | int | bool
     probability: float
     warnings: list[str]
 
@@ -129,8 +133,9 @@ def score(served: ServedModel, rows: Rows, *, until: float | None = None) -> Sco
 
 
 def to_answer(served: ServedModel, scored: Scored) -> Answer:
+    labels = served.scorer.contract.labels
     predictions = [
-        Prediction(label, probability, notes)
+        Prediction(labels[label], probability, notes)
         for label, probability, notes in zip(
             scored.labels, scored.probabilities, scored.warnings, strict=True
         )

@@ -63,8 +63,7 @@ function fail(string $message): never
 }
 
 $row = isset($argv[2]) ? json_decode($argv[2], false, 512, JSON_THROW_ON_ERROR) : ROW;
-$prediction = predict($argv[1] ?? 'http://127.0.0.1:8000', $row);
-echo "label {$prediction['label']}, probability {$prediction['probability']}\n";
-foreach ($prediction['warnings'] as $warning) {
-    echo "warning: $warning\n";
-}
+$answer = predict($argv[1] ?? 'http://127.0.0.1:8000', $row);
+$label = is_bool($answer['label']) ? json_encode($answer['label']) : $answer['label'];
+echo "label $label, probability {$answer['probability']}\n";
+foreach ($answer['warnings'] as $warning) { echo "warning: $warning\n"; }

@@ -17,6 +17,7 @@ from serving.model.reading import Read
 
 MOST_CLASSES = 50
 MOST_NUMBERS = 20  # that are classes; more are a quantity
+LONGEST_NUMBER = 20  # characters of one of 64 bits, with its sign
 WHOLE = re.compile(r"([+-]?(?:0|[1-9][0-9]*))(?:\.0*)?")
 
 
@@ -150,10 +151,15 @@ def check_two(path: Path, target: str, classes: Sequence[str | int]) -> None:
 def class_value(text: str) -> str | int:
     """Read a class as a whole number where it is written as one (1.0 is 1), otherwise as text.
 
-    `007` and `1e1` are texts: as numbers they would be one class with `7` and `10`.
+    `007` and `1e1` are texts: as numbers they would be one class with `7` and `10`. So are numbers
+    of more than 64 bits, which neither Parquet nor most readers of JSON have.
     """
     text = text.strip()
     if text.lower() in BOOLEANS:
         return text.lower().capitalize()
     number = WHOLE.fullmatch(text)
-    return int(number[1]) if number else text
+    return int(number[1]) if number and _has_64_bits(number[1]) else text
+
+
+def _has_64_bits(digits: str) -> bool:
+    return len(digits) <= LONGEST_NUMBER and -(2**63) <= int(digits) < 2**63

@@ -16,6 +16,7 @@ from serving.batch.arrow_columns import decoded, is_text
 from serving.batch.chunk_scoring import Answered
 from serving.batch.table import ScoringError, Table
 from serving.files import new_file
+from serving.model.contract import Contract
 from serving.model.reading import Read
 
 GROUP_ROWS, GROUP_BYTES = 2**17, 2**25  # of a row group; what is smaller is collected
@@ -58,14 +59,18 @@ class Output(Protocol):
 
 
 class CsvOutput:
-    def __init__(self, path: Path, file: BinaryIO, table: Table, answers: list[str]) -> None:
+    def __init__(
+        self, path: Path, file: BinaryIO, table: Table, answers: list[str], contract: Contract
+    ) -> None:
         self._path, self._file, self._newline, self._read = path, file, table.newline, table.read
+        # As text, a class is as it is in `classes`, a boolean as well.
+        self._labels = to_text(pa.array(map(str, contract.classes)), table.read.separator)
         self._write(_header([*table.schema.names, *answers], table.read))
 
     def write(self, answered: Answered) -> None:
         separator = self._read.separator
         columns = [to_text(column, separator) for column in answered.scored.columns]
-        labels = to_text(pa.array(answered.labels))
+        labels = self._labels.take(pa.array(answered.labels))
         warnings = to_text(pa.array(answered.warnings, pa.string()), separator)
         probabilities = probabilities_to_text(answered.probabilities)
         if self._read.decimal == ",":
@@ -84,9 +89,12 @@ class CsvOutput:
 
 
 class ParquetOutput:
-    def __init__(self, path: Path, file: BinaryIO, table: Table, answers: list[str]) -> None:
+    def __init__(
+        self, path: Path, file: BinaryIO, table: Table, answers: list[str], contract: Contract
+    ) -> None:
         label, probability, warnings = answers
-        added = {label: pa.int64(), probability: pa.float64(), warnings: pa.string()}
+        self._labels = labels_to_array(contract)
+        added = {label: self._labels.type, probability: pa.float64(), warnings: pa.string()}
         fields = [*table.schema, *(pa.field(name, kind) for name, kind in added.items())]
         self._schema = pa.schema(fields, table.schema.metadata)
         self._path, self._file = path, file
@@ -96,7 +104,7 @@ class ParquetOutput:
     def write(self, answered: Answered) -> None:
         columns = [
             *answered.scored.columns,
-            pa.array(answered.labels),
+            self._labels.take(pa.array(answered.labels)),
             pa.array(answered.probabilities),
             pa.array(answered.warnings, pa.string()),
         ]
@@ -186,6 +194,13 @@ def to_text(column: pa.Array, separator: str = ",") -> pa.Array:
     """Write a column's values as cells, quoted where they have to be; null is an empty one."""
     text = pc.fill_null(pc.cast(decoded(column), pa.string()), "")
     return _quoted(text, separator)
+
+
+def labels_to_array(contract: Contract) -> pa.Array:
+    """Return the labels of answers: texts where one is a text, else whole numbers or booleans."""
+    labels = contract.labels
+    some_text = any(isinstance(label, str) for label in labels)
+    return pa.array(map(str, labels) if some_text else labels)
 
 
 def probabilities_to_text(values: npt.NDArray[np.float64]) -> pa.Array:

@@ -51,7 +51,7 @@ def score_file(contract: Contract, backend: Backend, files: Files) -> Counts:
         answers = _answer_columns(contract, files.source, table)
         check_fit(table, files.source, files.out)
         with (
-            _output(files.out, table, answers) as out,
+            _output(files.out, table, answers, contract) as out,
             _rejects(files, table) as rejects,
             _progress_bar() as bar,
         ):
@@ -96,9 +96,9 @@ def _answer_columns(contract: Contract, source: Path, table: Table) -> list[str]
 
 
 @contextmanager
-def _output(path: Path, table: Table, answers: list[str]) -> Iterator[Output]:
+def _output(path: Path, table: Table, answers: list[str], contract: Contract) -> Iterator[Output]:
     with output_file(path) as file:
-        output = OUTPUTS[path.suffix.lower()](path, file, table, answers)
+        output = OUTPUTS[path.suffix.lower()](path, file, table, answers, contract)
         try:
             yield output
         except BaseException:

@@ -156,7 +156,7 @@ def answer_columns(contract: Contract, header: Sequence[str]) -> list[str]:
 def to_csv(
     table: Table,
     columns: list[str],
-    labels: Iterable[int],
+    labels: Iterable[str | int],
     probabilities: Iterable[float],
     warnings: Iterable[Sequence[str]],
 ) -> bytes:

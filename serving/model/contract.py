@@ -112,7 +112,8 @@ class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The features in the model's order, the target, and the decision threshold once it is known.
 
-    `classes` are the target's values: the negative one (label 0), then the positive one (label 1).
+    `classes` are the target's values: the negative one, then the positive one. The model answers
+    with the place of a class in them, from 0.
     `table_format` says how the table is written that the model was trained on.
     """
 
@@ -127,6 +128,16 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     @property
     def names(self) -> list[str]:
         return [feature.name for feature in self.features]
+
+    @property
+    def labels(self) -> tuple[str | int | bool, ...]:
+        """Return the classes as answers have them: of a true/false target as booleans.
+
+        As a text, `False` would be true to a client that writes `if (label)`.
+        """
+        if {*self.classes} == {"False", "True"}:
+            return tuple(value == "True" for value in self.classes)
+        return self.classes
 
     def example(self) -> dict[str, float | bool | str]:
         """Return an allowed row: the middle of the range seen in training, first categories."""

@@ -19,7 +19,10 @@ class RequestNote(NamedTuple):
 
 
 class PredictionsNote(NamedTuple):
+    """The answers to one request; labels are places in `classes`."""
+
     route: str
+    classes: tuple[str | int, ...]
     labels: list[int]
     probabilities: list[float]
     outside: dict[str, int]
@@ -121,7 +124,8 @@ class Figures:
             self._rows.labels(route).inc(count)
         for feature, count in outside.items():
             self._outside.labels(feature).inc(count)
-        for label, count in Tally(label for note in notes for label in note.labels).items():
-            self._labels.labels(str(label)).inc(count)
+        found = Tally(note.classes[label] for note in notes for label in note.labels)
+        for value, count in found.items():
+            self._labels.labels(str(value)).inc(count)
         if notes:
             self._probability.observe_all(p for note in notes for p in note.probabilities)

@@ -61,7 +61,9 @@ class RequestContext:
             logger.error("request %s: %s", self.request_id, error)
             raise
         self.rows = len(scored.labels)
+        classes = served.scorer.contract.classes
+        route, labels = self.route.name, scored.labels
         self.state.metrics.predictions(
-            PredictionsNote(self.route.name, scored.labels, scored.probabilities, scored.outside)
+            PredictionsNote(route, classes, labels, scored.probabilities, scored.outside)
         )
         return scored

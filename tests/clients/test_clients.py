@@ -183,7 +183,7 @@ def running(
 
 
 def probability_in(text: str) -> float:
-    found = re.match(r"label [01], probability (\S+)\n", text + "\n")
+    found = re.match(r"label (?:no|yes), probability (\S+)\n", text + "\n")
     assert found, text
     return float(found[1])
 
@@ -361,6 +361,16 @@ def test_its_own_row_is_the_readme_s_and_one_that_the_contract_allows(
     assert sent.body == json.loads(readme)
     assert None in sent.body.values()
     to_matrix(data_contract(load(ROOT / "params.yaml").data, (0, 1)), [sent.body])
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+@pytest.mark.parametrize("label", ['très "probable"', True, False, -1])
+def test_a_label_is_printed_as_it_is(start: Start, name: str, label: str | bool) -> None:
+    body = json.dumps({"predictions": [{"label": label, "probability": 0.5, "warnings": []}]})
+    with answering(200, body) as (url, _):
+        told = start(name, url, ROW)()
+    expected = label if name == "predict.py" or isinstance(label, str) else json.dumps(label)
+    assert told.text.strip() == f"label {expected}, probability 0.5"
 
 
 def told_half(name: str) -> str:

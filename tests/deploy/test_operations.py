@@ -28,7 +28,7 @@ def samples() -> dict[str, set[str]]:
     """Give the name of each sample that /metrics has where all is there, with its labels."""
     metrics = Metrics()
     metrics.request(RequestNote("/predict", "POST", "200", 0.1))
-    metrics.predictions(PredictionsNote("/predict", [1], [0.9], {"Age": 1}))
+    metrics.predictions(PredictionsNote("/predict", (0, 1), [1], [0.9], {"Age": 1}))
     metrics.model("1", "d")
     version = Version("m", "1", "production", "d")
     status = Status("unchanged", "", checked_at=1.0, reached_at=1.0, desired=version)

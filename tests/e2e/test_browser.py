@@ -157,7 +157,7 @@ def test_probability_is_rounded_to_neither_threshold_nor_certainty(
     page: Page, probability: float, shown: str, threshold: str
 ) -> None:
     def answer(route: Route) -> None:
-        prediction = {"label": 0, "probability": probability, "warnings": []}
+        prediction = {"label": CONTRACT.labels[0], "probability": probability, "warnings": []}
         model = {"name": "heart", "version": "1", "stage": "production"}
         route.fulfill(json={"predictions": [prediction], "model": model})
 

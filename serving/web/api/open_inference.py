@@ -85,7 +85,9 @@ def metadata(name: str, version: str | None = None) -> Response:
     inputs = [_described(each, "FP64", [-1, 1]) for each in served.scorer.contract.names]
     outputs = [_described(each, kind, [-1]) for each, kind in OUTPUTS.items()]
     found = {"name": name, "versions": [served.version.version], "platform": PLATFORM}
-    return jsonify({**found, "inputs": inputs, "outputs": outputs})
+    # The protocol's outputs are tensors of numbers, its parameters texts, numbers and booleans.
+    labels = {f"label_{place}": each for place, each in enumerate(served.scorer.contract.labels)}
+    return jsonify({**found, "inputs": inputs, "outputs": outputs, "parameters": labels})
 
 
 @blueprint.post("/models/<name>/infer")

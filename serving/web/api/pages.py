@@ -32,7 +32,12 @@ def contract() -> Response:
     served, settings = served_model(), state().settings
     contract = served.scorer.contract
     description = Description(
-        model_info(served), contract, contract.example(), settings.max_rows, settings.max_body
+        model_info(served),
+        contract,
+        contract.example(),
+        contract.labels,
+        settings.max_rows,
+        settings.max_body,
     )
     written = {**msgspec.structs.asdict(description), "contract": contract.to_builtins()}
     return scored_response(served, msgspec.json.encode(written))

@@ -23,7 +23,8 @@ def predict_table(served: ServedModel) -> Response:
         table = read_table(contract, body, settings.max_rows)
         columns = answer_columns(contract, table.header)
         scored = score_and_count(served, _rows(contract, table))
-        answer = to_csv(table, columns, scored.labels, scored.probabilities, scored.warnings)
+        labels = map(contract.classes.__getitem__, scored.labels)
+        answer = to_csv(table, columns, labels, scored.probabilities, scored.warnings)
     return scored_response(served, answer, f"{CSV}; charset=utf-8")
 
 

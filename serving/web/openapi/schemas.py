@@ -18,11 +18,15 @@ REFERENCE = "#/components/schemas/{name}"
 
 
 class Description(msgspec.Struct, frozen=True):
-    """A model for a form; `max_rows` and `max_body` (bytes) are of one request."""
+    """A model for a form; `max_rows` and `max_body` (bytes) are of one request.
+
+    `labels` are the contract's classes as the label of an answer has them.
+    """
 
     model: ModelInfo
     contract: Contract
     example: dict[str, float | bool | str]
+    labels: tuple[str | int | bool, ...]
     max_rows: int
     max_body: int
 
@@ -46,7 +50,7 @@ def schemas(contract: Contract, max_rows: int) -> dict[str, Schema]:
         **_rows(contract, max_rows),
         **found,
         **_mlflow(contract, max_rows),
-        **_inference(),
+        **_inference(contract),
         **_service(),
     }
 
@@ -116,18 +120,15 @@ def _rows(contract: Contract, max_rows: int) -> dict[str, Schema]:
 
 
 def _prediction(contract: Contract) -> dict[str, Schema]:
-    negative, positive = contract.classes
+    positive = contract.classes[1]
     return {
-        "label": {
-            "enum": [0, 1],
-            "description": f"{contract.target}: 0 is `{negative}`, 1 is `{positive}`",
-        },
+        "label": {"enum": list(contract.labels), "description": contract.target},
         "probability": {
             "type": "number",
             "minimum": 0,
             "maximum": 1,
             "description": f"Probability that {contract.target} is `{positive}`; "
-            f"the label is 1 from the threshold {contract.threshold} on",
+            f"that is the label from the threshold {contract.threshold} on",
         },
         "warnings": {
             "type": "array",
@@ -171,13 +172,21 @@ def _mlflow(contract: Contract, max_rows: int) -> dict[str, Schema]:
         {"type": "object", "properties": {**none, key: body}, "required": [key]}
         for key, body in bodies.items()
     ]
-    prediction = _prediction(contract)
-    del prediction["warnings"]
+    label = {
+        "enum": list(range(len(contract.classes))),
+        "description": f"{contract.target}: {_places(contract)}",
+    }
+    prediction = {"label": label, "probability": _prediction(contract)["probability"]}
     predictions = {"type": "array", "items": _object(prediction)}
     return {
         "Invocation": {"oneOf": one_of},
         "Predictions": _object({"predictions": predictions}),
     }
+
+
+def _places(contract: Contract) -> str:
+    """Say which class is meant by a label that is its place."""
+    return ", ".join(f"{place} is `{value}`" for place, value in enumerate(contract.classes))
 
 
 def _tensor(contract: Contract) -> str:
@@ -194,7 +203,7 @@ def _tensor(contract: Contract) -> str:
     return "; ".join(said)
 
 
-def _inference() -> dict[str, Schema]:
+def _inference(contract: Contract) -> dict[str, Schema]:
     """Return the schemas of what the Open Inference Protocol answers with."""
     text: Schema = {"type": "string"}
     texts: Schema = {"type": "array", "items": text}
@@ -208,11 +217,18 @@ def _inference() -> dict[str, Schema]:
     outputs = {"type": "array", "items": _object({**tensor, "data": data})}
     infer = _object({"model_name": text, "model_version": text, "outputs": outputs})
     infer["properties"] = {**infer["properties"], "id": text}
+    infer["description"] = f"{contract.target}: label {_places(contract)}"
     metadata = {"name": text, "versions": texts, "platform": text}
+    classes = {
+        "type": "object",
+        "description": "The class that each label means: label_0, label_1",
+        "additionalProperties": {"type": ["string", "integer", "boolean"]},
+    }
+    tensors_of = {"inputs": tensors, "outputs": tensors}
     return {
         "InferAnswer": infer,
         "Server": _object({"name": text, "version": text, "extensions": texts}),
-        "Metadata": _object({**metadata, "inputs": tensors, "outputs": tensors}),
+        "Metadata": _object({**metadata, **tensors_of, "parameters": classes}),
         "ServerLive": _object({"live": {"type": "boolean"}}),
         "ServerReady": _object({"ready": {"type": "boolean"}}),
         "ModelReady": _object({"name": text, "ready": {"type": "boolean"}}),

@@ -4,10 +4,11 @@
 import { ask, find, json, problemOf, start } from "./service.js";
 
 const SHOWN_ROWS = 100;
+const POSITIVE = 1; // the place of the positive class among the model's classes
 const MOST_DIGITS = 6; // of a probability that lies next to the threshold
 const NUMBER = new Intl.NumberFormat("en");
 
-let description = null; // what /contract says: {model, contract, example, max_rows, max_body}
+let description = null; // /contract: {model, contract, example, labels, max_rows, max_body}
 let fields = new Map(); // by the feature's name: {feature, input, said}
 let asked = 0; // counts up when what is shown no longer fits what is in the form
 
@@ -30,7 +31,7 @@ function show(described) {
   document.title = `Predict: ${model.name}`;
   find("title").textContent = model.name;
   find("purpose").textContent =
-    `An estimate by a statistical model: how probable it is that ${outcome(1)}.`;
+    `An estimate by a statistical model: how probable it is that ${outcome(POSITIVE)}.`;
   find("identity").textContent = `${model.name}, version ${model.version}, ${model.stage}`;
   fields = new Map(contract.features.map((feature, i) => [feature.name, makeField(feature, i)]));
   find("fields").replaceChildren(...[...fields.values()].map((field) => field.box));
@@ -39,7 +40,7 @@ function show(described) {
   find("model").hidden = false;
 }
 
-const outcome = (label) => `${description.contract.target} is ${description.contract.classes[label]}`;
+const outcome = (place) => `${description.contract.target} is ${description.contract.classes[place]}`;
 
 function makeField(feature, i) {
   const [id, about, saying] = [`field-${i}`, `about-${i}`, `said-${i}`];
@@ -172,12 +173,13 @@ async function showAnswer({ predictions: [prediction], model }) {
   const { label, probability, warnings } = prediction;
   const threshold = description.contract.threshold;
   const [p, t] = written(probability, threshold);
-  const verb = label === 1 ? "reaches" : "stays below";
+  const place = description.labels.indexOf(label);
+  const verb = place === POSITIVE ? "reaches" : "stays below";
   find("answer-text").replaceChildren(
     element("p", { class: "figure" }, element("strong", { id: "probability" }, p)),
-    element("p", {}, `is the probability that ${outcome(1)}.`),
+    element("p", {}, `is the probability that ${outcome(POSITIVE)}.`),
     scale(probability, threshold, p, t),
-    element("p", { id: "label", class: "label" }, `Predicted: ${outcome(label)}`),
+    element("p", { id: "label", class: "label" }, `Predicted: ${outcome(place)}`),
     element("p", { class: "muted" }, `The probability ${verb} the threshold, ${t}.`),
     ...unusual(warnings),
   );

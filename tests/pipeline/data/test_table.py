@@ -332,6 +332,8 @@ def test_class_that_the_contract_does_not_have_is_refused():
         (["1", "2", "1"], "2", (1, 2), [0, 1, 0]),
         (["true", "False", "TRUE"], True, ("False", "True"), [1, 0, 1]),
         ([" yes", "no ", "yes"], "yes", ("no", "yes"), [1, 0, 1]),
+        (["1", str(2**63 - 1), "1"], 1, (2**63 - 1, 1), [1, 0, 1]),
+        (["1", str(2**63), "1"], 1, (str(2**63), 1), [1, 0, 1]),
     ],
 )
 def test_the_positive_class_is_label_1(read_table, values, positive, classes, y):

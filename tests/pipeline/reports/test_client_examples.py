@@ -39,7 +39,7 @@ def server():
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             asked.append((self.headers["Content-Type"], json.loads(body)))
-            answer = json.dumps({"predictions": [{"label": 1}]}).encode()
+            answer = json.dumps({"predictions": [{"label": "yes"}]}).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
@@ -71,7 +71,7 @@ def test_an_example_sends_the_row_whatever_the_features_are_called(title, server
     code = code.replace(URL, url).removeprefix("<?php\n")
     done = subprocess.run([*command, code], capture_output=True, text=True, check=True)
     assert asked == [("application/json", CONTRACT.example())]
-    assert "label" in done.stdout
+    assert "yes" in done.stdout
 
 
 def test_php_quotes_what_ends_a_text_and_writes_true_as_its_own():

@@ -392,3 +392,19 @@ def unknown_fields(contract, name):
     with pytest.raises(InvalidRowsError) as raised:
         to_matrix(contract, [{**GOOD, name: 1}])
     return raised.value.violations
+
+
+@pytest.mark.parametrize(
+    ("classes", "labels"),
+    [
+        (("no", "yes"), ["no", "yes"]),
+        ((1, 0), [1, 0]),
+        (("False", "True"), [False, True]),
+        (("True", "False"), [True, False]),
+        (("True", "unknown"), ["True", "unknown"]),
+        ((0, "True"), [0, "True"]),
+    ],
+)
+def test_labels_are_the_classes_and_booleans_where_both_are(contract, classes, labels):
+    found = msgspec.structs.replace(contract, classes=classes).labels
+    assert json.dumps(found) == json.dumps(labels)

@@ -88,13 +88,17 @@ def test_a_request_is_counted_by_route_method_and_status_once_it_is_flushed():
 
 def test_predictions_are_counted_by_label_and_probability_and_what_is_out_of_range_by_feature():
     metrics = Metrics()
-    metrics.predictions(PredictionsNote("/predict", [1, 0, 1], [0.9, 0.05, 0.55], {"Age": 2}))
-    metrics.predictions(PredictionsNote("/invocations", [1], [1.0], {"Age": 1, "Glucose": 1}))
+    metrics.predictions(
+        PredictionsNote("/predict", ("no", 7), [1, 0, 1], [0.9, 0.05, 0.55], {"Age": 2})
+    )
+    metrics.predictions(
+        PredictionsNote("/invocations", ("no", 7), [1], [1.0], {"Age": 1, "Glucose": 1})
+    )
     found = figures(metrics.exposition())
     assert found[named("serving_rows_total", route="/predict")] == 3
     assert found[named("serving_rows_total", route="/invocations")] == 1
-    assert found[named("serving_predictions_total", label="1")] == 3
-    assert found[named("serving_predictions_total", label="0")] == 1
+    assert found[named("serving_predictions_total", label="7")] == 3
+    assert found[named("serving_predictions_total", label="no")] == 1
     assert found[named("serving_out_of_range_total", feature="Age")] == 3
     assert found[named("serving_out_of_range_total", feature="Glucose")] == 1
     buckets = [named("serving_probability_bucket", le=str(p)) for p in PROBABILITIES]
@@ -106,7 +110,7 @@ def test_predictions_are_counted_by_label_and_probability_and_what_is_out_of_ran
 def test_flushing_again_counts_nothing_twice():
     metrics = Metrics()
     metrics.request(RequestNote("/predict", "POST", "200", 0.125))
-    metrics.predictions(PredictionsNote("/predict", [1], [0.5], {}))
+    metrics.predictions(PredictionsNote("/predict", (0, 1), [1], [0.5], {}))
     first = metrics.exposition()
     metrics.flush()
     assert metrics.exposition() == first
@@ -135,7 +139,7 @@ def test_notes_of_many_threads_are_all_counted_while_others_flush():
     def note() -> None:
         for _ in range(1000):
             metrics.request(RequestNote("/predict", "POST", "200", 0.125))
-            metrics.predictions(PredictionsNote("/predict", [1], [0.5], {"Age": 1}))
+            metrics.predictions(PredictionsNote("/predict", (0, 1), [1], [0.5], {"Age": 1}))
 
     def flush() -> None:
         while not done.is_set():
@@ -203,7 +207,7 @@ def work(version, requests):
     metrics.model(version, "d")
     for _ in range(requests):
         metrics.request(RequestNote("/predict", "POST", "200", 0.25))
-        metrics.predictions(PredictionsNote("/predict", [1, 0], [0.25, 0.75], {"Age": 1}))
+        metrics.predictions(PredictionsNote("/predict", (0, 1), [1, 0], [0.25, 0.75], {"Age": 1}))
     metrics.flush()
     return metrics
 

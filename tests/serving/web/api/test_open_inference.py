@@ -108,6 +108,7 @@ def test_model_describes_itself(client, path):
             {"name": "label", "datatype": "INT64", "shape": [-1]},
             {"name": "probability", "datatype": "FP64", "shape": [-1]},
         ],
+        "parameters": {"label_0": "no", "label_1": "yes"},
     }
 
 
@@ -382,13 +383,14 @@ def test_every_protocol_gives_the_same_answer(client, settings):
     invoked = post(client, split, "/invocations").get_json()["predictions"]
     tensors = outputs(post(client, matrix(lists)))
     binary = outputs(post_binary(client, array))
-    labels = [p["label"] for p in predicted]
+    words = [p["label"] for p in predicted]
+    labels = [["no", "yes"].index(word) for word in words]
     expected = [p["probability"] for p in predicted]
     assert expected == pytest.approx([expected_probability(row) for row in rows], abs=1e-9)
     assert [float(line["probability"]) for line in lines] == pytest.approx(expected, abs=1e-9)
     assert [p["probability"] for p in invoked] == pytest.approx(expected, abs=1e-9)
     assert tensors["probability"]["data"] == pytest.approx(expected, abs=1e-9)
     assert binary["probability"]["data"] == pytest.approx(expected, abs=1e-9)
-    assert [int(line["label"]) for line in lines] == labels
+    assert [line["label"] for line in lines] == words
     assert [p["label"] for p in invoked] == labels
     assert tensors["label"]["data"] == binary["label"]["data"] == labels

@@ -29,6 +29,7 @@ def test_the_contract_is_given_with_an_example_and_the_limits_of_a_request(clien
         "model": MODEL,
         "contract": client.application.json.loads(contract.to_json()),
         "example": {"Glucose": 122, "Age": 51, "Smoker": True},
+        "labels": ["no", "yes"],
         "max_rows": 20,
         "max_body": 100_000,
     }

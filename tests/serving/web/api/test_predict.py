@@ -52,7 +52,7 @@ def test_one_row_is_answered(client):
     assert answer["model"] == MODEL
     (prediction,) = answer["predictions"]
     assert list(prediction) == ["label", "probability", "warnings"]
-    assert prediction["label"] == 1
+    assert prediction["label"] == "yes"
     assert prediction["probability"] == pytest.approx(expected_probability(ROW), rel=1e-12)
     assert prediction["warnings"] == []
 
@@ -61,7 +61,8 @@ def test_many_rows_are_answered_in_their_order(client):
     predictions = post(client, {"rows": ROWS}).get_json()["predictions"]
     expected = [expected_probability(row) for row in ROWS]
     assert [p["probability"] for p in predictions] == pytest.approx(expected, rel=1e-12)
-    assert [p["label"] for p in predictions] == [int(p >= THRESHOLD) for p in expected]
+    words = ["yes" if p >= THRESHOLD else "no" for p in expected]
+    assert [p["label"] for p in predictions] == words
 
 
 def test_probability_is_not_rounded(client, served):

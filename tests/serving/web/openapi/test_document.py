@@ -231,9 +231,15 @@ def test_a_comma_in_a_name_is_quoted_in_the_example_of_a_table():
     assert csv_example(contract) == '"Height, in all"\n1.5\n'
 
 
-def test_the_classes_are_named(document):
-    label = document["components"]["schemas"]["Prediction"]["properties"]["label"]
-    assert label["description"] == "Disease: 0 is `no`, 1 is `yes`"
+def test_a_label_is_a_class_and_in_other_protocols_its_place(document):
+    found = document["components"]["schemas"]
+    assert found["Prediction"]["properties"]["label"] == {
+        "enum": ["no", "yes"],
+        "description": "Disease",
+    }
+    label = found["Predictions"]["properties"]["predictions"]["items"]["properties"]["label"]
+    assert label == {"enum": [0, 1], "description": "Disease: 0 is `no`, 1 is `yes`"}
+    assert "label 0 is `no`, 1 is `yes`" in found["InferAnswer"]["description"]
 
 
 def test_a_date_is_a_text_in_rows_and_a_number_of_days_in_tensors():

@@ -5,6 +5,7 @@ import pandas as pd
 
 from pipeline.data.table import Table
 from pipeline.evaluation import metrics as measures
+from pipeline.evaluation.bootstrap import Bootstrap, roc_auc_interval
 from pipeline.evaluation.subgroups import subgroup_gap, subgroup_table
 from pipeline.params import Evaluate
 from serving.model.scorer import Scorer
@@ -16,9 +17,7 @@ def evaluate(
     """Return the metrics, and a table for each plot."""
     label, probability = scorer.score(table.X)
     y, p = table.y, probability.astype(np.float64)
-    low, high = measures.roc_auc_interval(
-        y, p, confidence=settings.confidence, resamples=settings.resamples, seed=seed
-    )
+    low, high = roc_auc_interval(y, p, Bootstrap(settings.confidence, settings.resamples, seed))
     calibration = measures.calibration_curve(y, p, settings.bins)
     counts = measures.confusion(y, label)
     parts = subgroup_table(table.X, y, p, scorer.contract, settings.subgroups, settings.confidence)

@@ -1,5 +1,10 @@
-"""Metrics of predictions: arrays in, figures out."""
+"""Metrics of predictions: arrays in, figures out.
 
+`y` holds a class's number for each row. Scores and probabilities are those of class 1 `[rows]` if
+there are two classes, of each class `[rows, classes]` if there are more.
+"""
+
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,7 +15,7 @@ Labels = npt.NDArray[np.int64]
 Array = npt.NDArray[np.floating[Any]]
 SCORE_NAMES = {"roc_auc": "ROC AUC", "average_precision": "average precision"}  # of a search
 ONE_SIDED_95 = 1.645  # standard deviations that 95 % of a normal distribution stay below
-CHUNK = 2_000_000  # cells of a block of bootstrap weights: 16 MB
+NORMAL_95 = 1.96  # standard errors either side that hold 95 % of a normal distribution
 
 
 def format_metric(value: float | None, missing: str = "-") -> str:
@@ -22,42 +27,53 @@ def format_metric(value: float | None, missing: str = "-") -> str:
     return f"{value:.4f}" if abs(value) >= 0.001 else f"{value:.3g}"
 
 
+def one_vs_rest(y: Labels, scores: Array) -> Iterator[tuple[Labels, Array]]:
+    """Return each class against the rest: 1 for its rows, and its scores `[rows]`."""
+    for number, of_class in enumerate(scores.T):
+        yield (y == number).astype(np.int64), of_class
+
+
+def macro(metric: Callable[[Labels, Array], float], y: Labels, scores: Array) -> float:
+    """Return the mean over classes of the metric of each class against the rest."""
+    return float(np.mean([metric(*against_rest) for against_rest in one_vs_rest(y, scores)]))
+
+
 def roc_auc(y: Labels, scores: Array) -> float:
     """Return the area under the ROC curve: how often a positive scores above a negative.
 
-    Equal scores count one half (Mann and Whitney 1947).
+    Equal scores count one half (Mann and Whitney 1947). For more than two classes: the macro mean.
     """
+    if scores.ndim > 1:
+        return macro(roc_auc, y, scores)
     ones = np.ones((1, len(y)))
-    return float(_weighted_roc_auc(y, scores, ones)[0])
-
-
-def roc_auc_interval(
-    y: Labels, scores: Array, *, confidence: float, resamples: int, seed: int
-) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of the ROC AUC, each class resampled on its own.
-
-    (Efron and Tibshirani 1993, chapter 13; stratified, so that no resample lacks a class.)
-    """
-    rng = np.random.default_rng(seed)
-    block = max(1, CHUNK // len(y))
-    areas = [
-        _weighted_roc_auc(y, scores, _bootstrap_weights(rng, y, min(block, resamples - start)))
-        for start in range(0, resamples, block)
-    ]
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(np.concatenate(areas), [tail, 1 - tail])
-    return float(low), float(high)
+    return float(weighted_roc_auc(y, scores, ones)[0])
 
 
 def average_precision(y: Labels, scores: Array) -> float:
-    """Return the area under the precision-recall steps, `Σ (Rₙ − Rₙ₋₁) Pₙ`."""
+    """Return the area under the precision-recall steps, `Σ (Rₙ − Rₙ₋₁) Pₙ`.
+
+    For more than two classes: the macro mean.
+    """
+    if scores.ndim > 1:
+        return macro(average_precision, y, scores)
     _, tp, fp = cumulative_counts(y, scores)
     return float(np.sum(np.diff(tp / tp[-1], prepend=0.0) * tp / (tp + fp)))
 
 
 def brier(y: Labels, probability: Array) -> float:
-    """Return the mean squared distance of the probability from what came true (Brier 1950)."""
-    return float(np.mean((probability - y) ** 2))
+    """Return the mean squared distance of the probability from what came true (Brier 1950).
+
+    For more than two classes a row's squares are summed over the classes: from 0 to 2.
+    """
+    return float(np.mean(squared_errors(y, probability)))
+
+
+def squared_errors(y: Labels, probability: Array) -> Array:
+    """Return each row's squared distance `[rows]`, as `brier` takes their mean."""
+    if probability.ndim == 1:
+        return (probability - y) ** 2
+    came_true = np.eye(probability.shape[1])[y]
+    return np.asarray(((probability - came_true) ** 2).sum(axis=1))
 
 
 def bias(y: Labels, probability: Array) -> tuple[float, float]:
@@ -79,6 +95,8 @@ def log_losses(y: Labels, probability: Array) -> Array:
     """Return each row's negative log-likelihood `[rows]`, as `log_loss` takes their mean."""
     step = float(np.finfo(np.float64).eps)
     p = np.clip(probability, step, 1 - step)
+    if p.ndim > 1:
+        return -np.log(p[np.arange(len(y)), y])
     return -np.where(y == 1, np.log(p), np.log1p(-p))
 
 
@@ -167,8 +185,8 @@ def cumulative_counts(y: Labels, scores: Array) -> tuple[Array, Array, Array]:
     return -threshold, tp, fp
 
 
-def _weighted_roc_auc(y: Labels, scores: Array, weights: Array) -> Array:
-    """Return the area for each row of weights `[resamples, rows]`, sorting the scores only once."""
+def weighted_roc_auc(y: Labels, scores: Array, weights: Array) -> Array:
+    """Return the ROC AUC for each row of weights `[resamples, rows]`, sorting the scores once."""
     order = np.argsort(scores, kind="stable")
     starts = np.flatnonzero(np.diff(scores[order], prepend=np.nan) != 0)
     sorted_weights, positive = weights[:, order], y[order] == 1
@@ -177,14 +195,6 @@ def _weighted_roc_auc(y: Labels, scores: Array, weights: Array) -> Array:
     below = np.cumsum(negatives, axis=1) - negatives
     pairs = positives.sum(axis=1) * negatives.sum(axis=1)
     return np.asarray((positives * (below + negatives / 2)).sum(axis=1) / pairs)
-
-
-def _bootstrap_weights(rng: np.random.Generator, y: Labels, resamples: int) -> Array:
-    weights = np.zeros((resamples, len(y)))
-    for label in (0, 1):
-        rows = np.flatnonzero(y == label)
-        weights[:, rows] = rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), resamples)
-    return weights
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import msgspec
 
 from pipeline.evaluation.delong import PairedDifference
-from pipeline.evaluation.metrics import format_metric
+from pipeline.evaluation.metrics import NORMAL_95, format_metric
 from pipeline.params import PARITY_TOLERANCE, Gates
 from serving.receipts.receipt import Gate
 
@@ -14,8 +14,6 @@ CHANCE = 0.5  # the ROC AUC of a model that knows nothing
 BEHIND_BASELINE = 0.05  # of ROC AUC, that the SVM may be below logistic regression
 BEYOND_CHANCE = 0.05  # of calibration error, that may be left after what chance explains
 UNKNOWN = "is not known: run `dvc repro`, which measures it"
-
-NORMAL_95 = 1.96  # standard errors either side that hold 95 % of a normal distribution
 
 # By gate, what can be done about a figure that is not good enough.
 REMEDIES = {

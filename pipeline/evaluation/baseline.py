@@ -1,11 +1,12 @@
 """An SVM beside simpler answers to the same rows: logistic regression, and the base rate."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from pipeline.evaluation.delong import format_p, paired_roc_auc_difference
+from pipeline.evaluation.bootstrap import Bootstrap
+from pipeline.evaluation.delong import format_p
 from pipeline.evaluation.metrics import (
     Array,
     Labels,
@@ -15,26 +16,27 @@ from pipeline.evaluation.metrics import (
     roc_auc,
     roc_curve,
 )
-from pipeline.evaluation.paired import paired_brier_difference
+from pipeline.evaluation.paired import paired_brier_difference, roc_auc_difference
 
 
 def compare_with_baseline(
-    y: Labels, svm: Array, baseline: Array, positive_share: float, confidence: float
+    y: Labels, svm: Array, baseline: Array, base_rate: Sequence[float], bootstrap: Bootstrap
 ) -> dict[str, float]:
     """Return the baseline's metrics and the SVM's differences from it, SVM minus baseline.
 
-    `svm` and `baseline` are probabilities `[rows]`. The base rate answers each row with
-    `positive_share`, the share of positives in the training rows.
+    `svm` and `baseline` are probabilities `[rows]`, or `[rows, classes]` of more than two classes.
+    `base_rate` answers each row with the classes' shares of the training rows: that of the
+    positives alone if there are two classes.
     """
-    base_rate = np.full(len(y), positive_share)
-    area = paired_roc_auc_difference(y, svm, baseline, confidence=confidence)
-    score = paired_brier_difference(y, svm, baseline, confidence)
+    always = np.broadcast_to(np.array(base_rate).squeeze(), svm.shape)
+    area = roc_auc_difference(y, svm, baseline, bootstrap)
+    score = paired_brier_difference(y, svm, baseline, bootstrap.confidence)
     return {
         "baseline_roc_auc": roc_auc(y, baseline),
         "baseline_brier": brier(y, baseline),
         "baseline_log_loss": log_loss(y, baseline),
-        "base_rate_brier": brier(y, base_rate),
-        "base_rate_log_loss": log_loss(y, base_rate),
+        "base_rate_brier": brier(y, always),
+        "base_rate_log_loss": log_loss(y, always),
         **_named("baseline_roc_auc_difference", area._asdict()),
         **_named("baseline_brier_difference", score._asdict()),
     }

@@ -8,9 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline.evaluation.delong import PairedDifference, format_p, paired_roc_auc_difference
+from pipeline.evaluation.bootstrap import Bootstrap
+from pipeline.evaluation.delong import PairedDifference, format_p
 from pipeline.evaluation.metrics import Array, Labels
-from pipeline.evaluation.paired import paired_brier_difference, paired_log_loss_difference
+from pipeline.evaluation.paired import (
+    paired_brier_difference,
+    paired_log_loss_difference,
+    roc_auc_difference,
+)
 from pipeline.evaluation.subgroups import COLUMNS
 
 Positions = npt.NDArray[np.int64]
@@ -23,8 +28,8 @@ class Scored:
     """A model's answers on its own test rows.
 
     `cells` has the features and the target as they were written `[rows, columns]`, `probability`
-    that of the positive class; `outcome` names the target and its classes; `subgroups` has the
-    figures of each group of the rows.
+    that of the positive class `[rows]`, or of each of more than two `[rows, classes]`; `outcome`
+    names the target and its classes; `subgroups` has the figures of each group of the rows.
     """
 
     cells: pd.DataFrame
@@ -33,6 +38,10 @@ class Scored:
     outcome: tuple[object, ...]
     digest: str
     subgroups: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COLUMNS))
+
+    @property
+    def classes(self) -> int:
+        return 2 if self.probability.ndim == 1 else self.probability.shape[1]
 
 
 class Lead(NamedTuple):
@@ -56,7 +65,7 @@ class Verdict:
     leads: Mapping[str, Lead] = field(default_factory=dict)
 
 
-def compare(a: Scored, b: Scored, names: tuple[str, str], confidence: float) -> Verdict:
+def compare(a: Scored, b: Scored, names: tuple[str, str], bootstrap: Bootstrap) -> Verdict:
     """Compare two models on rows that neither was trained on.
 
     Those are the test rows, where both have the same. Else they are the rows that both tests have:
@@ -68,13 +77,15 @@ def compare(a: Scored, b: Scored, names: tuple[str, str], confidence: float) -> 
     every = np.arange(len(a.y))
     of_a, of_b = (every, every) if same else common_rows(a.cells, b.cells)
     y = a.y[of_a]
-    if len(np.unique(y)) < 2:
+    if len(np.unique(y)) < a.classes:
+        which = "both classes" if a.classes == 2 else "every class"
         return Verdict(
-            f"{DIFFERENT.format(*names)}, and the {len(y)} that both tests have do not hold both "
-            f"classes, {NO_PAIR}"
+            f"{DIFFERENT.format(*names)}, and the {len(y)} that both tests have do not hold "
+            f"{which}, {NO_PAIR}"
         )
     ours, theirs = a.probability[of_a], b.probability[of_b]
-    found = paired_roc_auc_difference(y, ours, theirs, confidence=confidence)
+    confidence = bootstrap.confidence
+    found = roc_auc_difference(y, ours, theirs, bootstrap)
     leads = {
         "test_roc_auc": Lead(*found[:3]),
         "test_brier": Lead(*paired_brier_difference(y, ours, theirs, confidence)[:3]),

@@ -17,7 +17,7 @@ def evaluate(
     """Return the metrics, and a table for each plot."""
     label, probability = scorer.score(table.X)
     y, p = table.y, probability.astype(np.float64)
-    low, high = roc_auc_interval(y, p, Bootstrap(settings.confidence, settings.resamples, seed))
+    low, high = roc_auc_interval(y, p, Bootstrap.of(settings, seed))
     calibration = measures.calibration_curve(y, p, settings.bins)
     counts = measures.confusion(y, label)
     parts = subgroup_table(table.X, y, p, scorer.contract, settings.subgroups, settings.confidence)

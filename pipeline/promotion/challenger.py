@@ -16,8 +16,10 @@ import numpy as np
 
 from pipeline.data.table import Table
 from pipeline.errors import PipelineError
+from pipeline.evaluation.bootstrap import Bootstrap
 from pipeline.evaluation.comparison import Positions
-from pipeline.evaluation.delong import PairedDifference, paired_roc_auc_difference
+from pipeline.evaluation.delong import PairedDifference
+from pipeline.evaluation.paired import roc_auc_difference
 from pipeline.params import Gates, Params
 from pipeline.promotion.compared_rows import Origin, TestedOn, compared_rows, name_rows, rows_digest
 from pipeline.promotion.compatibility import breaking_changes
@@ -76,7 +78,7 @@ class Challenger:
     metrics: Mapping[str, float]
     onnx_difference: float
     bounds: Gates
-    confidence: float
+    bootstrap: Bootstrap
     key: bytes | None = field(default=None, repr=False)
 
     @classmethod
@@ -100,7 +102,7 @@ class Challenger:
             metrics=tested.metrics,
             onnx_difference=onnx_difference,
             bounds=params.register.gates,
-            confidence=params.evaluate.confidence,
+            bootstrap=Bootstrap.of(params.evaluate, params.seed),
             key=receipts.read_key(),
         )
 
@@ -202,7 +204,9 @@ class Challenger:
             return None, ""
 
     def _inputs(self, champion: str | None) -> dict[str, str]:
-        bounds = {"gates": self.bounds, "confidence": self.confidence}
+        bounds = {"gates": self.bounds, "confidence": self.bootstrap.confidence}
+        if len(self.scorer.contract.classes) > 2:  # two are compared without resamples
+            bounds |= self.bootstrap._asdict()
         production = rows = ""
         if champion is not None:
             tags = versions.tags_of(self.tracking, self.name, champion)
@@ -246,7 +250,7 @@ class Challenger:
     def _difference(self, theirs: Scorer, rows: Positions | str) -> PairedDifference | str:
         if isinstance(rows, str):
             return rows
-        return difference_on(self.test.take(rows), self.scorer, theirs, self.confidence)
+        return difference_on(self.test.take(rows), self.scorer, theirs, self.bootstrap)
 
     def _undecided(self, why: str) -> str:
         """Return why the rows do not decide, and how a person can."""
@@ -257,15 +261,13 @@ class Challenger:
 
 
 def difference_on(
-    test: Table, ours: Scorer, theirs: Scorer, confidence: float
+    test: Table, ours: Scorer, theirs: Scorer, bootstrap: Bootstrap
 ) -> PairedDifference | str:
     """Compare two models on the same rows, where these have all that both ask for."""
     X = rows_for(theirs.contract, test)
     if isinstance(X, str):
         return X
-    return paired_roc_auc_difference(
-        test.y, ours.score(test.X)[1], theirs.score(X)[1], confidence=confidence
-    )
+    return roc_auc_difference(test.y, ours.score(test.X)[1], theirs.score(X)[1], bootstrap)
 
 
 def latency_ms(scorer: Scorer, X: FloatMatrix) -> float:

@@ -65,12 +65,13 @@ def compared_rows(tracking: Tracking, name: str, champion: str, ours: TestedOn) 
 
 def too_few(test: Table, rows: Positions) -> str | None:
     """Return what is wrong with rows that are too few of a class to compare on."""
-    counts = np.bincount(test.y[rows], minlength=2)
+    counts = np.bincount(test.y[rows], minlength=len(test.contract.classes))
     if counts.min() >= FEWEST_TEST_ROWS:
         return None
     found = " and ".join(
         f"{count} of class {value}"
         for count, value in zip(counts, test.contract.classes, strict=True)
+        if len(counts) == 2 or count < FEWEST_TEST_ROWS
     )
     return (
         f"of the {len(test.y)} test rows only {found} are surely new to it, "

@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.data.table import read_split
 from pipeline.errors import PipelineError
+from pipeline.evaluation.bootstrap import Bootstrap
 from pipeline.evaluation.comparison import (
     Scored,
     Verdict,
@@ -41,12 +42,12 @@ class Comparison:
     """Two versions with their answers and gates, and what is said of them."""
 
     def __init__(
-        self, versions: Pair, scored: tuple[Scored, Scored], gates: Verdicts, level: float
+        self, versions: Pair, scored: tuple[Scored, Scored], gates: Verdicts, bootstrap: Bootstrap
     ):
         self.a, self.b = versions
-        self.scored, self.gates, self.confidence = scored, gates, level
+        self.scored, self.gates, self.confidence = scored, gates, bootstrap.confidence
         self.titles = (f"A ({self.a})", f"B ({self.b})")
-        self.verdict: Verdict = compare(*scored, self.titles, level)
+        self.verdict: Verdict = compare(*scored, self.titles, bootstrap)
         self.params = differing(self.a.params, self.b.params)
         self.metrics = side_by_side(self.a.metrics, self.b.metrics)
         self.same_rows = scored[0].digest == scored[1].digest
@@ -155,8 +156,8 @@ def compared(params: Params, a: str, b: str) -> Comparison:
         print("scoring both on their test rows …", file=sys.stderr)
         first, second = (_scored(tracking, version, params) for version in versions)
         gates = _gates(tracking, versions[0]), _gates(tracking, versions[1])
-    confidence = params.evaluate.confidence
-    return Comparison((versions[0], versions[1]), (first, second), gates, confidence)
+    bootstrap = Bootstrap.of(params.evaluate, params.seed)
+    return Comparison((versions[0], versions[1]), (first, second), gates, bootstrap)
 
 
 def _gates(tracking: Tracking, version: Version) -> Sequence[Gate]:

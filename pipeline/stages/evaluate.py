@@ -18,11 +18,12 @@ from pipeline.evaluation.baseline import (
     format_verdict,
 )
 from pipeline.evaluation.baseline_facts import FACTS_FILE, BaselineFacts
+from pipeline.evaluation.bootstrap import Bootstrap
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.threshold import format_counts
 from pipeline.files import json_text, write_whole
 from pipeline.options import path_option, stage_example
-from pipeline.params import Evaluate, Params
+from pipeline.params import Params
 from pipeline.params_file import load
 from serving.model.scorer import Scorer
 
@@ -33,7 +34,7 @@ def run(
     scorer = Scorer.load(model)
     table = read_split(test, scorer.contract)
     figures, tables = evaluate(table, scorer, params.evaluate, params.seed)
-    beside, curves = evaluate_baseline(table, scorer, baseline, params.evaluate)
+    beside, curves = evaluate_baseline(table, scorer, baseline, params)
     figures |= beside
     for name, rows in (tables | curves).items():
         write_whole(plots / f"{name}.csv", rows.to_csv(index=False).encode())
@@ -49,7 +50,7 @@ def run(
 
 
 def evaluate_baseline(
-    table: Table, scorer: Scorer, baseline: Path, settings: Evaluate
+    table: Table, scorer: Scorer, baseline: Path, params: Params
 ) -> tuple[dict[str, float], dict[str, pd.DataFrame]]:
     """Return the metrics of the baseline in its folder beside the SVM's, and its curves."""
     facts = msgspec.json.decode((baseline / FACTS_FILE).read_bytes(), type=BaselineFacts)
@@ -57,9 +58,9 @@ def evaluate_baseline(
         model.score(table.X)[1].astype(np.float64) for model in (scorer, Scorer.load(baseline))
     )
     figures = compare_with_baseline(
-        table.y, svm, logistic, facts.positive_share, settings.confidence
+        table.y, svm, logistic, facts.base_rate, Bootstrap.of(params.evaluate, params.seed)
     )
-    return figures, baseline_curves(table.y, logistic, settings.bins)
+    return figures, baseline_curves(table.y, logistic, params.evaluate.bins)
 
 
 @click.command(help=__doc__, epilog=stage_example("evaluate"))

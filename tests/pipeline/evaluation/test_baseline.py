@@ -1,3 +1,4 @@
+import msgspec
 import numpy as np
 import pytest
 from scipy import stats
@@ -8,10 +9,14 @@ from pipeline.evaluation.baseline import (
     compare_with_baseline,
     format_verdict,
 )
+from pipeline.evaluation.baseline_facts import BaselineFacts
+from pipeline.evaluation.bootstrap import Bootstrap, paired_roc_auc_interval
 from pipeline.evaluation.delong import paired_roc_auc_difference
 from pipeline.evaluation.metrics import brier, roc_auc
 from pipeline.evaluation.paired import paired_brier_difference
+from tests.pipeline.evaluation.many_classes import random_answers
 
+BOOTSTRAP = Bootstrap(0.95, resamples=200, seed=1)
 Y = np.array([1, 0, 1, 0])
 A = np.array([0.9, 0.1, 0.6, 0.4])  # squared errors 0.01 0.01 0.16 0.16
 B = np.array([0.7, 0.3, 0.8, 0.6])  # 0.09 0.09 0.04 0.36
@@ -41,9 +46,9 @@ def answers():
     return y, good, poor
 
 
-def figures_of(y, svm, baseline, share=0.4):
+def figures_of(y, svm, baseline, base_rate=(0.4,)):
     own = {"roc_auc": roc_auc(y, svm), "brier": brier(y, svm)}
-    return {**own, **compare_with_baseline(y, svm, baseline, share, 0.95)}
+    return {**own, **compare_with_baseline(y, svm, baseline, base_rate, BOOTSTRAP)}
 
 
 def test_the_baselines_figures_are_those_of_scikit_learn(answers):
@@ -119,3 +124,31 @@ def test_the_curves_are_the_baselines(answers):
     )
     assert curves["baseline_calibration"]["rows"].sum() == len(y)
     assert set(curves["baseline_calibration"]["bin"]) <= {0, 1, 2, 3}
+
+
+def test_several_classes_have_the_same_figures_and_verdict():
+    y, good = random_answers(150, 3)
+    poor = random_answers(150, 3, seed=8, knows=0.0)[1]
+    figures = figures_of(y, good, poor, base_rate=(0.2, 0.3, 0.5))
+    always = np.tile((0.2, 0.3, 0.5), (150, 1))
+    expected = {
+        "baseline_roc_auc": sk.roc_auc_score(y, poor, multi_class="ovr"),
+        "baseline_brier": sk.brier_score_loss(y, poor),
+        "baseline_log_loss": sk.log_loss(y, poor),
+        "base_rate_brier": sk.brier_score_loss(y, always),
+        "base_rate_log_loss": sk.log_loss(y, always),
+    }
+    assert {name: figures[name] for name in expected} == pytest.approx(expected, rel=1e-12)
+    area = paired_roc_auc_interval(y, good, poor, BOOTSTRAP)
+    assert figures["baseline_roc_auc_difference_low"] == area.low
+    assert format_verdict(figures, 0.95).startswith(
+        "the SVM is better than logistic regression: ROC AUC 0."
+    )
+
+
+def test_the_base_rate_is_that_of_the_positives_or_of_each_class():
+    two = BaselineFacts(C=1.0, positive_share=0.4, onnx_difference=0.0)
+    many = BaselineFacts(C=1.0, class_shares=(0.2, 0.3, 0.5), onnx_difference=0.0)
+    assert (two.base_rate, many.base_rate) == ((0.4,), (0.2, 0.3, 0.5))
+    # of two classes the file is what it was before there were more
+    assert msgspec.to_builtins(two) == {"C": 1.0, "positive_share": 0.4, "onnx_difference": 0.0}

@@ -2,10 +2,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipeline.evaluation.bootstrap import Bootstrap, paired_roc_auc_interval
 from pipeline.evaluation.comparison import Scored, common_rows, compare, differing, side_by_side
 from pipeline.evaluation.delong import paired_roc_auc_difference
 
 NAMES = ("version 2", "version 1")
+
+
+def bootstrap(confidence):
+    return Bootstrap(confidence, resamples=200, seed=1)
 
 
 def scored(ids, digest="t", noise=0.0, columns=("id", "x"), outcome=("y", 0, 1)):
@@ -20,7 +25,7 @@ def scored(ids, digest="t", noise=0.0, columns=("id", "x"), outcome=("y", 0, 1))
 
 def test_on_the_same_rows_the_difference_is_the_paired_one():
     a, b = scored(range(100), noise=0.2), scored(range(100), noise=3)
-    verdict = compare(a, b, NAMES, 0.9)
+    verdict = compare(a, b, NAMES, bootstrap(0.9))
     expected = paired_roc_auc_difference(a.y, a.probability, b.probability, confidence=0.9)
     assert (verdict.rows, verdict.difference) == (100, expected)
     assert expected.p < 0.05
@@ -34,7 +39,10 @@ def test_on_the_same_rows_the_difference_is_the_paired_one():
 
 def test_the_better_one_is_named_whichever_is_given_first():
     a, b = scored(range(100), noise=3), scored(range(100), noise=0.2)
-    (there, back) = (compare(a, b, NAMES, 0.9), compare(b, a, NAMES[::-1], 0.9))
+    (there, back) = (
+        compare(a, b, NAMES, bootstrap(0.9)),
+        compare(b, a, NAMES[::-1], bootstrap(0.9)),
+    )
     assert "the ROC AUC of version 1 is 0." in there.sentence
     assert "(90% interval +0." in there.sentence
     assert there.sentence == back.sentence
@@ -43,7 +51,7 @@ def test_the_better_one_is_named_whichever_is_given_first():
 
 def test_a_difference_that_may_be_chance_is_said_to_be():
     a, b = scored(range(40), noise=1.5), scored(range(40), noise=1.6)
-    verdict = compare(a, b, NAMES, 0.95)
+    verdict = compare(a, b, NAMES, bootstrap(0.95))
     assert verdict.difference is not None
     assert verdict.difference.p > 0.05
     assert verdict.sentence.endswith("), which may be chance alone")
@@ -51,7 +59,7 @@ def test_a_difference_that_may_be_chance_is_said_to_be():
 
 def test_the_same_answers_are_equal_and_not_called_better():
     a = scored(range(40), noise=1.5)
-    assert compare(a, a, NAMES, 0.95).sentence == (
+    assert compare(a, a, NAMES, bootstrap(0.95)).sentence == (
         "on the same 40 test rows, version 2 and version 1 have the same ROC AUC "
         "(95% interval +0.0000 to +0.0000, p = 1)"
     )
@@ -59,7 +67,7 @@ def test_the_same_answers_are_equal_and_not_called_better():
 
 def test_on_different_rows_only_those_count_that_both_tests_have():
     a, b = scored(range(100), "one", 2), scored(range(60, 160), "other", 3)
-    verdict = compare(a, b, NAMES, 0.95)
+    verdict = compare(a, b, NAMES, bootstrap(0.95))
     inner = paired_roc_auc_difference(
         a.y[60:], a.probability[60:], b.probability[:40], confidence=0.95
     )
@@ -71,13 +79,17 @@ def test_on_different_rows_only_those_count_that_both_tests_have():
 
 
 def test_where_no_rows_are_in_both_tests_no_difference_is_given():
-    verdict = compare(scored(range(10), "one"), scored(range(10, 20), "other"), NAMES, 0.95)
+    verdict = compare(
+        scored(range(10), "one"), scored(range(10, 20), "other"), NAMES, bootstrap(0.95)
+    )
     assert (verdict.rows, verdict.difference) == (0, None)
     assert "the 0 that both tests have do not hold both classes" in verdict.sentence
 
 
 def test_models_of_different_outcomes_are_not_compared():
-    verdict = compare(scored(range(10)), scored(range(10), outcome=("d", 0, 1)), NAMES, 0.95)
+    verdict = compare(
+        scored(range(10)), scored(range(10), outcome=("d", 0, 1)), NAMES, bootstrap(0.95)
+    )
     assert verdict.difference is None
     assert "predict different things" in verdict.sentence
 
@@ -110,6 +122,32 @@ def test_figures_of_the_test_stand_first():
 
 @pytest.mark.parametrize("size", [1, 2])
 def test_a_single_row_of_a_class_gives_no_false_certainty(size):
-    verdict = compare(scored(range(size + 1), noise=1), scored(range(size + 1)), NAMES, 0.95)
+    verdict = compare(
+        scored(range(size + 1), noise=1), scored(range(size + 1)), NAMES, bootstrap(0.95)
+    )
     assert verdict.difference is not None
     assert verdict.difference.p == 1
+
+
+def of_three(digest="t", noise=0.0, rows=60):
+    ids = np.arange(rows)
+    y = ids % 3
+    jitter = np.random.default_rng(1).normal(size=(rows, 3)) * noise
+    odds = np.exp(np.eye(3)[y] + jitter)
+    probability = odds / odds.sum(axis=1, keepdims=True)
+    return Scored(pd.DataFrame({"id": ids.astype(str)}), y, probability, ("y", *"abc"), digest)
+
+
+def test_models_of_several_classes_differ_by_their_resamples():
+    a, b = of_three(noise=0.3), of_three(noise=3)
+    verdict = compare(a, b, NAMES, bootstrap(0.9))
+    expected = paired_roc_auc_interval(a.y, a.probability, b.probability, bootstrap(0.9))
+    assert verdict.difference == expected
+    assert verdict.leads["test_brier"].high < 0
+    assert verdict.leads["test_log_loss"].high < 0
+    assert "the ROC AUC of version 2 is 0." in verdict.sentence
+
+
+def test_rows_of_both_that_lack_one_of_several_classes_are_not_compared_on():
+    verdict = compare(of_three("one"), of_three("other", rows=2), NAMES, bootstrap(0.9))
+    assert "the 2 that both tests have do not hold every class" in verdict.sentence

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.data.table import Table, read_split
 from pipeline.errors import PipelineError
+from pipeline.evaluation.bootstrap import Bootstrap
 from pipeline.params_file import load
 from pipeline.promotion.challenger import Challenger, difference_on, latency_ms
 from pipeline.promotion.compared_rows import Origin
@@ -19,6 +20,7 @@ from serving.model.scorer import ModelError, Scorer
 from tests.conftest import Project
 from tests.e2e.conftest import NAME
 
+BOOTSTRAP = Bootstrap(0.95, resamples=200, seed=1)
 KEY = b"a key that both ends share"
 
 
@@ -33,7 +35,7 @@ def test_table(trained: Project, scorer: Scorer) -> Table:
 
 
 def test_a_model_does_not_differ_from_itself(scorer: Scorer, test_table: Table) -> None:
-    assert difference_on(test_table, scorer, scorer, 0.95) == (0, 0, 0, 1)
+    assert difference_on(test_table, scorer, scorer, BOOTSTRAP) == (0, 0, 0, 1)
 
 
 def test_the_latency_is_of_one_row(scorer: Scorer, test_table: Table) -> None:
@@ -60,7 +62,7 @@ def challenger(
             metrics=json.loads(Path("artifacts/metrics.json").read_text()),
             onnx_difference=1e-12,
             bounds=params.register.gates,
-            confidence=0.95,
+            bootstrap=BOOTSTRAP,
         )
 
 

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from pipeline.data.row_codes import row_codes, row_digests
 from pipeline.data.split import SplitRule, is_test
-from pipeline.promotion.compared_rows import sides
+from pipeline.data.table import Table
+from pipeline.promotion.compared_rows import sides, too_few
+from serving.model.contract import Contract, Feature
 
 COLUMNS = ("a", "b", "group", "day")
 ROW = st.tuples(
@@ -66,3 +68,23 @@ def test_of_a_file_of_test_rows_those_are_that_the_champion_calls_test(rows, rul
     own, both = sides(cells, None, rule)
     assert own.all()
     assert both.tolist() == is_test(cells, rule).tolist()
+
+
+def of_classes(*counts):
+    """Give a table with so many rows of each class, and all its rows."""
+    classes = tuple("abcd"[: len(counts)])
+    y = np.repeat(np.arange(len(counts)), counts)
+    contract = Contract(target="y", classes=classes, features=(Feature(name="x"),))
+    table_of_classes = Table(pd.DataFrame({"x": y}), y[:, np.newaxis].astype(float), y, contract)
+    return table_of_classes, np.arange(len(y))
+
+
+def test_too_few_rows_of_any_class_are_counted():
+    assert too_few(*of_classes(5, 5, 5)) is None
+    assert too_few(*of_classes(5, 9, 0)) == (
+        "of the 14 test rows only 0 of class c are surely new to it, and 5 of each are needed"
+    )
+    assert too_few(*of_classes(5, 4)) == (
+        "of the 9 test rows only 5 of class a and 4 of class b are surely new to it, and 5 of each "
+        "are needed"
+    )

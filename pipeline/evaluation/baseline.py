@@ -11,11 +11,11 @@ from pipeline.evaluation.metrics import (
     Array,
     Labels,
     brier,
-    calibration_curve,
     log_loss,
     roc_auc,
     roc_curve,
 )
+from pipeline.evaluation.multiclass import calibration_curves, curves
 from pipeline.evaluation.paired import paired_brier_difference, roc_auc_difference
 
 
@@ -42,11 +42,13 @@ def compare_with_baseline(
     }
 
 
-def baseline_curves(y: Labels, baseline: Array, bins: int) -> dict[str, pd.DataFrame]:
+def baseline_curves(
+    y: Labels, baseline: Array, names: Sequence[str], bins: int
+) -> dict[str, pd.DataFrame]:
     """Return the tables behind the baseline's curves, by the names of their files."""
     return {
-        "baseline_roc": roc_curve(y, baseline),
-        "baseline_calibration": calibration_curve(y, baseline, bins),
+        "baseline_roc": curves(roc_curve, y, baseline, names),
+        "baseline_calibration": calibration_curves(y, baseline, names, bins),
     }
 
 

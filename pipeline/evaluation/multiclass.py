@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -86,24 +87,32 @@ def class_table(
     return table
 
 
-def curve_of_each(
+def curves(
     curve: Callable[[Labels, Array], pd.DataFrame],
     y: Labels,
     probability: Array,
     names: Sequence[str],
 ) -> pd.DataFrame:
-    """Return the curve of each class against the rest, one below the other.
+    """Return the curve of the positive class, or of each of more than two against the rest.
 
-    The first column, `class`, has the class.
+    The latter stand one below the other, with the class in the first column, `class`.
     """
-    curves = (curve(*against_rest) for against_rest in one_vs_rest(y, probability))
-    return pd.concat(
-        [
-            found.assign(**{"class": name})[["class", *found.columns]]
-            for name, found in zip(names, curves, strict=True)
-        ],
-        ignore_index=True,
-    )
+    if probability.ndim == 1:
+        return curve(y, probability)
+    of_classes = [
+        found.assign(**{"class": name})[["class", *found.columns]]
+        for name, found in zip(
+            names, (curve(*one) for one in one_vs_rest(y, probability)), strict=True
+        )
+    ]
+    return pd.concat(of_classes, ignore_index=True)
+
+
+def calibration_curves(
+    y: Labels, probability: Array, names: Sequence[str], bins: int
+) -> pd.DataFrame:
+    """Return the calibration curves, as `curves` does."""
+    return curves(partial(calibration_curve, bins=bins), y, probability, names)
 
 
 def _shares(part: Counts, whole: Counts) -> Array:

@@ -34,6 +34,17 @@ def describe_threshold(
     return f"{format_counts(counts)}{_format_cost(counts, rule, cost)}"
 
 
+def format_decisions(figures: Mapping[str, float]) -> str:
+    """Return a sentence on the decisions for the test rows: of two classes, or of more."""
+    if "threshold" in figures:
+        return f"at the threshold {figures['threshold']:.4f}: {format_counts(figures)}"
+    return (
+        f"of {figures['rows']:,.0f} rows of {figures['classes']:.0f} classes "
+        f"{figures['accuracy']:.1%} are given their own class, {figures['balanced_accuracy']:.1%} "
+        "on average over the classes"
+    )
+
+
 def format_counts(counts: Mapping[str, float]) -> str:
     """Return a sentence on the positives that a decision finds and on its false alarms."""
     found, alarms = counts["true_positives"], counts["false_positives"]

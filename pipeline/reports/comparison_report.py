@@ -178,10 +178,9 @@ def _scored(tracking: Tracking, version: Version, params: Params) -> Scored:
             table = read_split(rows, scorer.contract)
             probability = scorer.score(table.X)[1]
             names = scorer.contract.names
+            bootstrap = Bootstrap.of(params.evaluate, params.seed)
             cuts = {k: cut for k, cut in params.evaluate.subgroups.items() if k in names}
-            groups = subgroup_table(
-                table.X, table.y, probability, scorer.contract, cuts, params.evaluate.confidence
-            )
+            groups = subgroup_table(table.X, table.y, probability, scorer.contract, cuts, bootstrap)
     except ModelError as error:
         raise PipelineError(f"{version} cannot be scored: {error}") from error
     outcome = (table.contract.target, *table.contract.classes)

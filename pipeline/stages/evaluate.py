@@ -20,7 +20,7 @@ from pipeline.evaluation.baseline import (
 from pipeline.evaluation.baseline_facts import FACTS_FILE, BaselineFacts
 from pipeline.evaluation.bootstrap import Bootstrap
 from pipeline.evaluation.evaluate import evaluate
-from pipeline.evaluation.threshold import format_counts
+from pipeline.evaluation.threshold import format_decisions
 from pipeline.files import json_text, write_whole
 from pipeline.options import path_option, stage_example
 from pipeline.params import Params
@@ -46,7 +46,7 @@ def run(
         f"to {figures['roc_auc_high']:.4f}), Brier score {figures['brier']:.4f}"
     )
     print(format_verdict(figures, confidence))
-    print(f"at the threshold {figures['threshold']:.4f}: {format_counts(figures)}")
+    print(format_decisions(figures))
 
 
 def evaluate_baseline(
@@ -60,7 +60,8 @@ def evaluate_baseline(
     figures = compare_with_baseline(
         table.y, svm, logistic, facts.base_rate, Bootstrap.of(params.evaluate, params.seed)
     )
-    return figures, baseline_curves(table.y, logistic, params.evaluate.bins)
+    names = [str(name) for name in scorer.contract.classes]
+    return figures, baseline_curves(table.y, logistic, names, params.evaluate.bins)
 
 
 @click.command(help=__doc__, epilog=stage_example("evaluate"))

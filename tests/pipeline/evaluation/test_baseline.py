@@ -118,7 +118,7 @@ def test_the_verdict_has_both_figures_and_the_difference():
 
 def test_the_curves_are_the_baselines(answers):
     y, _, poor = answers
-    curves = baseline_curves(y, poor, 4)
+    curves = baseline_curves(y, poor, ("0", "1"), 4)
     assert sk.auc(*curves["baseline_roc"].iloc[:, 1:].to_numpy().T) == pytest.approx(
         sk.roc_auc_score(y, poor)
     )

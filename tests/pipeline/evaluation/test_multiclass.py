@@ -93,7 +93,7 @@ def test_the_largest_bias_is_that_of_the_class_surest_to_be_off():
 
 def test_each_class_has_its_curve_by_its_name():
     y, p = random_answers(classes=3)
-    curves = multiclass.curve_of_each(metrics.roc_curve, y, p, ["Adelie", "Gentoo", "Chinstrap"])
+    curves = multiclass.curves(metrics.roc_curve, y, p, ["Adelie", "Gentoo", "Chinstrap"])
     assert list(curves) == ["class", "threshold", "false_positive_rate", "true_positive_rate"]
     assert list(curves["class"].unique()) == ["Adelie", "Gentoo", "Chinstrap"]
     fpr, tpr, _ = sk.roc_curve(y == 1, p[:, 1], drop_intermediate=False)

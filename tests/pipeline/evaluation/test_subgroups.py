@@ -4,10 +4,13 @@ import pytest
 from sklearn import metrics as sk
 
 from pipeline.errors import PipelineError
+from pipeline.evaluation.bootstrap import Bootstrap, roc_auc_interval
 from pipeline.evaluation.delong import paired_roc_auc_difference
 from pipeline.evaluation.subgroups import COLUMNS, groups, subgroup_gap, subgroup_table
 from serving.model.contract import Contract, Feature
+from tests.pipeline.evaluation.many_classes import random_answers
 
+BOOTSTRAP = Bootstrap(0.95, resamples=200, seed=1)
 AGE = Feature(name="Age", type="integer", nullable=True, missing_values=(-1.0,))
 SMOKER = Feature(name="Smoker", type="boolean")
 SITE = Feature(name="Site", type="integer")
@@ -69,7 +72,9 @@ def test_a_feature_that_the_model_does_not_have_is_named():
     with pytest.raises(
         PipelineError, match=r"evaluate\.subgroups\.Agee in params\.yaml is no feat"
     ):
-        subgroup_table(np.ones((2, 3)), np.array([0, 1]), np.ones(2), CONTRACT, {"Agee": [1]}, 0.95)
+        subgroup_table(
+            np.ones((2, 3)), np.array([0, 1]), np.ones(2), CONTRACT, {"Agee": [1]}, BOOTSTRAP
+        )
 
 
 @pytest.fixture
@@ -82,7 +87,7 @@ def answers():
 
 def test_each_group_has_the_figures_of_its_rows(answers):
     X, y, p = answers
-    table = subgroup_table(X, y, p, CONTRACT, {"Age": [30], "Smoker": []}, 0.95)
+    table = subgroup_table(X, y, p, CONTRACT, {"Age": [30], "Smoker": []}, BOOTSTRAP)
     assert list(table.columns) == COLUMNS
     assert table["feature"].tolist() == ["Age", "Age", "Smoker", "Smoker"]
     for (_, row), mask in zip(
@@ -104,7 +109,7 @@ def test_each_group_has_the_figures_of_its_rows(answers):
 def test_a_group_without_a_class_has_no_roc_auc_and_one_without_rows_is_left_out(answers):
     X, y, p = answers
     X[:, 1] = np.where(y == 1, 50, 25)
-    table = subgroup_table(X, y, p, CONTRACT, {"Age": [20, 30]}, 0.95)
+    table = subgroup_table(X, y, p, CONTRACT, {"Age": [20, 30]}, BOOTSTRAP)
     assert table["group"].tolist() == ["20 ≤ Age < 30", "Age ≥ 30"]
     assert table["roc_auc"].isna().all()
     assert ",,,,0." in table.to_csv(index=False)
@@ -114,7 +119,7 @@ def test_a_group_without_a_class_has_no_roc_auc_and_one_without_rows_is_left_out
 def test_a_group_with_one_row_of_a_class_may_have_any_roc_auc(answers):
     X, y, p = answers
     X[:, 1] = np.where(np.arange(80) == np.flatnonzero(y == 1)[0], 25, np.where(y == 1, 50, 25))
-    young = subgroup_table(X, y, p, CONTRACT, {"Age": [30]}, 0.95).iloc[0]
+    young = subgroup_table(X, y, p, CONTRACT, {"Age": [30]}, BOOTSTRAP).iloc[0]
     assert (young["positives"], young["roc_auc_low"], young["roc_auc_high"]) == (1, 0, 1)
 
 
@@ -138,3 +143,37 @@ def table_of(*rows):
 )
 def test_the_gap_is_the_largest_between_two_groups_of_a_feature(rows, gap):
     assert subgroup_gap(table_of(*rows)) == pytest.approx(gap)
+
+
+@pytest.fixture
+def of_three(answers):
+    X, *_ = answers
+    y, p = random_answers(80, 3)
+    return X, y, p
+
+
+def test_a_group_of_several_classes_has_the_macro_figures_of_its_rows(of_three):
+    X, y, p = of_three
+    table = subgroup_table(X, y, p, CONTRACT, {"Age": [30]}, BOOTSTRAP)
+    row, mask = table.iloc[1], X[:, 1] >= 30
+    assert row["rarest"] == np.bincount(y[mask]).min()
+    assert row["roc_auc"] == pytest.approx(sk.roc_auc_score(y[mask], p[mask], multi_class="ovr"))
+    interval = roc_auc_interval(y[mask], p[mask], BOOTSTRAP)
+    assert (row["roc_auc_low"], row["roc_auc_high"]) == interval
+    assert row["brier"] == pytest.approx(sk.brier_score_loss(y[mask], p[mask]))
+    assert row["observed"] == np.mean(p[mask].argmax(axis=1) == y[mask])
+    assert row["predicted"] == pytest.approx(p[mask].max(axis=1).mean())
+
+
+def test_a_group_without_one_of_several_classes_has_no_roc_auc(of_three):
+    X, y, p = of_three
+    X[:, 1] = np.where(y == 2, 50, np.where(np.arange(80) % 2, 50, 25))
+    young, old = subgroup_table(X, y, p, CONTRACT, {"Age": [30]}, BOOTSTRAP)["roc_auc"]
+    assert np.isnan(young)
+    assert 0 < old < 1
+
+
+def test_groups_of_several_classes_count_with_ten_rows_of_the_rarest():
+    rows = [("Age", 90, 10, 0.9), ("Age", 90, 30, 0.8), ("Age", 90, 9, 0.1)]
+    table = pd.DataFrame(rows, columns=["feature", "rows", "rarest", "roc_auc"])
+    assert subgroup_gap(table) == pytest.approx(0.1)

@@ -12,16 +12,15 @@ from pipeline.data.problems import SHOWN, listed
 from pipeline.errors import PipelineError
 from pipeline.params import Data, FeatureSpec
 from serving.model.cells import ABSENT, BOOLEANS, to_plain
-from serving.model.contract import Contract, Feature
+from serving.model.contract import MOST_CLASSES, Contract, Feature
 from serving.model.reading import Read
 
-MOST_CLASSES = 50
 MOST_NUMBERS = 20  # that are classes; more are a quantity
 LONGEST_NUMBER = 20  # characters of one of 64 bits, with its sign
 WHOLE = re.compile(r"([+-]?(?:0|[1-9][0-9]*))(?:\.0*)?")
 
 
-def data_contract(data: Data, classes: tuple[str | int, str | int]) -> Contract:
+def data_contract(data: Data, classes: tuple[str | int, ...]) -> Contract:
     """Derive the data contract, as yet without the ranges seen in training and the threshold."""
     return Contract(
         target=data.target,

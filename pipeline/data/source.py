@@ -49,7 +49,7 @@ def check_source(path: Path, file: TableFile, data: Data) -> Table:
     target = cells[[data.target]].pipe(plain_cells, data.read)[data.target]
     classes = read_classes(path, target, data)
     check_two(path, data.target, classes)
-    contract = data_contract(data, (classes[0], classes[1]))
+    contract = data_contract(data, classes)
     table = to_table(path, cells.assign(**{data.target: target}), contract, data.read)
     notes = (*file.notes, *notes, *table.notes, *_repeats(path, file.cells, data))
     table = replace(table, cells=plain_cells(table.cells, data.read), notes=notes)

@@ -31,8 +31,8 @@ class Table:
 
     `cells` has the features and the target as text, then group and time where they are no features
     `[rows, columns]`; its index has each row's number in its file, from 0. `X` has the features as
-    numbers `[rows, features]` with NaN where absent, `y` each row's class by its place `[rows]`: of
-    two classes 1 for the positive one.
+    numbers `[rows, features]` with NaN where absent, `y` as the place of its class `[rows]`, which
+    is 1 for the positive one of two.
     `groups` has a number for each group, in a whole file from 0 up `[rows]`; `times` are seconds
     since 1970, or the numbers of the table `[rows]`. Both are None where the settings name no such
     column.
@@ -143,19 +143,21 @@ def to_table(path: Path, cells: pd.DataFrame, contract: Contract, read: Read) ->
         f"{path}, row {number_of(cells, row)}, column {name}: {text}"
         for (row, name), text in in_order
     )
-    return Table(cells, X, _labels(path, cells[contract.target], contract), contract, tuple(notes))
+    return Table(cells, X, _classes(path, cells, contract), contract, tuple(notes))
 
 
-def _labels(path: Path, target: "pd.Series[str]", contract: Contract) -> npt.NDArray[np.int64]:
-    """Return the place of each row's class among the contract's."""
-    labels = {value: label for label, value in enumerate(contract.classes)}
-    y = [labels.get(class_value(text), -1) for text in target]
+def _classes(path: Path, cells: pd.DataFrame, contract: Contract) -> npt.NDArray[np.int64]:
+    """Return the place of each row's class among the contract's `[rows]`."""
+    places, texts = pd.factorize(cells[contract.target])
+    known = {value: place for place, value in enumerate(contract.classes)}
+    numbers = np.array([known.get(class_value(text), -1) for text in texts], dtype=np.int64)
+    y = numbers[places]
     refuse(
-        f"{path}, row {number_of(target, row)}, column {target.name}: {quoted(target.iloc[row])} "
-        f"is none of the classes {listed(contract.classes)}"
-        for row in np.flatnonzero(np.equal(y, -1))
+        f"{path}, row {number_of(cells, row)}, column {contract.target}: "
+        f"{quoted(cells[contract.target].iloc[row])} is none of {listed(contract.classes)}"
+        for row in np.flatnonzero(y < 0)
     )
-    return np.array(y, dtype=np.int64)
+    return y
 
 
 def _kept_words(path: Path, feature: Feature, words: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ the ground floor: of the project it knows only how a table is written.
 from datetime import date, timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -18,6 +18,8 @@ from serving.model.reading import PLAIN, Read
 FloatMatrix = npt.NDArray[np.float64]
 
 
+MOST_CLASSES = 50
+Classes = Annotated[tuple[str | int, ...], msgspec.Meta(min_length=2, max_length=MOST_CLASSES)]
 DatePart = Literal["year", "month", "weekday", "days"]  # weekday from 0, which is a Monday
 DAY_ZERO = date(1970, 1, 1)
 
@@ -119,7 +121,7 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     schema_version: Literal[1] = 1
     target: str
-    classes: tuple[str | int, str | int]
+    classes: Classes
     features: tuple[Feature, ...]
     threshold: float | None = None
     # `read` in the file, which is the name of a method here.

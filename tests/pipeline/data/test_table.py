@@ -8,10 +8,9 @@ from hypothesis import strategies as st
 
 from pipeline.data.contract import data_contract, read_classes, target_values
 from pipeline.data.source import read_source
-from pipeline.data.table import read_split, to_table
+from pipeline.data.table import read_split
 from pipeline.errors import PipelineError
 from serving.model.contract import Contract, Feature
-from serving.model.reading import PLAIN
 
 TWO = {"a": None, "b": None}
 
@@ -37,6 +36,25 @@ def refusal(read_table, tmp_path):
         return [line.removeprefix(named).lstrip(":, ") for line in lines]
 
     return refuse
+
+
+CLASSES = ("Adelie", "Chinstrap", 3)
+
+
+def split_of(tmp_path, *targets):
+    path = tmp_path / "training.csv"
+    path.write_text("a,y\n" + "".join(f"{row},{text}\n" for row, text in enumerate(targets)))
+    return read_split(path, Contract(target="y", classes=CLASSES, features=(Feature(name="a"),)))
+
+
+def test_a_class_is_its_place_among_the_contracts(tmp_path):
+    table = split_of(tmp_path, "3", "Adelie", "Chinstrap", "3.0", "Adelie")
+    assert table.y.tolist() == [2, 0, 1, 2, 0]
+
+
+def test_a_class_that_the_contract_does_not_have_is_refused(tmp_path):
+    with pytest.raises(PipelineError, match=r"row 2, column y: 'Gentoo' is none of Adelie, Chin"):
+        split_of(tmp_path, "Adelie", "Gentoo")
 
 
 def test_a_missing_column_is_named(refusal):
@@ -306,19 +324,6 @@ def test_several_classes_stand_in_order(make_params, cells, classes):
 def test_more_classes_than_can_be_told_apart_are_refused():
     with pytest.raises(PipelineError, match=r"has 51 classes .* 50 can be told apart: merge some"):
         target_values(Path("t.csv"), pd.Series([f"class {i}" for i in range(51)], name="y"))
-
-
-def test_label_is_the_place_of_the_class():
-    contract = Contract(target="y", classes=("no", "yes"), features=(Feature(name="a"),))
-    cells = pd.DataFrame({"a": ["1", "2", "3"], "y": ["yes", "no ", "yes"]})
-    assert to_table(Path("t.csv"), cells, contract, PLAIN).y.tolist() == [1, 0, 1]
-
-
-def test_class_that_the_contract_does_not_have_is_refused():
-    contract = Contract(target="y", classes=("no", "yes"), features=(Feature(name="a"),))
-    cells = pd.DataFrame({"a": ["1", "2"], "y": ["yes", "maybe"]})
-    with pytest.raises(PipelineError, match=r"row 2, column y: 'maybe' is none of the classes no"):
-        to_table(Path("t.csv"), cells, contract, PLAIN)
 
 
 @pytest.mark.parametrize(

@@ -408,3 +408,13 @@ def unknown_fields(contract, name):
 def test_labels_are_the_classes_and_booleans_where_both_are(contract, classes, labels):
     found = msgspec.structs.replace(contract, classes=classes).labels
     assert json.dumps(found) == json.dumps(labels)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 50, 51])
+def test_a_target_has_two_to_fifty_classes(count):
+    document = {"target": "y", "classes": [*range(count)], "features": []}
+    if 2 <= count <= 50:
+        assert msgspec.convert(document, Contract).classes == tuple(range(count))
+        return
+    with pytest.raises(msgspec.ValidationError, match=r"length [<>]= (2|50) - at `\$.classes`"):
+        msgspec.convert(document, Contract)

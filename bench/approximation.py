@@ -89,7 +89,7 @@ def _beside_liblinear(table: SearchTable) -> None:
     print("| one fit, C | LinearSVC, s | ours, s | ratio |\n|---|---|---|---|")
     for C, ours in zip(few, found.fit_s, strict=True):
         start = time.perf_counter()
-        LinearSVC(C=C, dual=False).fit(Z, np.asarray(fold.y_training))
+        LinearSVC(C=C, dual=False).fit(Z, np.asarray(fold.targets[0].y))
         theirs = time.perf_counter() - start
         print(f"| {C:g} | {theirs:.1f} | {ours:.1f} | {theirs / ours:.0f} |", flush=True)
 

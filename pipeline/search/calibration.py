@@ -2,6 +2,9 @@
 
 Platt's sigmoid (1999), with his smoothed targets, fitted by Newton's method (Lin, Lin and Weng
 2007). Several at once, since each candidate of a search needs one for every fold.
+
+Of more than two classes each has a sigmoid for its SVM against the rest; the probabilities are
+divided by their sum (Zadrozny and Elkan 2002).
 """
 
 from collections.abc import Sequence
@@ -9,7 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
+from scipy.special import expit, log_expit, softmax
+
+from pipeline.evaluation.metrics import one_vs_rest
+from pipeline.search.problem import side_by_side
 
 Array = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
@@ -31,7 +37,10 @@ class Sigmoid(NamedTuple):
 
 
 class Fold(NamedTuple):
-    """The rows that a fold scored: decision values and labels, and which repeat it belongs to."""
+    """The rows that a fold scored: decision values and labels, and which repeat it belongs to.
+
+    Of two classes the values are `[rows]`, of more `[rows, classes]`.
+    """
 
     decisions: Array
     y: Labels
@@ -59,26 +68,59 @@ def fit_sigmoid(folds: Sequence[Fold]) -> Sigmoid:
     return Sigmoid(float(slope), float(offset))
 
 
-def cross_fitted(folds: Sequence[Fold], *, in_time: bool = False) -> tuple[Labels, Array]:
-    """Return rows' labels and probabilities, by a sigmoid fitted to other folds of their repeat.
+def fit_sigmoids(folds: Sequence[Fold]) -> tuple[Sigmoid, ...]:
+    """Fit the sigmoid of each SVM: one for two classes, else one for each class."""
+    return tuple(fit_sigmoid(of_svm) for of_svm in _of_each_svm(folds))
 
-    Both are in the order of the folds `[rows]`. With `in_time` the others are the earlier folds,
-    and the rows of the first fold, which has none, are left out.
+
+def probabilities(logits: Array) -> Array:
+    """Return the probabilities of the positive class `[rows]`, or of all `[rows, classes]`.
+
+    In the logarithm, since the sigmoids of a row may all be 0 in double precision.
     """
-    labels, probabilities = [], []
+    return np.asarray(expit(logits) if logits.ndim == 1 else softmax(log_expit(logits), axis=1))
+
+
+def cross_fitted(folds: Sequence[Fold], *, in_time: bool = False) -> tuple[Labels, Array]:
+    """Return rows' labels and probabilities, by sigmoids fitted to other folds of their repeat.
+
+    Both are in the order of the folds: labels `[rows]`, probabilities as of `probabilities`. With
+    `in_time` the others are the earlier folds, and the rows of the first fold, which has none, are
+    left out.
+    """
+    labels, found = [], []
     for repeat in dict.fromkeys(fold.repeat for fold in folds):
         ours = [fold for fold in folds if fold.repeat == repeat]
-        decisions, y = _joined(ours)
         numbers = np.arange(len(ours))
         of_fold = np.repeat(numbers, [len(fold.y) for fold in ours])
         compare = np.less if in_time else np.not_equal
         is_other = np.asarray(compare(of_fold, numbers[:, np.newaxis]))
-        slope, offset = _fit(decisions, y, is_other.astype(np.float64))
         has_others = np.asarray(is_other.any(axis=1))[of_fold]
-        probability = expit(slope[of_fold] * decisions + offset[of_fold])
-        labels.append(y[has_others])
-        probabilities.append(probability[has_others])
-    return np.concatenate(labels), np.concatenate(probabilities)
+        logits = [_logits(of_svm, of_fold, is_other) for of_svm in _of_each_svm(ours)]
+        labels.append(np.concatenate([fold.y for fold in ours])[has_others])
+        found.append(probabilities(side_by_side(logits))[has_others])
+    return np.concatenate(labels), np.concatenate(found)
+
+
+def _logits(folds: Sequence[Fold], of_fold: Labels, is_other: npt.NDArray[np.bool_]) -> Array:
+    """Return an SVM's logits `[rows]`, by a sigmoid fitted to the other folds of each fold."""
+    decisions, y = _joined(folds)
+    slope, offset = _fit(decisions, y, is_other.astype(np.float64))
+    return slope[of_fold] * decisions + offset[of_fold]
+
+
+def _of_each_svm(folds: Sequence[Fold]) -> list[Sequence[Fold]]:
+    """Return the folds as each SVM sees them: its own decision values, and labels 0 or 1."""
+    if folds[0].decisions.ndim == 1:
+        return [folds]
+    of_each = [
+        [
+            Fold(np.asarray(values, dtype=np.float64), y, fold.repeat)
+            for y, values in one_vs_rest(fold.y, fold.decisions)
+        ]
+        for fold in folds
+    ]
+    return [*zip(*of_each, strict=True)]
 
 
 def _joined(folds: Sequence[Fold]) -> tuple[Array, Labels]:

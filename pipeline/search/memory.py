@@ -10,13 +10,17 @@ SMALLEST_CACHE = 64 * 2**20  # bytes; less, and libsvm computes each column agai
 
 
 class Shape(NamedTuple):
-    """The size of a search: the rows of its largest fold; `components` of an approximation."""
+    """The size of a search: the rows of its largest fold, the SVMs of a candidate.
+
+    `components` are those of an approximation.
+    """
 
     folds: int
     training: int
     test: int
     features: int
     components: int | None = None
+    svms: int = 1
 
 
 class Layout(StrEnum):
@@ -71,8 +75,9 @@ def make_plan(shape: Shape, jobs: int, limit: int, *, share: bool = True) -> Pla
 
 def _mapped(shape: Shape, jobs: int, limit: int) -> Plan:
     assert shape.components is not None
-    # The map's rows, and as many again while they are made.
-    unit = 2 * DOUBLE * (shape.training + shape.test) * shape.components
+    # The map's rows and the SVMs' decision values, and as many again while they are made.
+    columns = shape.components + shape.svms
+    unit = 2 * DOUBLE * (shape.training + shape.test) * columns
     fitting = min(jobs, limit // unit)
     if not fitting:
         raise TooLargeError(

@@ -1,5 +1,6 @@
 """A search problem: a table, its folds, and the fit of a candidate on one of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
@@ -16,6 +17,16 @@ Fold = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 Scoring = Literal["roc_auc", "average_precision"]
 
 
+def svm_count(n_classes: int) -> int:
+    """Return the SVMs of a candidate: one for two classes, else one for each against the rest."""
+    return 1 if n_classes == 2 else n_classes
+
+
+def side_by_side(columns: Sequence[Array]) -> Array:
+    """Return the values of the SVMs: of one `[rows]`, of several `[rows, classes]`."""
+    return columns[0] if len(columns) == 1 else np.column_stack(columns)
+
+
 @dataclass(frozen=True)
 class Nystroem:
     """The approximation of the kernel by `components` of the training rows."""
@@ -26,7 +37,7 @@ class Nystroem:
 
 @dataclass(frozen=True)
 class Problem:
-    """A search: X is `[rows, features]`, y 0 or 1, a fold gives its training and its test rows.
+    """A search: X is `[rows, features]`, y a class from 0, a fold its training and its test rows.
 
     `transformer` is fitted on the training rows of each fold. Without an approximation the SVM is
     the exact one. `in_time` is true where each fold's rows are later than those of the fold before.
@@ -41,12 +52,17 @@ class Problem:
     in_time: bool = False
 
     @property
+    def n_classes(self) -> int:
+        return max(2, int(self.y.max()) + 1)
+
+    @property
     def shape(self) -> Shape:
         """Return the size of the largest fold."""
         training = max(len(fold[0]) for fold in self.folds)
         test = max(len(fold[1]) for fold in self.folds)
         components = self.approximation.components if self.approximation else None
-        return Shape(len(self.folds), training, test, self.X.shape[1], components)
+        svms = svm_count(self.n_classes)
+        return Shape(len(self.folds), training, test, self.X.shape[1], components, svms)
 
     def subsampled(self, rows: int, seed: int) -> "Problem":
         """Return the same search on `rows` of all rows, drawn from each fold's two parts alike.
@@ -62,10 +78,10 @@ class Problem:
         folds = tuple((drawn(training), drawn(test)) for training, test in self.folds)
         return replace(self, folds=folds)
 
-    def has_both_classes(self) -> bool:
-        """True if every fold has rows of both classes to train on, and to score."""
+    def has_every_class(self) -> bool:
+        """True if every fold has rows of every class to train on, and to score."""
         return all(
-            len(part) and 0 < self.y[part].mean() < 1 for fold in self.folds for part in fold
+            len(np.unique(self.y[part])) == self.n_classes for fold in self.folds for part in fold
         )
 
     def hardest_gamma(self) -> float:
@@ -81,20 +97,33 @@ class Problem:
         training, test = self.folds[fold]
         fitted = clone(self.transformer).fit(self.X[training], self.y[training])
         A, B = (np.ascontiguousarray(fitted.transform(self.X[part])) for part in (training, test))
-        y = self.y[training]
-        counts = np.maximum(np.bincount(y, minlength=2), 1)
-        balance = len(y) / (2 * counts)
-        return Prepared(A, B, y.astype(np.float64), self.y[test], balance)
+        y, positives = self.y[training], (1,) if self.n_classes == 2 else range(self.n_classes)
+        targets = tuple(Target.of(y == positive) for positive in positives)
+        return Prepared(A, B, self.y[test], targets)
+
+
+class Target(NamedTuple):
+    """What one SVM of a fold is to learn: y is 1 for its class, else 0, as double `[n]`.
+
+    `balance` are the weights that make both values weigh alike `[2]`.
+    """
+
+    y: Array
+    balance: Array
+
+    @classmethod
+    def of(cls, is_positive: npt.NDArray[np.bool_]) -> "Target":
+        counts = np.maximum(np.bincount(is_positive, minlength=2), 1)
+        return cls(is_positive.astype(np.float64), len(is_positive) / (2 * counts))
 
 
 class Prepared(NamedTuple):
     """A fold behind its transformer: A `[n, k]` is trained on, B `[m, k]` is scored.
 
-    `balance` are the weights of the classes that make both weigh alike `[2]`.
+    There is a target for each of the SVMs that a candidate consists of.
     """
 
     A: Array
     B: Array
-    y_training: Array
     y_test: Labels
-    balance: Array
+    targets: tuple[Target, ...]

@@ -11,17 +11,18 @@ from math import ceil, sqrt
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from pipeline.evaluation.metrics import log_loss
 from pipeline.search.calibration import Fold, cross_fitted
 from pipeline.search.grid import fold_column, statistics
-from pipeline.search.problem import Problem
+from pipeline.search.problem import Problem, svm_count
 from pipeline.search.strategy import RankBy, Result
 from pipeline.search.units import Candidate
 
 FINAL_SHARE = 0.2  # of the candidates goes on to the repeats
-MOST_FINALISTS = 200  # whose decision values are kept in memory
+MOST_FINALISTS = 200  # SVMs, whose decision values are kept in memory
 
 Losses = Mapping[Candidate, float]
 
@@ -41,15 +42,15 @@ def in_order(results: Sequence[Result], rank_by: RankBy) -> list[Result]:
     )
 
 
-def finalists(results: Sequence[Result], rank_by: RankBy) -> list[Result]:
+def finalists(results: Sequence[Result], rank_by: RankBy, svms: int = 1) -> list[Result]:
     """Return the best fifth, of those that were scored on the most rows."""
-    best, *others = in_order(results, rank_by)[: final_count(len(results))]
+    best, *others = in_order(results, rank_by)[: final_count(len(results), svms)]
     return [best, *(one for one in others if one.extra == best.extra)]
 
 
-def final_count(candidates: int) -> int:
-    """Return how many of so many candidates go on to the repeats."""
-    return min(ceil(FINAL_SHARE * candidates), MOST_FINALISTS)
+def final_count(candidates: int, svms: int = 1) -> int:
+    """Return how many of so many candidates, of so many SVMs each, go on to the repeats."""
+    return min(ceil(FINAL_SHARE * candidates), MOST_FINALISTS // svms)
 
 
 def within_one_error(finals: Sequence[Result], n_folds: int, rank_by: RankBy) -> list[Result]:
@@ -68,11 +69,17 @@ def standard_error(scores: Sequence[float], n_folds: int) -> float:
 def scored_folds(result: Result, problem: Problem, n_folds: int) -> list[Fold]:
     """Return a finalist's decision values on the rows that each fold scored."""
     return [
-        Fold(np.frombuffer(decisions), problem.y[test], number // n_folds)
+        Fold(_values(decisions, problem), problem.y[test], number // n_folds)
         for number, (decisions, (_, test)) in enumerate(
             zip(result.decisions, problem.folds, strict=True)
         )
     ]
+
+
+def _values(decisions: bytes, problem: Problem) -> npt.NDArray[np.float64]:
+    values = np.frombuffer(decisions)
+    svms = svm_count(problem.n_classes)
+    return values if svms == 1 else values.reshape(-1, svms)
 
 
 def log_losses(finals: Sequence[Result], problem: Problem, n_folds: int) -> dict[Candidate, float]:

@@ -1,4 +1,7 @@
-"""Solve one unit: all penalties of a gamma on a fold, on the one kernel that they share."""
+"""Solve one unit: all penalties of a gamma on a fold, on the one kernel that they share.
+
+Of more than two classes each has an SVM of its own, on the same kernel.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from time import perf_counter
@@ -13,7 +16,7 @@ from pipeline.search import libsvm, linear_svm
 from pipeline.search.calibration import mean_and_scale
 from pipeline.search.kernel import Buffers, Distances, among_in_blocks, distances, rbf
 from pipeline.search.memory import Layout, Plan
-from pipeline.search.problem import Nystroem, Prepared, Scoring
+from pipeline.search.problem import Nystroem, Prepared, Scoring, Target, side_by_side
 from pipeline.search.units import Penalty, Unit, UnitScores
 
 Array = npt.NDArray[np.float64]
@@ -38,6 +41,11 @@ class Fitted(NamedTuple):
     on_training_rows: Callable[[], Array]
     steps: int = 1
 
+    @property
+    def standardized(self) -> Array:
+        mean, scale = mean_and_scale(self.on_training_rows())
+        return (self.decisions - mean) / scale
+
 
 def solve_unit(
     fold: Prepared,
@@ -51,49 +59,63 @@ def solve_unit(
 
     `shared` are the fold's distances where they are kept; `buffers` is memory to work in.
     """
-    if method.approximation is not None:
-        fits = _approximate(fold, unit, method.approximation)
-    elif plan.layout is Layout.OWN:
-        fits = _own_kernel(fold, unit, plan)
-    else:
-        fits = _shared_kernel(fold, unit, plan, shared, buffers or Buffers())
     scores, fit_s, score_s, steps, kept = [], [], [], [], []
+    start = perf_counter()
+    fits = _fits(fold, unit, plan, method.approximation, shared, buffers or Buffers())
     for _ in unit.penalties:
-        start = perf_counter()
-        fitted = next(fits)
+        fitted = [next(of_target) for of_target in fits]
+        decisions = side_by_side([svm.decisions for svm in fitted])
         done = perf_counter()
-        scores.append(SCORES[method.scoring](fold.y_test, fitted.decisions))
+        scores.append(SCORES[method.scoring](fold.y_test, decisions))
         if unit.keep_decisions:
-            mean, scale = mean_and_scale(fitted.on_training_rows())
-            kept.append(((fitted.decisions - mean) / scale).tobytes())
-        steps.append(fitted.steps)
+            kept.append(side_by_side([svm.standardized for svm in fitted]).tobytes())
+        steps.append(sum(svm.steps for svm in fitted))
         fit_s.append(done - start)
-        score_s.append(perf_counter() - done)
+        start = perf_counter()
+        score_s.append(start - done)
     return UnitScores(tuple(scores), tuple(fit_s), tuple(score_s), tuple(steps), tuple(kept))
 
 
-def _weights(fold: Prepared, penalty: Penalty) -> Array | None:
-    return fold.balance if penalty.class_weight == "balanced" else None
+def _fits(
+    fold: Prepared,
+    unit: Unit,
+    plan: Plan,
+    approximation: Nystroem | None,
+    shared: Distances | None,
+    buffers: Buffers,
+) -> list[Iterator[Fitted]]:
+    """Return for each target an iterator over its SVMs, one for each penalty."""
+    if approximation is not None:
+        Z, Z_test = _mapped(fold, unit.gamma, approximation)
+        return [_approximate(Z, Z_test, target, unit) for target in fold.targets]
+    if plan.layout is Layout.OWN:
+        return [_own_kernel(fold, target, unit, plan) for target in fold.targets]
+    squared = shared or distances(fold.A, fold.B, buffers)
+    kernels = rbf(squared, unit.gamma, buffers)
+    return [_shared_kernel(kernels, target, unit, plan) for target in fold.targets]
+
+
+def _weights(target: Target, penalty: Penalty) -> Array | None:
+    return target.balance if penalty.class_weight == "balanced" else None
 
 
 def _shared_kernel(
-    fold: Prepared, unit: Unit, plan: Plan, shared: Distances | None, buffers: Buffers
+    kernels: tuple[Array, Array], target: Target, unit: Unit, plan: Plan
 ) -> Iterator[Fitted]:
-    squared = shared or distances(fold.A, fold.B, buffers)
-    K, K_test = rbf(squared, unit.gamma, buffers)
+    K, K_test = kernels
     before: list[tuple[Penalty, libsvm.Machine]] = []
     for penalty in unit.penalties:
         if before and before[-1][0].class_weight != penalty.class_weight:
             before = []
-        if _is_unbounded(before, fold):
+        if _is_unbounded(before, target):
             machine = before[-1][1]
         else:
             machine = libsvm.fit(
                 K,
-                fold.y_training,
+                target.y,
                 penalty.C,
                 cache_bytes=plan.cache_bytes,
-                weights=_weights(fold, penalty),
+                weights=_weights(target, penalty),
             )
         yield Fitted(libsvm.decision(machine, K_test), _on_kernel(machine, K), machine.steps)
         before = [*before[-1:], (penalty, machine)]
@@ -103,7 +125,7 @@ def _on_kernel(machine: libsvm.Machine, K: Array) -> Callable[[], Array]:
     return lambda: machine.decision_on(K, len(K))
 
 
-def _is_unbounded(before: list[tuple[Penalty, libsvm.Machine]], fold: Prepared) -> bool:
+def _is_unbounded(before: list[tuple[Penalty, libsvm.Machine]], target: Target) -> bool:
     """True if C no longer affects the solver's steps, of two machines with rising C.
 
     C times the weight of its class is only met as a bound of a coefficient. Where two C led the
@@ -115,21 +137,21 @@ def _is_unbounded(before: list[tuple[Penalty, libsvm.Machine]], fold: Prepared) 
     (lower, first), (_, second) = before
     if not second.same_as(first):
         return False
-    weights = _weights(fold, lower)
-    classes = fold.y_training[second.support].astype(np.int64)
+    weights = _weights(target, lower)
+    classes = target.y[second.support].astype(np.int64)
     bounds = lower.C if weights is None else lower.C * weights[classes]
     return bool(np.all(np.abs(second.coefficients) < bounds))
 
 
-def _own_kernel(fold: Prepared, unit: Unit, plan: Plan) -> Iterator[Fitted]:
+def _own_kernel(fold: Prepared, target: Target, unit: Unit, plan: Plan) -> Iterator[Fitted]:
     for penalty in unit.penalties:
         machine = libsvm.fit(
             fold.A,
-            fold.y_training,
+            target.y,
             penalty.C,
             cache_bytes=plan.cache_bytes,
             gamma=unit.gamma,
-            weights=_weights(fold, penalty),
+            weights=_weights(target, penalty),
         )
         decisions = libsvm.decision(machine, fold.B)
         yield Fitted(decisions, _in_blocks(machine, fold.A, unit.gamma), machine.steps)
@@ -141,14 +163,18 @@ def _in_blocks(machine: libsvm.Machine, A: Array, gamma: float) -> Callable[[], 
     )
 
 
-def _approximate(fold: Prepared, unit: Unit, approximation: Nystroem) -> Iterator[Fitted]:
+def _mapped(fold: Prepared, gamma: float, approximation: Nystroem) -> tuple[Array, Array]:
     mapping = KernelMap(
-        gamma=unit.gamma,
+        gamma=gamma,
         n_components=min(approximation.components, len(fold.A)),
         random_state=approximation.seed,
     ).fit(fold.A)
     Z, Z_test = (linear_svm.with_ones(mapping.transform(rows)) for rows in (fold.A, fold.B))
-    for w in linear_svm.path(Z, 2 * fold.y_training - 1, _row_penalties(fold, unit)):
+    return Z, Z_test
+
+
+def _approximate(Z: Array, Z_test: Array, target: Target, unit: Unit) -> Iterator[Fitted]:
+    for w in linear_svm.path(Z, 2 * target.y - 1, _row_penalties(target, unit)):
         yield Fitted(Z_test @ w, _on_map(Z, w))
 
 
@@ -156,9 +182,9 @@ def _on_map(Z: Array, w: Array) -> Callable[[], Array]:
     return lambda: np.asarray(Z @ w)
 
 
-def _row_penalties(fold: Prepared, unit: Unit) -> Iterator[Array]:
+def _row_penalties(target: Target, unit: Unit) -> Iterator[Array]:
     """Yield each row's penalty `[n]`: C times the weight of its class."""
-    classes = fold.y_training.astype(np.int64)
+    classes = target.y.astype(np.int64)
     for penalty in unit.penalties:
-        weights = _weights(fold, penalty)
+        weights = _weights(target, penalty)
         yield penalty.C * (np.ones(len(classes)) if weights is None else weights[classes])

@@ -105,17 +105,20 @@ def schedule(problem: Problem, n_candidates: int, how: Halving) -> list[Iteratio
     """
     rows = len(problem.y)
     iterations: list[Iteration] = []
-    for number, drawn in enumerate(resources(rows, n_candidates, len(problem.folds), how)):
+    planned = resources(rows, n_candidates, len(problem.folds), problem.n_classes, how)
+    for number, drawn in enumerate(planned):
         smaller = problem.subsampled(drawn, how.seed)
-        if smaller.has_both_classes():
+        if smaller.has_every_class():
             iterations.append(Iteration(number, drawn, n_candidates, smaller))
             n_candidates = ceil(n_candidates / how.factor)
     return iterations or [Iteration(0, rows, n_candidates, problem)]
 
 
-def resources(rows: int, n_candidates: int, n_folds: int, how: Halving) -> list[int]:
+def resources(
+    rows: int, n_candidates: int, n_folds: int, n_classes: int, how: Halving
+) -> list[int]:
     """Return the rows of each iteration of halving, of so many rows in all."""
-    factor, n_classes = how.factor, 2
+    factor = how.factor
     smallest = n_folds * FEWEST_PER_SPLIT * n_classes
     required = 1 + _whole_log(n_candidates, factor)
     exhausting = max(smallest, rows // factor ** (required - 1))

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from pipeline.params import MOST_REPEATS, REPEATED_ROWS, GridSearch
 from pipeline.search.grid import grid, grid_candidates
+from pipeline.search.problem import svm_count
 from pipeline.search.selection import final_count
 from pipeline.search.strategy import Halving, resources
 from pipeline.search.units import Candidate
@@ -28,7 +29,7 @@ COMPONENTS = (1600, 800, 400, 200, 100)
 LEARNING_CURVE_SHARES = (0.1, 0.325, 0.55, 0.775, 1.0)  # of the training rows
 
 
-def resolve(settings: GridSearch, rows: int, columns: int) -> GridSearch:
+def resolve(settings: GridSearch, rows: int, columns: int, n_classes: int = 2) -> GridSearch:
     """Return the settings with a strategy, an approximation and components instead of auto.
 
     Ways are tried from the best to the quickest: the exact grid, exact halving, then each number of
@@ -39,7 +40,8 @@ def resolve(settings: GridSearch, rows: int, columns: int) -> GridSearch:
     # Where fewer repeats or finalists are scored a larger table takes less time. It must not get a
     # better way than a smaller one, so that the smaller one gets it, too.
     larger = (size for size in _drops(settings) if size > rows)
-    return ways[min(_quick_enough(ways, size, columns) for size in (rows, *larger))]
+    quick = (_quick_enough(ways, size, columns, n_classes) for size in (rows, *larger))
+    return ways[min(quick)]
 
 
 def components_of(settings: GridSearch) -> int | None:
@@ -60,12 +62,13 @@ def encoded_columns(contract: Contract) -> int:
     return sum(feature.model_columns for feature in contract.features)
 
 
-def seconds(settings: GridSearch, rows: int, columns: int) -> float:
+def seconds(settings: GridSearch, rows: int, columns: int, n_classes: int = 2) -> float:
     """Return the time of a search on two cores, with refit and learning curve, by its size."""
-    components, parts = components_of(settings), parts_on(settings, rows)
+    components, parts = components_of(settings), parts_on(settings, rows, n_classes)
     candidates, n_gammas = parts[0].candidates, len(_axes(settings)[1])
+    svms = svm_count(n_classes)
     curve = [share * _training(settings, rows) for share in LEARNING_CURVE_SHARES]
-    alone = [*(Part(settings.folds, 1, on) for on in curve), Part(1, 1, rows)]
+    alone = [*(Part(settings.folds, 1, on, svms) for on in curve), Part(1, 1, rows, svms)]
     fits = sum(part_s(part, candidates, components) for part in parts)
     fits += ALONE * sum(part_s(part, candidates, components) for part in alone)
     kernels = sum(
@@ -75,16 +78,16 @@ def seconds(settings: GridSearch, rows: int, columns: int) -> float:
     return (fits + kernels) / CORES
 
 
-def explain(asked: GridSearch, rows: int, columns: int) -> str:
+def explain(asked: GridSearch, rows: int, columns: int, n_classes: int = 2) -> str:
     """Describe what auto chose, and why; empty for the exact grid, or if nothing was left to it."""
     if "auto" not in (asked.strategy, asked.approximation):
         return ""
-    chosen = resolve(asked, rows, columns)
+    chosen = resolve(asked, rows, columns, n_classes)
     way = name_way(chosen.strategy, components_of(chosen))
     exact = msgspec.structs.replace(chosen, strategy="grid", approximation="none")
     if chosen == exact:
         return ""
-    takes = f"take some {_duration(seconds(exact, rows, columns))} on {CORES} cores"
+    takes = f"take some {_duration(seconds(exact, rows, columns, n_classes))} on {CORES} cores"
     return (
         f"{rows:,} rows: {way}, since the exact grid would {takes}; "
         "set grid_search.strategy and grid_search.approximation to force another way"
@@ -113,8 +116,8 @@ def _components(settings: GridSearch, rows: int) -> list[int]:
     return [count for count in COMPONENTS if count <= fewest] or [COMPONENTS[-1]]
 
 
-def _quick_enough(ways: list[GridSearch], rows: int, columns: int) -> int:
-    quick = (n for n, way in enumerate(ways) if seconds(way, rows, columns) <= LONGEST_S)
+def _quick_enough(ways: list[GridSearch], rows: int, columns: int, n_classes: int) -> int:
+    quick = (n for n, way in enumerate(ways) if seconds(way, rows, columns, n_classes) <= LONGEST_S)
     return next(quick, len(ways) - 1)
 
 
@@ -127,21 +130,22 @@ def _drops(settings: GridSearch) -> Iterator[int]:
             rows *= settings.halving_factor
 
 
-def parts_on(settings: GridSearch, rows: int) -> list[Part]:
+def parts_on(settings: GridSearch, rows: int, n_classes: int = 2) -> list[Part]:
     """Return the parts of a search of so many rows: its iterations, and the finalists."""
     candidates = len(_axes(settings)[0]) * len(_axes(settings)[1])
     candidates *= len(settings.selection.class_weights)
-    training = _training(settings, rows)
-    scored = [Part(settings.folds, candidates, training)]
+    training, svms = _training(settings, rows), svm_count(n_classes)
+    scored = [Part(settings.folds, candidates, training, svms)]
     if settings.strategy == "halving":
         how = Halving(settings.halving_factor, settings.halving_min_rows, seed=0)
+        planned = resources(rows, candidates, settings.folds, n_classes, how)
         scored = [
-            Part(settings.folds, ceil(candidates / how.factor**number), training * drawn / rows)
-            for number, drawn in enumerate(resources(rows, candidates, settings.folds, how))
+            Part(settings.folds, ceil(candidates / how.factor**number), training * on / rows, svms)
+            for number, on in enumerate(planned)
         ]
-    finalists = 1 if settings.rule == "tutorial" else final_count(candidates)
+    finalists = 1 if settings.rule == "tutorial" else final_count(candidates, svms)
     last = min(finalists, scored[-1].candidates)
-    return [*scored, Part(settings.folds * settings.repeats_for(rows), last, training)]
+    return [*scored, Part(settings.folds * settings.repeats_for(rows), last, training, svms)]
 
 
 def _axes(settings: GridSearch) -> tuple[Axis, Axis]:

@@ -28,15 +28,20 @@ ALONE = 2.0
 
 
 class Part(NamedTuple):
-    """Candidates that are scored on some folds, each of so many training rows."""
+    """Candidates of so many SVMs, scored on some folds, each of so many training rows."""
 
     folds: int
     candidates: int
     rows: float
+    svms: int = 1
+
+    @property
+    def evaluations(self) -> int:
+        return self.folds * self.candidates
 
     @property
     def fits(self) -> int:
-        return self.folds * self.candidates
+        return self.evaluations * self.svms
 
 
 def fit_s(rows: float, components: int | None) -> float:

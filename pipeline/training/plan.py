@@ -7,7 +7,7 @@ import msgspec
 
 from pipeline.data.source_split import split_source
 from pipeline.params import Params
-from pipeline.search.memory import Plan, Shape, make_plan
+from pipeline.search.memory import Plan, make_plan
 from pipeline.training.choice import LEARNING_CURVE_SHARES, components_of, parts_on
 from pipeline.training.time_estimate import Estimate, estimate
 from pipeline.training.tuning import Search, memory_limit, runner
@@ -53,9 +53,14 @@ def figures(search: Search, rows: int, seconds: float) -> Figures:
             seed=search.seed,
             wanted_rows=round(training_rows),
         )
-    parts = search.parts if rows == len(problem.y) else parts_on(search.settings, rows)
+    parts = (
+        search.parts
+        if rows == len(problem.y)
+        else parts_on(search.settings, rows, problem.n_classes)
+    )
     work = sum(
-        part.fits / len(search.candidates) * _grid_s(search, found, part.rows) for part in parts
+        part.evaluations / len(search.candidates) * _grid_s(search, found, part.rows)
+        for part in parts
     )
     gammas = {candidate.gamma for candidate in search.candidates}
     return Figures(
@@ -83,13 +88,8 @@ def figures(search: Search, rows: int, seconds: float) -> Figures:
 def _plan_for(search: Search, here: Plan, share: float) -> Plan:
     """Return the plan of the search on so many times the rows."""
     shape = search.problem.shape
-    larger = Shape(
-        shape.folds,
-        round(shape.training * share),
-        round(shape.test * share),
-        shape.features,
-        shape.components,
-    )
+    training, test = round(shape.training * share), round(shape.test * share)
+    larger = shape._replace(training=training, test=test)
     local = search.settings.backend == "local"
     plan = make_plan(larger, here.jobs, memory_limit(search.settings), share=local)
     return replace(plan, workers=here.workers)

@@ -65,7 +65,7 @@ def estimate(
     for share, next_share in pairwise([*shares, shares[-1]]):
         started = monotonic()
         smaller = problem.subsampled(int(share * len(problem.y)), seed) if share < 1 else problem
-        if not smaller.has_both_classes():
+        if not smaller.has_every_class():
             continue
         units = _sampled(to_units(candidates, len(problem.folds), problem.hardest_gamma()))
         for unit, found in run(smaller, units):

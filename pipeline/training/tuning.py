@@ -26,7 +26,7 @@ from pipeline.search.checkpoint import Checkpoint
 from pipeline.search.cluster import Cluster, ClusterError
 from pipeline.search.grid import candidate_of
 from pipeline.search.memory import Plan, TooLargeError, make_plan
-from pipeline.search.problem import Nystroem, Problem
+from pipeline.search.problem import Nystroem, Problem, svm_count
 from pipeline.search.selection import (
     final_count,
     finalists,
@@ -91,7 +91,8 @@ class Search:
         Auto chooses for so many rows as the table has, or for `size`.
         """
         rows = size or len(table.y)
-        settings = choice.resolve(asked, rows, encoded_columns(table.contract))
+        n_classes = len(table.contract.classes)
+        settings = choice.resolve(asked, rows, encoded_columns(table.contract), n_classes)
         _check_components(settings, rows)
         how, repeats = settings.selection, settings.repeats_for(len(table.y))
         every_fold = repeated_folds(
@@ -136,6 +137,10 @@ class Search:
         return self.settings.selection
 
     @property
+    def svms(self) -> int:
+        return svm_count(self.problem.n_classes)
+
+    @property
     def repeats(self) -> int:
         return len(self.repeated.folds) // len(self.problem.folds)
 
@@ -144,10 +149,10 @@ class Search:
         """Return what is scored before the finalists; the grid has one iteration."""
         rows, n_folds = self.problem.shape.training, len(self.problem.folds)
         if self.settings.strategy == "grid":
-            return [Part(n_folds, len(self.candidates), rows)]
+            return [Part(n_folds, len(self.candidates), rows, self.svms)]
         share = rows / len(self.problem.y)
         planned = schedule(self.problem, len(self.candidates), self.halving)
-        return [Part(n_folds, one.candidates, share * one.rows) for one in planned]
+        return [Part(n_folds, one.candidates, share * one.rows, self.svms) for one in planned]
 
     @property
     def evaluations(self) -> list[int]:
@@ -159,17 +164,18 @@ class Search:
         """Return the number of candidates that are scored on all repeats."""
         if self.settings.rule == "tutorial":
             return 1
-        return min(final_count(len(self.candidates)), self.evaluations[-1])
+        return min(final_count(len(self.candidates), self.svms), self.evaluations[-1])
 
     @property
     def parts(self) -> list[Part]:
         """Return what is scored one after the other: the iterations, then the finalists."""
         rows = self.problem.shape.training
-        return [*self.iterations, Part(len(self.repeated.folds), self.finalists, rows)]
+        last = Part(len(self.repeated.folds), self.finalists, rows, self.svms)
+        return [*self.iterations, last]
 
     @property
     def fits(self) -> int:
-        """Count the SVMs to be fitted: each candidate once for every fold that it is scored on."""
+        """Count the SVMs to be fitted: a candidate's, for every fold that it is scored on."""
         return sum(part.fits for part in self.parts)
 
     @property
@@ -226,7 +232,7 @@ class Search:
         best = in_order(results, self.selection.rank_by)[0]
         chosen = [best]
         if self.settings.rule == "one_se":
-            chosen = finalists(results, self.selection.rank_by)
+            chosen = finalists(results, self.selection.rank_by, self.svms)
         return cross_validated(self.repeated, chosen, run, watch.scored)
 
     def _log_losses(self, finals: Sequence[Result]) -> dict[Candidate, float]:

@@ -2,13 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer
+from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.model_selection import GridSearchCV
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import label_binarize
 from sklearn.svm import SVC
 
 from pipeline.data.table import read_split
@@ -67,18 +71,27 @@ class Searched:
         self, C: Any, gamma: Any, n_folds: int = 5, svm: Any = None, **options: Any
     ) -> Any:
         """Give the `cv_results_` of `GridSearchCV` on the same folds."""
-        problem = self.problem(n_folds, **options)
-        steps = [("transform", build_transformer(self.contract)), ("svm", svm or SVC())]
-        on_map = isinstance(svm, Pipeline)
-        names = ("svm__svm__C", "svm__map__gamma") if on_map else ("svm__C", "svm__gamma")
+        problem, svm = self.problem(n_folds, **options), svm or SVC()
+        names = ("svm__C", "map__gamma") if isinstance(svm, Pipeline) else ("C", "gamma")
+        prefix, scoring = "svm", problem.scoring
+        if problem.n_classes > 2:
+            svm, prefix = OneVsRestClassifier(svm), "svm__estimator"
+            scoring = partial(one_vs_rest_score, problem.scoring)
         search = GridSearchCV(
-            Pipeline(steps),
-            dict(zip(names, (C, gamma), strict=True)),
-            scoring=problem.scoring,
+            Pipeline([("transform", build_transformer(self.contract)), ("svm", svm)]),
+            {f"{prefix}__{name}": values for name, values in zip(names, (C, gamma), strict=True)},
+            scoring=scoring,
             cv=list(problem.folds),
             refit=False,
         )
         return search.fit(self.X, self.y).cv_results_
+
+
+def one_vs_rest_score(scoring: str, estimator: Any, X: Any, y: Any) -> float:
+    """Give scikit-learn's macro mean of a score, of each class against the rest."""
+    score = {"roc_auc": roc_auc_score, "average_precision": average_precision_score}[scoring]
+    of_each = label_binarize(y, classes=estimator.classes_)
+    return float(score(of_each, estimator.decision_function(X), average="macro"))
 
 
 def unit(fold: int, gamma: float, *C: float) -> Unit:
@@ -97,9 +110,13 @@ def fold_scores(cv_results: Any) -> Any:
     return np.column_stack([cv_results[f"split{fold}_test_score"] for fold in range(n_folds)])
 
 
-def features(number: int) -> Contract:
-    named = tuple(Feature(name=f"f{index}", nullable=True) for index in range(number))
-    return Contract(target="y", classes=(0, 1), features=named)
+def features(number: int, *, categories: int = 0, classes: int = 2) -> Contract:
+    """Give the contract of numbers, of which the last is a category, if there are categories."""
+    named = [Feature(name=f"f{index}", nullable=True) for index in range(number)]
+    if categories:
+        texts = tuple(map(str, range(categories)))
+        named[-1] = Feature(name="c", type="category", categories=texts, nullable=True)
+    return Contract(target="y", classes=tuple(range(classes)), features=tuple(named))
 
 
 @pytest.fixture(scope="session")
@@ -130,3 +147,14 @@ def small() -> Searched:
     X = rng.normal(size=(120, 3))
     y = (X[:, 0] + X[:, 1] ** 2 + rng.normal(size=120) / 2 > 1).astype(np.int64)
     return Searched(X, y, features(3))
+
+
+@pytest.fixture(scope="session")
+def three_classes() -> Searched:
+    """Three classes of 90, 45 and 15 rows, two numbers with gaps and a category."""
+    rng = np.random.default_rng(2)
+    y = rng.permutation(np.repeat([0, 1, 2], [90, 45, 15]))
+    X = rng.normal(size=(150, 3)) + np.array([[0, 0, 0], [1, 1, 0], [-1, 2, 0]])[y]
+    X[:, 2] = np.where(rng.random(150) < 0.6, y, rng.integers(0, 4, 150))
+    X[rng.random(X.shape) < 0.05] = np.nan
+    return Searched(X, y.astype(np.int64), features(3, categories=4, classes=3))

@@ -4,7 +4,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.calibration import _sigmoid_calibration
 
-from pipeline.search.calibration import Fold, Sigmoid, cross_fitted, fit_sigmoid, mean_and_scale
+from pipeline.search.calibration import (
+    Fold,
+    Sigmoid,
+    cross_fitted,
+    fit_sigmoid,
+    mean_and_scale,
+    probabilities,
+)
 
 
 def drawn(seed, rows=120, gap=1.0):
@@ -60,6 +67,30 @@ def test_in_time_probabilities_come_from_the_earlier_folds():
     y, probability = cross_fitted(folds, in_time=True)
     np.testing.assert_array_equal(y, np.concatenate([fold.y for fold in folds[1:]]))
     np.testing.assert_allclose(probability, np.concatenate(expected), atol=1e-9)
+
+
+def test_of_more_classes_the_probabilities_are_the_sigmoids_divided_by_their_sum():
+    folds = []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        y = np.arange(60) % 4
+        folds.append(Fold(rng.normal(size=(60, 4)) + np.eye(4)[y], y, 0))
+    y, probability = cross_fitted(folds)
+    of_each = [
+        cross_fitted([Fold(f.decisions[:, c], (f.y == c).astype(np.int64), 0) for f in folds])[1]
+        for c in range(4)
+    ]
+    expected = np.column_stack(of_each) / np.sum(of_each, axis=0)[:, np.newaxis]
+    np.testing.assert_array_equal(y, np.concatenate([fold.y for fold in folds]))
+    np.testing.assert_allclose(probability, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("far", [1e3, 1e9, 1e300])
+def test_rows_that_no_class_claims_still_have_probabilities_that_sum_to_one(far):
+    p = probabilities(np.array([[-far, -far, -far], [-far, -2 * far, far], [-far, -far - 1, -far]]))
+    np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-12)
+    np.testing.assert_allclose(p[0], 1 / 3)
+    assert p[1, 2] == 1
 
 
 @pytest.mark.parametrize("values", [np.zeros(30), np.full(30, 1e-300)])

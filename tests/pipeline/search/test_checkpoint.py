@@ -35,9 +35,12 @@ def scores(results):
     return [result.scores for result in results]
 
 
+@pytest.mark.parametrize("name", ["small", "three_classes"])
 @pytest.mark.parametrize("most", [0, 1, 7])
-def test_a_search_goes_on_where_it_was_and_ends_with_the_same_scores(small, checkpoint, most):
-    problem = small.problem(3)
+def test_a_search_goes_on_where_it_was_and_ends_with_the_same_scores(
+    request, name, checkpoint, most
+):
+    problem = request.getfixturevalue(name).problem(3)
     undisturbed = exhaustive(problem, CANDIDATES, run_with(), Callbacks())
     first, second = Counted(most), Counted()
     with pytest.raises(KeyboardInterrupt):

@@ -33,8 +33,9 @@ def connected(running):
         yield cluster
 
 
-def test_the_scores_are_those_of_this_machine(pima_training, connected):
-    problem = pima_training.problem()
+@pytest.mark.parametrize("name", ["pima_training", "three_classes"])
+def test_the_scores_are_those_of_this_machine(request, name, connected):
+    problem = request.getfixturevalue(name).problem()
     here, there = (
         scores_of(exhaustive(problem, CANDIDATES, run, Callbacks()))
         for run in (run_with(), connected.run)

@@ -14,9 +14,10 @@ from tests.pipeline.search.conftest import Searched, features, fold_scores
 EXACT = 1e-12
 
 
-def assert_same_as_grid_search_cv(data, C, gamma, n_folds):
-    theirs = data.grid_search_cv(C, gamma, n_folds)
-    results = data.search(C, gamma, n_folds)
+def assert_same_as_grid_search_cv(data, C, gamma, n_folds, weight="none", **options):
+    svm = SVC(class_weight=None if weight == "none" else weight)
+    theirs = data.grid_search_cv(C, gamma, n_folds, svm, **options)
+    results = data.search(C, gamma, n_folds, class_weights=(weight,), **options)
     np.testing.assert_allclose(scores_of(results), fold_scores(theirs), rtol=0, atol=EXACT)
     assert_same_ranking(results_table(results, "mean"), theirs)
 
@@ -42,32 +43,38 @@ def test_on_real_tables_and_one_with_categories(request, name):
 
 @st.composite
 def searches(draw):
-    """Draw a table with its grid and its number of folds."""
+    """Draw a table of two to six classes, its grid, folds and class weight, and the score."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     n_folds = draw(st.integers(2, 5))
-    n_features = draw(st.integers(1, 6))
-    positives = draw(st.integers(n_folds, 40))
-    negatives = draw(st.integers(max(n_folds, 10), 90))
-    y = rng.permutation(np.repeat([1, 0], [positives, negatives]))
-    X = rng.normal(size=(len(y), n_features)) + rng.normal(size=n_features) * y[:, np.newaxis]
+    n_features, n_classes = draw(st.integers(1, 6)), draw(st.integers(2, 6))
+    rarer = st.integers(n_folds, 40 if n_classes == 2 else 12)
+    rows = [draw(st.integers(max(n_folds, 10), 90)), *(draw(rarer) for _ in range(n_classes - 1))]
+    y = rng.permutation(np.repeat(np.arange(n_classes), rows))
+    X = rng.normal(size=(len(y), n_features)) + rng.normal(size=(n_classes, n_features))[y]
     if draw(st.booleans()):  # whole numbers: many rows and distances are equal
         X = np.round(X)
     if draw(st.booleans()):
         X[:, 0] = 7.0
+    categories = draw(st.sampled_from([0, 0, 4]))
+    if categories:
+        X[:, -1] = rng.integers(0, categories, len(y))
     if draw(st.booleans()):
         X[rng.random(X.shape) < 0.1] = np.nan
-    exponents = st.lists(st.integers(-3, 4), min_size=1, max_size=3, unique=True).map(sorted)
+    most = 3 if n_classes == 2 else 2
+    exponents = st.lists(st.integers(-3, 4), min_size=1, max_size=most, unique=True).map(sorted)
     C, gamma = (np.power(10.0, draw(exponents)) for _ in range(2))
-    return Searched(X, y.astype(np.int64), features(n_features)), C, gamma, n_folds
+    contract = features(n_features, categories=categories, classes=n_classes)
+    weight = draw(st.sampled_from(["none", "balanced"]))
+    return Searched(X, y.astype(np.int64), contract), C, gamma, n_folds, weight
 
 
 @settings(max_examples=25)
-@given(searches())
-def test_on_any_table(drawn):
-    assert_same_as_grid_search_cv(*drawn)
+@given(searches(), st.sampled_from(["roc_auc", "average_precision"]))
+def test_on_any_table(drawn, scoring):
+    assert_same_as_grid_search_cv(*drawn, scoring=scoring)
 
 
-@pytest.mark.parametrize("name", ["pima_training", "mixed"])
+@pytest.mark.parametrize("name", ["pima_training", "mixed", "three_classes"])
 @pytest.mark.parametrize("scoring", ["roc_auc", "average_precision"])
 def test_with_class_weights_on_repeated_folds(request, name, scoring):
     data = request.getfixturevalue(name)

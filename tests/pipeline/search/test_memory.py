@@ -40,7 +40,7 @@ def test_a_cache_is_never_larger_than_all_columns():
 
 def test_an_approximation_runs_as_many_units_at_once_as_fit():
     shape = Shape(5, 80_000, 20_000, 20, components=300)
-    unit = 2 * 8 * 100_000 * 300
+    unit = 2 * 8 * 100_000 * 301  # and a decision value
     assert make_plan(shape, 4, 4 * unit).jobs == 4
     few = make_plan(shape, 4, 3 * unit - 1)
     assert (few.jobs, few.layout, few.bytes) == (2, Layout.MAPPED, 2 * unit)

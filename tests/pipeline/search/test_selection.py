@@ -2,11 +2,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import SVC
 
-from pipeline.search.calibration import Fold, fit_sigmoid
+from pipeline.search.calibration import Fold, fit_sigmoids
 from pipeline.search.grid import grid_candidates
 from pipeline.search.selection import (
+    final_count,
     finalists,
     log_losses,
     results_table,
@@ -154,6 +156,10 @@ def test_the_best_fifth_is_scored_again():
     assert [one.candidate.C for one in finalists(results[:3], "mean")] == [3]
 
 
+def test_decision_values_of_many_classes_take_no_more_memory():
+    assert [final_count(600, svms) for svms in (1, 3, 50)] == [120, 66, 4]
+
+
 def test_finalists_of_halving_were_scored_on_the_same_rows():
     rows = {"iter": [1, 1, *[0] * 8], "n_resources": [9, 9, *[3] * 8]}
     results = results_of(np.arange(1.0, 11), np.array([0.1]), np.full((10, 1, 2), 0.5), **rows)
@@ -174,8 +180,9 @@ def test_one_standard_error_below_the_best_is_as_good_as_the_best():
     assert within_one_error([far, near, best], 3, "mean") == [near, best]
 
 
-def test_log_losses_are_those_of_cross_fitted_probabilities(small):
-    problem = small.problem(3, repeats=2)
+@pytest.mark.parametrize("name", ["small", "three_classes"])
+def test_log_losses_are_those_of_cross_fitted_probabilities(request, name):
+    problem = request.getfixturevalue(name).problem(3, repeats=2)
     candidates = [Candidate(1.0, 0.1), Candidate(1.0, 0.1, "balanced")]
     finals = cross_validated(
         problem, [Result(one, (), 0, 0, {}) for one in candidates], run_with(), lambda _: None
@@ -184,6 +191,7 @@ def test_log_losses_are_those_of_cross_fitted_probabilities(small):
     for one in finals:
         unweighted = one.candidate.class_weight == "none"
         svm = SVC(C=1.0, gamma=0.1, class_weight=None if unweighted else "balanced")
+        svm = svm if problem.n_classes == 2 else OneVsRestClassifier(svm)
         assert losses[one.candidate] == pytest.approx(by_hand(problem, svm), abs=1e-6)
 
 
@@ -197,10 +205,22 @@ def by_hand(problem, svm):
             fitted.decision_function(transformer.transform(problem.X[part]))
             for part in (training, test)
         )
-        folds.append(Fold((unseen - own.mean()) / own.std(), problem.y[test], number // 3))
+        standardized = (unseen - own.mean(axis=0)) / own.std(axis=0)
+        folds.append(Fold(standardized, problem.y[test], number // 3))
     losses = []
     for number, fold in enumerate(folds):
         others = [o for n, o in enumerate(folds) if n != number and o.repeat == fold.repeat]
-        p = fit_sigmoid(others).probability(fold.decisions)
-        losses.extend(-np.log(np.where(fold.y == 1, p, 1 - p)))
+        p = probability_of_each(others, fold)
+        losses.extend(-np.log(p[np.arange(len(fold.y)), fold.y]))
     return np.mean(losses)
+
+
+def probability_of_each(others, fold):
+    """Give the probabilities `[rows, classes]`."""
+    sigmoids = fit_sigmoids(others)
+    if len(sigmoids) == 1:
+        positive = sigmoids[0].probability(fold.decisions)
+        return np.column_stack([1 - positive, positive])
+    of_each = zip(sigmoids, fold.decisions.T, strict=True)
+    p = np.column_stack([sigmoid.probability(values) for sigmoid, values in of_each])
+    return p / p.sum(axis=1, keepdims=True)

@@ -6,7 +6,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC
 
 from pipeline.search.grid import grid, grid_candidates
-from pipeline.search.strategy import Callbacks, Halving, exhaustive, halving, schedule
+from pipeline.search.strategy import Callbacks, Halving, exhaustive, halving, resources, schedule
 from pipeline.training.estimator import build_transformer
 from tests.pipeline.search.conftest import Searched, features, fold_scores, run_with
 
@@ -101,7 +101,12 @@ def test_an_iteration_in_which_a_fold_lacks_a_class_is_left_out():
     iterations = schedule(data.problem(), 100, Halving(3, None, 0))
     assert iterations[0].rows > 20
     assert iterations[0].candidates == 100
-    assert all(iteration.problem.has_both_classes() for iteration in iterations)
+    assert all(iteration.problem.has_every_class() for iteration in iterations)
+
+
+@pytest.mark.parametrize(("n_classes", "rows"), [(2, [20, 60, 180, 540]), (6, [60, 180, 540])])
+def test_the_first_iteration_has_two_rows_of_each_class_for_each_fold(n_classes, rows):
+    assert resources(900, 100, 5, n_classes, Halving(3, None, 0)) == rows
 
 
 def test_one_candidate_is_scored_on_all_rows(small):

@@ -25,8 +25,8 @@ def asked(pima_params):
     return change
 
 
-def way(settings, rows, columns=COLUMNS):
-    chosen = resolve(settings, rows, columns)
+def way(settings, rows, columns=COLUMNS, n_classes=2):
+    chosen = resolve(settings, rows, columns, n_classes)
     return choice.name_way(chosen.strategy, choice.components_of(chosen))
 
 
@@ -64,11 +64,23 @@ def test_more_candidates_and_columns_choose_a_quicker_way(asked):
     assert way(asked(), 5_000, columns=20_000) == ("Nyström with 100 components, grid")
 
 
+@pytest.mark.parametrize("n_classes", [2, 3, 10])
 @pytest.mark.parametrize("rows", [500, 5_000, 13_000, 60_000, 1_000_000])
-def test_what_is_chosen_is_quick_enough(asked, rows):
-    chosen = resolve(asked(), rows, COLUMNS)
+def test_what_is_chosen_is_quick_enough(asked, rows, n_classes):
+    chosen = resolve(asked(), rows, COLUMNS, n_classes)
     # Of sizes just before one with fewer repeats a third more is accepted.
-    assert seconds(chosen, rows, COLUMNS) < 1.34 * LONGEST_S
+    assert seconds(chosen, rows, COLUMNS, n_classes) < 1.34 * LONGEST_S
+
+
+def test_more_classes_choose_a_quicker_way(asked):
+    places = [FROM_BEST.index(way(asked(), 4_000, n_classes=count)) for count in (2, 5, 50)]
+    assert places == sorted({*places})
+
+
+def test_each_class_has_an_svm_but_the_kernel_is_shared(asked):
+    settings = asked(strategy="grid", approximation="none")
+    two, three = (seconds(settings, 2_000, COLUMNS, count) for count in (2, 3))
+    assert 2.7 < three / two < 3
 
 
 @pytest.mark.parametrize("rows", [600, 60_000, 10**7])

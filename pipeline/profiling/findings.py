@@ -1,11 +1,14 @@
 """Findings in a user's table before there are settings for it, and their report."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from pipeline.data.contract import check_two, class_value, target_values
+from pipeline.data.problems import listed
 from pipeline.data.source import check_index, plain_cells, read_rows
 from pipeline.data.source_split import Split, check_counts, split_source
 from pipeline.data.table_file import find_read
@@ -31,7 +34,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     target: str
     classes: dict[str, int]
-    positive_class: str | int
+    positive_class: str | int | None  # of two
     positive_because: str
     profile: Profile
     columns: tuple[ColumnSummary, ...] = ()
@@ -62,16 +65,10 @@ def profile_file(
     check_two(file, target, values)
     classes = cells[target].map(class_value)
     counts = Counter(classes)
-    chosen, because = (
-        positive_class(counts) if positive is None else (class_value(positive), "as given")
-    )
-    if chosen not in values:
-        raise PipelineError(
-            f"{file}, column {target}: no row is {chosen}; "
-            f"give --positive-class {values[0]} or {values[1]}"
-        )
+    chosen, because = _positive(f"{file}, column {target}", counts, values, positive)
     choices = resolve(choices, [name for name in cells.columns if not is_index_name(name)], target)
-    found = profile(cells, target, (classes == chosen).to_numpy(dtype=bool), test_size, choices)
+    labels = np.array([values.index(value) for value in classes], dtype=np.int64)
+    found = profile(cells, target, labels, test_size, choices)
     if not found.features:
         reasons = "; ".join(f"{name} {left.reason}" for name, left in found.ignored.items())
         raise PipelineError(f"{file}: no column is left as a feature: {reasons or 'there is none'}")
@@ -88,6 +85,23 @@ def profile_file(
     )
 
 
+def _positive(
+    name: str, counts: Mapping[str | int, int], values: Sequence[str | int], given: str | None
+) -> tuple[str | int | None, str]:
+    """Return the positive class of two, and why; of more there is none."""
+    if len(values) > 2:
+        if given is not None:
+            raise PipelineError(f"{name}: has {len(values)} classes, --positive-class is for two")
+        return None, ""
+    if given is None:
+        return positive_class(counts)
+    if class_value(given) not in values:
+        raise PipelineError(
+            f"{name}: no row is {given}; give --positive-class {values[0]} or {values[1]}"
+        )
+    return class_value(given), "as given"
+
+
 def checked(found: Found, file: Path, params: Params) -> Found:
     """Read the table as `preprocess` will, and say what keeps it from that, or is to be known."""
     try:
@@ -95,6 +109,17 @@ def checked(found: Found, file: Path, params: Params) -> Found:
     except PipelineError as error:
         return msgspec.structs.replace(found, problems=tuple(str(error).splitlines()))
     return msgspec.structs.replace(found, notes=(*split.notes, *_too_few(split, params)))
+
+
+def _shares(found: Found) -> str:
+    """Return the rows of each class, the most frequent first where there are several."""
+    counts = found.classes.items()
+    if len(counts) == 2:
+        return ", ".join(f"{count} rows are {value}" for value, count in counts)
+    in_order = sorted(counts, key=lambda each: -each[1])
+    return listed(
+        f"{count} rows are {value} ({count / found.rows:.0%})" for value, count in in_order
+    )
 
 
 def _too_few(split: Split, params: Params) -> list[str]:
@@ -110,13 +135,14 @@ def format_profile(found: Found) -> str:
     features, ignored = found.profile.features, found.profile.ignored
     types = Counter(column.type for column in features.values())
     kinds = ", ".join(f"{count} {kind}" for kind, count in types.items())
-    classes = ", ".join(f"{count} rows are {value}" for value, count in found.classes.items())
+    predicted = f"one of {len(found.classes)} classes is predicted"
+    if found.positive_class is not None:
+        predicted = f"{found.positive_class} is the positive class, {found.positive_because}"
     lines = [] if found.read.plain == found.read else [f"{found.file}: {found.read}"]
     lines += [
         f"{found.file}: {found.rows} rows, {len(features)} features ({kinds}), "
         f"{len(ignored)} columns left out",
-        f"column {found.target}: {found.positive_class} is the positive class, "
-        f"{found.positive_because}; {classes}",
+        f"column {found.target}: {predicted}; {_shares(found)}",
     ]
     lines += [
         f"column {name}: {left.reason}: left out, {LEAK}"

@@ -21,7 +21,7 @@ from pipeline.profiling.table_profile import Profile
 from serving.model.reading import PLAIN, Read
 
 COMMENTS = {
-    "positive_class": "the value of `target` whose probability is predicted",
+    "positive_class": "of two classes the value of `target` whose probability is predicted",
     "read": "how it is written, if not as plain CSV: separator, decimal, encoding, skip, na_values",
     "row_numbers": "columns that only number the rows: they do not say on which side one is",
     "repeats": "equal rows: on one side (together), or each by itself (apart)",
@@ -47,7 +47,7 @@ Each feature: type (number, integer, boolean, category or date), unit, descripti
 def data_section(
     file: str,
     target: str,
-    positive: str | int,
+    positive: str | int | None,
     found: Profile,
     filled_in: Mapping[str, Any],
     test_file: str = NO_FILE,

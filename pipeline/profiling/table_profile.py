@@ -18,7 +18,7 @@ from pipeline.profiling.columns.describe import as_category, as_date, as_number,
 from pipeline.profiling.split_advice import SplitAdvice, advise
 from serving.model.cells import ABSENT, is_mark
 
-Labels = npt.NDArray[np.bool_]
+Labels = npt.NDArray[np.int64]
 
 NEARLY_ALL = 0.99
 LEAK_AUC = 0.99
@@ -42,7 +42,7 @@ def profile(
     test_size: float = 0.2,
     choices: Choices = NO_CHOICES,
 ) -> Profile:
-    """Look at each column; `y` is true for the positive class `[rows]`."""
+    """Look at each column; `y` is the place of each row's class `[rows]`."""
     names = [name for name in cells.columns if name != target and not is_index_name(name)]
     columns = {name: cells[name].str.strip() for name in names}
     found = _described(columns, choices)
@@ -113,9 +113,20 @@ def _of_the_split(
 
 
 def separation(text: "pd.Series[str]", column: Column, y: Labels) -> float:
-    """Return the ROC AUC of the best that a column alone says of the target, in either direction.
+    """Return the ROC AUC of the best that a column alone says of the target.
 
-    A number says it by its order or by being absent, a category by the share of positives in it.
+    Of several classes it is that of the class that the column says least of: a column may well tell
+    one apart from the others, as petals do.
+    """
+    classes = np.unique(y)
+    of_interest = classes[1:] if len(classes) == 2 else classes
+    return min((_of_class(text, column, y == label) for label in of_interest), default=0.5)
+
+
+def _of_class(text: "pd.Series[str]", column: Column, y: npt.NDArray[np.bool_]) -> float:
+    """Return the ROC AUC of the best that a column says of one class, in either direction.
+
+    A number says it by its order or by being absent, a category by the share of the class in it.
     """
     if min(y.sum(), (~y).sum()) < LEAK_ROWS:
         return 0.5

@@ -10,7 +10,9 @@ from pathlib import Path
 import click
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
+from pipeline.data.problems import listed
 from pipeline.data.rare_categories import group_rare
 from pipeline.data.source_split import check_counts, split_source
 from pipeline.data.table import Table
@@ -59,10 +61,18 @@ def run(params: Params, data: Path, training: Path, test: Path, contract: Path) 
     write_whole(contract, data_contract.to_json())
     y = np.concatenate([split.training.y, split.test.y])
     print(
-        f"{len(y)} rows, {int(y.sum())} of them {params.data.target} "
-        f"{data_contract.classes[1]}: {len(split.training.y)} for training, "
+        f"{len(y)} rows, {_by_class(data_contract, y)}: {len(split.training.y)} for training, "
         f"{len(split.test.y)} for the test{_chosen_by(params.data)}"
     )
+
+
+def _by_class(contract: Contract, y: npt.NDArray[np.int64]) -> str:
+    """Return how many rows each class has, of two the positive one."""
+    counts = np.bincount(y, minlength=len(contract.classes))
+    of_classes = [f"{count} {value}" for count, value in zip(counts, contract.classes, strict=True)]
+    if len(of_classes) == 2:
+        return f"{counts[1]} of them {contract.target} {contract.classes[1]}"
+    return f"{contract.target} {listed(of_classes)}"
 
 
 def _chosen_by(data: Data) -> str:

@@ -16,7 +16,7 @@ def looked_at():
 
     def look(y=Y, choices=NO_CHOICES, **columns):
         noise = np.random.default_rng(1).normal(size=len(y)).round(6)
-        table = {"noise": noise, **columns, "y": np.where(y, "yes", "no")}
+        table = {"noise": noise, **columns, "y": np.array(["no", "yes", "perhaps"])[y.astype(int)]}
         return profile(pd.DataFrame(table).astype(str), "y", y, choices=choices)
 
     return look
@@ -48,6 +48,14 @@ def test_a_column_that_gives_the_target_away_is_left_out(looked_at, column):
     assert list(found.features) == ["noise"]
     assert found.ignored["leak"].leak
     assert found.ignored["leak"].reason == "alone predicts y (ROC AUC 1.000)"
+
+
+def test_of_several_classes_a_leak_tells_all_apart(looked_at):
+    y = np.arange(ROWS) % 3
+    noise = np.arange(ROWS) % 7 / 10
+    found = looked_at(y, petal=np.where(y == 0, 1, 9) + noise, code=np.array([*"abc"])[y])
+    assert list(found.features) == ["noise", "petal"]
+    assert found.ignored["code"].leak
 
 
 def test_a_column_that_says_much_but_not_all_is_kept(looked_at):

@@ -59,7 +59,7 @@ def ours(rows: Labelled, candidate: Candidate) -> CalibratedSVM:
         lambda _: None,
     )
     sigmoid = fit_sigmoid(scored_folds(final, problem, FOLDS))
-    return CalibratedSVM(build_svm(candidate), sigmoid).fit(*rows)
+    return CalibratedSVM(build_svm(candidate), (sigmoid,)).fit(*rows)
 
 
 def platt(rows: Labelled, candidate: Candidate) -> Any:

@@ -6,8 +6,8 @@ skl2onnx converts an SVM to onnxruntime's, which computes in single precision an
 in the probability where C and gamma are small (many terms that cancel), beyond the parity gate.
 """
 
+from collections.abc import Sequence
 from hashlib import sha256
-from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -16,75 +16,50 @@ from sklearn.linear_model import LogisticRegressionCV
 from sklearn.pipeline import Pipeline
 
 from pipeline.export.graph import Array, Graph
+from pipeline.export.kernel_machine import KernelMachine, standardized_machine
 from pipeline.export.transformer import encode
 from pipeline.training.calibrated_svm import CalibratedSVM
 from serving.model.contract import Contract
-from serving.model.scorer import CONTRACT_DIGEST_KEY, INPUT, OUTPUTS
+from serving.model.scorer import CONTRACT_DIGEST_KEY, INPUT, probability_outputs
 
 OPSET = 18
 IR_VERSION = 9
 PRODUCER = "csv-to-production"
 
 
-class KernelMachine(NamedTuple):
-    """A decision function `f(z) = Σ wᵢ exp(−γ‖z − vᵢ‖²) + b`, with vectors `[m, k]`."""
-
-    vectors: Array
-    weights: Array
-    bias: Array
-    gamma: float
-
-
 def export(estimator: Pipeline, contract: Contract, contract_json: bytes) -> bytes:
     """Convert a fitted estimator: an SVM of `build_estimator`, or a baseline of `fit_baseline`.
 
-    The graph takes `features [n, k]` (double) and gives `label [n]` (int64) and `probability [n]`
-    (double), where a label is `probability >= contract.threshold`. It carries the digest of
-    `contract_json`, so that its own digest stands for both.
+    The graph takes `features [n, k]` (double) and gives `label [n]` (int64) and, for two classes,
+    `probability [n]` (double), where a label is `probability >= contract.threshold`. For more it
+    gives `probability_0 [n]`, `probability_1 [n]` and so on, of which the label is the largest. It
+    carries the digest of `contract_json`, so that its own digest stands for both.
     """
-    graph = Graph()
+    graph, two = Graph(), len(contract.classes) == 2
     encoded = encode(graph, estimator, contract)
     classifier = estimator.named_steps["classify"]
     if isinstance(classifier, LogisticRegressionCV):
-        _logistic_regression(graph, classifier, encoded)
+        logits = _logistic_regression(graph, classifier, encoded)
     else:
-        _calibrated_svm(graph, classifier, encoded)
-    _decide(graph, contract.threshold)
+        logits = _calibrated_svm(graph, classifier, encoded)
+        logits = logits if two else _log_sigmoid(graph, logits)
+    if two:
+        _decide(graph, logits, contract.threshold)
+    else:
+        _decide_among(graph, logits, probability_outputs(contract))
     return _serialize(graph, contract, contract_json)
 
 
-def _logistic_regression(graph: Graph, classifier: LogisticRegressionCV, z: str) -> None:
+def _logistic_regression(graph: Graph, classifier: LogisticRegressionCV, z: str) -> str:
     graph.constant("axis_1", np.array([1], dtype=np.int64))
-    _sigmoid_of_sum(graph, z, classifier.coef_[0], classifier.intercept_)
+    return _sums(graph, z, classifier.coef_.T, classifier.intercept_)
 
 
-def _calibrated_svm(graph: Graph, classifier: CalibratedSVM, z: str) -> None:
-    """Add `1 / (1 + exp(−(a f + b)))` (Platt 1999) of the decision function `f = Σ wᵢ kᵢ + c`."""
-    machine, (slope, offset) = _standardized(classifier), classifier.sigmoid
+def _calibrated_svm(graph: Graph, classifier: CalibratedSVM, z: str) -> str:
+    """Add `a f + b` of each decision function `f = Σ wᵢ kᵢ + c`: Platt (1999) takes its sigmoid."""
+    machine, (slopes, offsets) = standardized_machine(classifier), np.transpose(classifier.sigmoids)
     kernel = _kernel(graph, machine, z)
-    _sigmoid_of_sum(graph, kernel, slope * machine.weights, slope * machine.bias + offset)
-
-
-def _standardized(classifier: CalibratedSVM) -> KernelMachine:
-    """Fold the standardisation of the decision values into the sum of kernels."""
-    machine = _kernel_machine(classifier.svm_)
-    return machine._replace(
-        weights=machine.weights / classifier.scale_,
-        bias=(machine.bias - classifier.mean_) / classifier.scale_,
-    )
-
-
-def _kernel_machine(svm: Any) -> KernelMachine:
-    """Write the exact SVM, or the one on a Nyström map, as a sum of kernels.
-
-    The map is `K(z, v) Nᵀ`, and what follows it is linear, so the two matrices become one.
-    """
-    # gamma is a number here: build_svm sets it.
-    if isinstance(svm, Pipeline):
-        kernel_map, linear = svm.named_steps["map"], svm.named_steps["svm"]
-        weights = kernel_map.normalization_.T @ linear.coef_[0]
-        return KernelMachine(kernel_map.components_, weights, linear.intercept_, kernel_map.gamma)
-    return KernelMachine(svm.support_vectors_, svm.dual_coef_[0], svm.intercept_, svm.gamma)
+    return _sums(graph, kernel, slopes * machine.weights, slopes * machine.bias + offsets)
 
 
 def _kernel(graph: Graph, machine: KernelMachine, z: str) -> str:
@@ -103,17 +78,35 @@ def _kernel(graph: Graph, machine: KernelMachine, z: str) -> str:
     return graph.add("Exp", [graph.add("Sub", [products, z_squared], "exponents")], "kernel")
 
 
-def _sigmoid_of_sum(graph: Graph, values: str, weights: Array, bias: Array) -> None:
-    """Add `probability`, the sigmoid of `Σ wᵢ xᵢ + b` over the columns of `values` `[n, k]`."""
-    column = graph.constant("weights", weights[:, np.newaxis])
-    logits = graph.add("Gemm", [values, column, graph.constant("bias", bias)], "logits")
-    logit = graph.add("Squeeze", [logits, "axis_1"], "logit")
-    graph.add("Sigmoid", [logit], "probability")
+def _sums(graph: Graph, values: str, weights: Array, bias: Array) -> str:
+    """Return `Σ wᵢ xᵢ + b` over the columns of `values` `[n, k]`, for each column of weights."""
+    columns = graph.constant("weights", np.ascontiguousarray(weights))
+    return graph.add("Gemm", [values, columns, graph.constant("bias", bias)], "logits")
 
 
-def _decide(graph: Graph, threshold: float | None) -> None:
+def _log_sigmoid(graph: Graph, logits: str) -> str:
+    """Return `min(x, 0) − log(1 + exp(−|x|))`, which is finite where the sigmoid itself is 0."""
+    least = graph.add("Min", [logits, graph.constant("zero", 0.0)], "below_zero")
+    size = graph.add("Neg", [graph.add("Abs", [logits], "sizes")], "minus_sizes")
+    tail = graph.add("Exp", [size], "tails")
+    more = graph.add("Add", [tail, graph.constant("one", 1.0)], "one_and_tails")
+    return graph.add("Sub", [least, graph.add("Log", [more], "log_tails")], "log_sigmoids")
+
+
+def _decide_among(graph: Graph, logarithms: str, outputs: Sequence[str]) -> None:
+    """Add probabilities in the ratio of exponentials, and as the label the largest one's place."""
+    every = graph.add("Softmax", [logarithms], "probabilities", axis=1)
+    graph.add("ArgMax", [every], "label", axis=1, keepdims=0)
+    for place, output in enumerate(outputs):
+        column = graph.constant(f"class_{place}", np.array(place, dtype=np.int64))
+        graph.add("Gather", [every, column], output, axis=1)
+
+
+def _decide(graph: Graph, logits: str, threshold: float | None) -> None:
     if threshold is None:
         raise ValueError("a contract without a threshold cannot be exported")
+    logit = graph.add("Squeeze", [logits, "axis_1"], "logit")
+    graph.add("Sigmoid", [logit], "probability")
     at_least = graph.add(
         "GreaterOrEqual", ["probability", graph.constant("threshold", threshold)], "is_positive"
     )
@@ -124,8 +117,9 @@ def _serialize(graph: Graph, contract: Contract, contract_json: bytes) -> bytes:
     features = helper.make_tensor_value_info(
         INPUT, TensorProto.DOUBLE, [None, len(contract.features)]
     )
-    types = {"label": TensorProto.INT64, "probability": TensorProto.DOUBLE}
-    outputs = [helper.make_tensor_value_info(name, types[name], [None]) for name in OUTPUTS]
+    outputs = [helper.make_tensor_value_info("label", TensorProto.INT64, [None])]
+    for name in probability_outputs(contract):
+        outputs.append(helper.make_tensor_value_info(name, TensorProto.DOUBLE, [None]))
     model = helper.make_model(
         helper.make_graph(graph.nodes, "model", [features], outputs, graph.constants),
         opset_imports=[helper.make_opsetid("", OPSET)],

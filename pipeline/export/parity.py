@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.errors import PipelineError
 from pipeline.params import PARITY_TOLERANCE
@@ -13,6 +14,8 @@ from serving.model.scorer import Scorer
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
+IntVector = npt.NDArray[np.int64]
+
 
 def check_parity(estimator: "Pipeline", scorer: Scorer, X: FloatMatrix) -> float:
     """Hold the exported model against scikit-learn's: training rows, missing values, extremes.
@@ -21,19 +24,28 @@ def check_parity(estimator: "Pipeline", scorer: Scorer, X: FloatMatrix) -> float
     over 1e-5, and where a label is not what the threshold says.
     """
     rows = np.vstack([X, _rows_of_missing(scorer.contract, X), _extreme_rows(scorer.contract, X)])
-    expected = estimator.predict_proba(rows)[:, 1]
     labels, probabilities = scorer.score(rows)
+    expected = estimator.predict_proba(rows)
+    if probabilities.ndim == 1:
+        expected = expected[:, 1]
     difference = np.abs(expected - probabilities)
-    worst = int(np.argmax(np.nan_to_num(difference, nan=np.inf)))
+    worst = np.unravel_index(np.argmax(np.nan_to_num(difference, nan=np.inf)), difference.shape)
     if not difference[worst] <= PARITY_TOLERANCE:
         raise PipelineError(
             f"the exported model answers {probabilities[worst]:.6f} where scikit-learn's answers "
-            f"{expected[worst]:.6f}, for {_format_row(scorer.contract, rows[worst])}: nothing is "
-            "written"
+            f"{expected[worst]:.6f}, for {_format_row(scorer.contract, rows[worst[0]])}: nothing "
+            "is written"
         )
-    if np.any(labels != (probabilities >= (scorer.contract.threshold or 0.0))):
-        raise PipelineError("the exported model's labels do not follow its threshold")
+    _check_labels(labels, probabilities, scorer.contract.threshold)
     return float(difference[worst])
+
+
+def _check_labels(labels: IntVector, probabilities: FloatMatrix, threshold: float | None) -> None:
+    if probabilities.ndim > 1:
+        if np.any(labels != probabilities.argmax(axis=1)):
+            raise PipelineError("the exported model's labels are not those of its probabilities")
+    elif np.any(labels != (probabilities >= (threshold or 0.0))):
+        raise PipelineError("the exported model's labels do not follow its threshold")
 
 
 def _rows_of_missing(contract: Contract, X: FloatMatrix) -> FloatMatrix:

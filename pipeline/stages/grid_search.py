@@ -26,7 +26,7 @@ from pipeline.evaluation.threshold import describe_threshold
 from pipeline.export.golden import golden_predictions
 from pipeline.files import json_text, project_root, write_whole
 from pipeline.options import path_option, stage_example
-from pipeline.params import Params, flatten
+from pipeline.params import GridSearch, Params, flatten
 from pipeline.params_file import load
 from pipeline.progress import Progress
 from pipeline.tracking.reporter import SearchReport, report_search
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from pipeline.search.strategy import Result
     from pipeline.search.units import Candidate
     from pipeline.training.cost import Workload
+    from pipeline.training.refit import Refit
     from pipeline.training.tuning import Outcome, Search
 
 CHECKPOINTS = Path(".dvc/tmp/search")
@@ -83,7 +84,8 @@ def run(
     settings = params.grid_search
     table = _training_table(training, contract, params)
     search = tuning.Search.of(table, settings, params.seed)
-    if why := choice.explain(settings, len(table.y), choice.encoded_columns(table.contract)):
+    columns, n_classes = choice.encoded_columns(table.contract), len(table.contract.classes)
+    if why := choice.explain(settings, len(table.y), columns, n_classes):
         print(f"grid search: {why}", file=sys.stderr)
     checkpoint = Checkpoint(project_root() / CHECKPOINTS, search.key)
     report.begin(
@@ -104,7 +106,7 @@ def run(
         outcome.winner,
         outcome.table.iloc[0],
         search.selection.score,
-        threshold=refit.threshold,
+        **({} if refit.threshold is None else {"threshold": refit.threshold}),
         out_of_fold_roc_auc=roc_auc(refit.y, refit.out_of_fold),
         onnx_difference=_write_model(table, refit.estimator, refit.threshold, written.model),
         **search.resolved,
@@ -113,14 +115,26 @@ def run(
     _write_baseline(search, table, written.baseline)
     # Only now: what was searched is kept until all that follows from it is there.
     checkpoint.remove()
-    decision = f"threshold {refit.threshold:.4f} ({settings.threshold})"
-    print(f"{outcome_sentence(search, outcome)}; {decision}")
+    print(f"{outcome_sentence(search, outcome)}; {_decision(refit, settings)}")
     for sentence in edge_sentences(outcome):
         print(sentence)
-    decided = describe_threshold(
-        *refit.first_repeat, refit.threshold, settings.threshold, settings.cost
-    )
-    print(f"out of fold, at this threshold: {decided}")
+    print(_decided(refit, settings))
+
+
+def _decision(refit: "Refit", settings: GridSearch) -> str:
+    if refit.threshold is None:
+        return "the answer is the likeliest class (only two classes have a threshold)"
+    return f"threshold {refit.threshold:.4f} ({settings.threshold})"
+
+
+def _decided(refit: "Refit", settings: GridSearch) -> str:
+    """Return a sentence on what is decided for rows that the model had not seen."""
+    y, p = refit.first_repeat
+    if refit.threshold is None:
+        right = int(np.sum(p.argmax(axis=1) == y))
+        return f"out of fold: of {len(y):,} rows {right:,} get their class"
+    decided = describe_threshold(y, p, refit.threshold, settings.threshold, settings.cost)
+    return f"out of fold, at this threshold: {decided}"
 
 
 def _write_baseline(search: "Search", table: Table, folder: Path) -> None:
@@ -128,15 +142,21 @@ def _write_baseline(search: "Search", table: Table, folder: Path) -> None:
     from pipeline.training.baseline import THRESHOLD, fit_baseline
 
     estimator = fit_baseline(table, search.problem.folds)
+    n_classes = len(table.contract.classes)
+    two = n_classes == 2
+    shares = np.bincount(table.y, minlength=n_classes) / len(table.y)
     facts = BaselineFacts(
         C=float(estimator.named_steps["classify"].C_),
-        positive_share=float(table.y.mean()),
-        onnx_difference=_write_model(table, estimator, THRESHOLD, folder),
+        positive_share=float(table.y.mean()) if two else None,
+        class_shares=() if two else tuple(shares.tolist()),
+        onnx_difference=_write_model(table, estimator, THRESHOLD if two else None, folder),
     )
     write_whole(folder / FACTS_FILE, json_text(facts).encode())
 
 
-def _write_model(table: Table, estimator: "Pipeline", threshold: float, folder: Path) -> float:
+def _write_model(
+    table: Table, estimator: "Pipeline", threshold: float | None, folder: Path
+) -> float:
     """Export the model, write its folder and return how far it is from scikit-learn's at most."""
     from pipeline.export.onnx_model import export
     from pipeline.export.parity import check_parity
@@ -213,11 +233,12 @@ def _training_table(training: Path, contract: Path, params: Params) -> Table:
     n_folds = params.grid_search.folds
     names = msgspec.json.decode(contract.read_bytes(), type=Contract)
     table = read_split(training, names, params.data)
-    fewest = int(np.bincount(table.y, minlength=2).min())
+    fewest = int(np.bincount(table.y, minlength=len(names.classes)).min())
     needed = params.grid_search.fewest_rows
     if fewest < needed:
+        rarest = "rarer" if len(names.classes) == 2 else "rarest"
         raise PipelineError(
-            f"{training}: the rarer class has {fewest} rows, {n_folds} folds need {needed}; "
+            f"{training}: the {rarest} class has {fewest} rows, {n_folds} folds need {needed}; "
             "give more rows, or lower grid_search.folds in params.yaml"
         )
     return table

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.kernel_approximation import Nystroem as KernelMap
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
@@ -78,29 +79,38 @@ def _for_categories(counts: Sequence[int]) -> list[tuple[str, Any]]:
     ]
 
 
-def build_svm(candidate: Candidate, approximation: Nystroem | None = None) -> Any:
-    """Build the unfitted SVM that the search scores: the exact one, or one on a kernel map."""
+def build_svm(
+    candidate: Candidate, approximation: Nystroem | None = None, n_classes: int = 2
+) -> Any:
+    """Build the unfitted SVM that the search scores: the exact one, or one on a kernel map.
+
+    Of more than two classes it is one for each against the rest.
+    """
     C, gamma = candidate.C, candidate.gamma
     weight = None if candidate.class_weight == "none" else candidate.class_weight
+    exact = approximation is None
+    svm = SVC(C=C, gamma=gamma, class_weight=weight) if exact else PrimalSVC(C, weight)
+    one_or_many = svm if n_classes == 2 else OneVsRestClassifier(svm)
     if approximation is None:
-        return SVC(kernel="rbf", C=C, gamma=gamma, class_weight=weight)
+        return one_or_many
     kernel_map = KernelMap(
         gamma=gamma, n_components=approximation.components, random_state=approximation.seed
     )
-    return Pipeline([("map", kernel_map), ("svm", PrimalSVC(C=C, class_weight=weight))])
+    return Pipeline([("map", kernel_map), ("svm", one_or_many)])
 
 
 def build_estimator(
     contract: Contract,
     candidate: Candidate,
-    sigmoid: Sigmoid,
+    sigmoids: tuple[Sigmoid, ...],
     approximation: Nystroem | None = None,
 ) -> Pipeline:
     """Build the whole unfitted model: imputation, scaling, an SVM, calibrated probabilities.
 
-    The sigmoid is that of the candidate's decision values on rows that it was not fitted on.
+    The sigmoids are those of the candidate's decision values on rows that it was not fitted on.
     """
-    calibrated = CalibratedSVM(build_svm(candidate, approximation), sigmoid)
+    svm = build_svm(candidate, approximation, len(contract.classes))
+    calibrated = CalibratedSVM(svm, sigmoids)
     return Pipeline([*build_transformer(contract).steps, ("classify", calibrated)])
 
 

@@ -10,6 +10,7 @@ from sklearn.model_selection import learning_curve
 from sklearn.pipeline import Pipeline
 
 from pipeline.data.table import Table
+from pipeline.evaluation.metrics import roc_auc
 from pipeline.search.problem import Fold, Problem
 from pipeline.search.units import Candidate
 from pipeline.training.choice import LEARNING_CURVE_SHARES
@@ -19,7 +20,8 @@ from pipeline.training.tuning import Search, job_count
 
 def winners_learning_curve(search: Search, table: Table, winner: Candidate) -> pd.DataFrame:
     """Return the winner's ROC AUC on training and on unseen rows, as the training rows grow."""
-    svm = build_svm(winner, search.problem.approximation)
+    n_classes = search.problem.n_classes
+    svm = build_svm(winner, search.problem.approximation, n_classes)
     rng = np.random.default_rng(search.seed)
     folds = [(training[_mixed(table.y[training], rng)], test) for training, test in _folds(search)]
     with joblib.parallel_config(backend="threading", n_jobs=job_count(search)):
@@ -29,7 +31,7 @@ def winners_learning_curve(search: Search, table: Table, winner: Candidate) -> p
             table.y,
             cv=folds,
             train_sizes=_sizes(min(len(fold[0]) for fold in folds), search.problem),
-            scoring="roc_auc",
+            scoring="roc_auc" if n_classes == 2 else _macro_roc_auc,
         )
     return pd.DataFrame(
         {
@@ -42,6 +44,10 @@ def winners_learning_curve(search: Search, table: Table, winner: Candidate) -> p
     )
 
 
+def _macro_roc_auc(fitted: Pipeline, X: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> float:
+    return roc_auc(y, fitted.decision_function(X))
+
+
 def _folds(search: Search) -> Sequence[Fold]:
     """Return the search's folds; in time the last one, since the others have ever fewer rows."""
     folds = search.problem.folds
@@ -51,7 +57,7 @@ def _folds(search: Search) -> Sequence[Fold]:
 def _mixed(y: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArray[np.intp]:
     """Shuffle rows so that they start with one of each class and go on with their mixture."""
     place = np.empty(len(y))
-    for label in (0, 1):
+    for label in np.unique(y):
         rows = rng.permutation(np.flatnonzero(y == label))
         place[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
         place[rows[0]] = 0
@@ -59,7 +65,8 @@ def _mixed(y: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArray[np
 
 
 def _sizes(rows: int, problem: Problem) -> npt.NDArray[np.int64]:
-    """Return the numbers of rows of a learning curve: enough for both classes, and for the map."""
-    fewest = problem.approximation.components if problem.approximation else 2
+    """Return the numbers of rows of a learning curve: enough for each class, and for the map."""
+    components = problem.approximation.components if problem.approximation else 0
+    fewest = max(components, problem.n_classes)
     sizes = np.unique([max(fewest, int(share * rows)) for share in LEARNING_CURVE_SHARES])
     return sizes.astype(np.int64)

@@ -8,7 +8,7 @@ from sklearn.pipeline import Pipeline
 
 from pipeline.data.table import Table
 from pipeline.evaluation.threshold import best_threshold
-from pipeline.search.calibration import cross_fitted, fit_sigmoid
+from pipeline.search.calibration import cross_fitted, fit_sigmoids
 from pipeline.training.estimator import build_estimator
 from pipeline.training.tuning import Outcome, Search
 
@@ -17,13 +17,14 @@ from pipeline.training.tuning import Outcome, Search
 class Refit:
     """The winner fitted on all training rows, and what it said of rows that it had not seen.
 
-    Those, with their labels, are in the order of the folds, of all repeats `[rows × repeats]`.
+    Those, with their labels, are in the order of the folds, of all repeats `[rows × repeats]`, for
+    more than two classes `[rows × repeats, classes]`. Only two classes have a threshold.
     """
 
     estimator: Pipeline
     out_of_fold: npt.NDArray[np.float64]
     y: npt.NDArray[np.int64]
-    threshold: float
+    threshold: float | None
     repeats: int
 
     @property
@@ -38,10 +39,11 @@ def refit(search: Search, table: Table, outcome: Outcome) -> Refit:
     estimator = build_estimator(
         table.contract,
         outcome.winner,
-        fit_sigmoid(outcome.folds),
+        fit_sigmoids(outcome.folds),
         search.problem.approximation,
     )
     y, out_of_fold = cross_fitted(outcome.folds, in_time=search.problem.in_time)
-    settings = search.settings
-    threshold = best_threshold(y, out_of_fold, settings.threshold, settings.cost)
+    threshold, settings = None, search.settings
+    if search.problem.n_classes == 2:
+        threshold = best_threshold(y, out_of_fold, settings.threshold, settings.cost)
     return Refit(estimator.fit(table.X, table.y), out_of_fold, y, threshold, search.repeats)

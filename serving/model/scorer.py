@@ -26,11 +26,11 @@ GOLDEN_FILE = "golden.json"
 GOLDEN_TOLERANCE = 1e-5
 CHUNK = 256  # rows that are scored at once
 INPUT = "features"
-OUTPUTS = ["label", "probability"]
 CONTRACT_DIGEST_KEY = "contract_sha256"  # in the graph's metadata
 NOWHERE = "/nonexistent"  # where a model may look for data outside of its file
 DIGEST_TAG = "digest"  # of a registered version: the sha256 of its model.onnx
 
+# Labels `[rows]`, and probabilities of class 1 `[rows]` or of more than two `[rows, classes]`.
 Answers = tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]
 
 
@@ -38,9 +38,16 @@ class ModelError(Exception):
     """A version that must not answer, with the reason in one sentence."""
 
 
-class Prediction(msgspec.Struct, frozen=True):
+class Prediction(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The place of a class, and the probability of class 1, or those of more than two."""
+
     label: int
-    probability: float
+    probability: float | None = None
+    probabilities: tuple[float, ...] = ()
+
+    @property
+    def found(self) -> float | tuple[float, ...] | None:
+        return self.probabilities or self.probability
 
 
 class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,8 +105,9 @@ class Scorer:
     def score(self, values: FloatMatrix, *, until: float | None = None) -> Answers:
         """Answer for `[rows, features]` in the contract's order, NaN where a value is missing.
 
-        Returns the labels `[rows]` and the probabilities of the positive class `[rows]`;
-        a label is 1 exactly where the probability is at least the contract's threshold. Raises
+        Returns the labels `[rows]` and, of two classes, the probabilities of the positive one
+        `[rows]`; a label is 1 exactly where that is at least the contract's threshold. Of more it
+        returns those of all `[rows, classes]`; the label is the place of the largest. Raises
         OverdueError where `runs.end_overdue` is called after `until`, on perf_counter's clock.
         """
         if until is None:
@@ -127,17 +135,37 @@ class Scorer:
             raise ModelError(f"{MODEL_FILE} does not answer {GOLDEN_FILE} in time") from error
         except Exception as error:  # onnxruntime's errors share no base class of their own
             raise ModelError(f"{MODEL_FILE} cannot answer the rows of {GOLDEN_FILE}") from error
-        if not labels.shape == probabilities.shape == (len(golden.rows),):
-            raise ModelError(f"{MODEL_FILE} does not give one label and probability for each row")
+        self._check_shapes(len(golden.rows), labels, probabilities)
         for row, (want, label, got) in enumerate(
             zip(golden.predictions, labels, probabilities, strict=True)
         ):
-            close = abs(want.probability - float(got)) <= GOLDEN_TOLERANCE
+            wanted = np.array(want.found, dtype=np.float64)
+            if wanted.shape != got.shape:
+                raise ModelError(f"{GOLDEN_FILE} does not have the contract's probabilities")
+            close = np.abs(wanted - got).max() <= GOLDEN_TOLERANCE
             if not close or want.label != label:
                 raise ModelError(
-                    f"golden row {row + 1} is answered with {label} ({got:.6f}) "
-                    f"instead of {want.label} ({want.probability:.6f})"
+                    f"golden row {row + 1} is answered with {label} ({_format(got)}) "
+                    f"instead of {want.label} ({_format(wanted)})"
                 )
+
+    def _check_shapes(self, rows: int, *answers: npt.NDArray[Any]) -> None:
+        labels, probabilities = answers
+        several = len(probability_outputs(self.contract)) > 1
+        shape = (rows, len(self.contract.classes)) if several else (rows,)
+        if labels.shape != (rows,) or probabilities.shape != shape:
+            raise ModelError(f"{MODEL_FILE} does not give one label and probability for each row")
+
+
+def probability_outputs(contract: Contract) -> list[str]:
+    """Return the names of a model's outputs after the label: of two classes there is one."""
+    if len(contract.classes) == 2:
+        return ["probability"]
+    return [f"probability_{place}" for place in range(len(contract.classes))]
+
+
+def _format(probabilities: npt.NDArray[np.float64]) -> str:
+    return ", ".join(f"{probability:.6f}" for probability in probabilities.ravel())
 
 
 def run_session(
@@ -147,8 +175,8 @@ def run_session(
 ) -> Answers:
     """Return `Scorer.score` for an open session alone, which is all that a distant worker has."""
     if len(values) <= CHUNK:
-        label, probability = session.run(OUTPUTS, {INPUT: values}, options)
-        return label, probability
+        label, *found = session.run(None, {INPUT: values}, options)
+        return label, found[0] if len(found) == 1 else np.column_stack(found)
     # A kernel of all rows would outgrow the processor's cache, and stay in memory.
     parts = [values[i : i + CHUNK] for i in range(0, len(values), CHUNK)]
     answers = [run_session(session, part, options) for part in parts]
@@ -177,7 +205,7 @@ def open_session(model: bytes) -> onnxruntime.InferenceSession:
 
 
 def _check_contract(session: onnxruntime.InferenceSession, contract: Contract, digest: str) -> None:
-    if contract.threshold is None:
+    if contract.threshold is None and len(contract.classes) == 2:
         raise ModelError(f"{CONTRACT_FILE} has no decision threshold")
     for feature in contract.features:
         if feature.type == "category" and not feature.code_count:
@@ -187,8 +215,10 @@ def _check_contract(session: onnxruntime.InferenceSession, contract: Contract, d
         raise ModelError(f"{CONTRACT_FILE} is not the contract that {MODEL_FILE} was made with")
     inputs = [(tensor.name, tensor.shape[1:]) for tensor in session.get_inputs()]
     outputs = [tensor.name for tensor in session.get_outputs()]
-    if inputs != [(INPUT, [len(contract.features)])] or outputs != OUTPUTS:
+    if inputs != [(INPUT, [len(contract.features)])]:
         raise ModelError(f"{MODEL_FILE} does not take the contract's features")
+    if outputs != ["label", *probability_outputs(contract)]:
+        raise ModelError(f"{MODEL_FILE} does not answer with the contract's classes")
 
 
 def _read(path: Path) -> bytes:

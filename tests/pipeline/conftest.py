@@ -99,7 +99,8 @@ class Result:
         evaluate.run(self.params, self.test, self.model, self.baseline, self.metrics, self.plots)
 
 
-CANDIDATE, SIGMOID = Candidate(C=2.0, gamma=0.3), Sigmoid(2.0, -1.0)
+CANDIDATE, SIGMOIDS = Candidate(C=2.0, gamma=0.3), (Sigmoid(2.0, -1.0),)
+FOUR_SIGMOIDS = tuple(Sigmoid(2.0 + place, -1.0 - place / 3) for place in range(4))
 
 RunChain = Callable[[Params, Path], Result]
 RunOnce = Callable[[str, Params], Result]
@@ -116,7 +117,8 @@ class SmallModel:
 
     def fit(self, *, approximation: Nystroem | None = None, **changes: Any) -> Pipeline:
         candidate = CANDIDATE._replace(**changes)
-        unfitted = build_estimator(self.contract, candidate, SIGMOID, approximation)
+        sigmoids = SIGMOIDS if len(self.contract.classes) == 2 else FOUR_SIGMOIDS
+        unfitted = build_estimator(self.contract, candidate, sigmoids, approximation)
         return unfitted.fit(self.X, self.y)
 
 
@@ -250,7 +252,7 @@ def small_model() -> SmallModel:
             Feature(name="d", type="boolean", training_range=(0.0, 1.0)),
         ),
     )
-    estimator = build_estimator(contract, CANDIDATE, SIGMOID).fit(X, y)
+    estimator = build_estimator(contract, CANDIDATE, SIGMOIDS).fit(X, y)
     return SmallModel(estimator, contract, X, y)
 
 
@@ -282,5 +284,18 @@ def mixed_model() -> SmallModel:
             Feature(name="d", nullable=True, training_range=(-3.0, 3.0)),
         ),
     )
-    estimator = build_estimator(contract, CANDIDATE, SIGMOID).fit(X, y)
+    estimator = build_estimator(contract, CANDIDATE, SIGMOIDS).fit(X, y)
     return SmallModel(estimator, contract, X, y)
+
+
+@pytest.fixture(scope="session")
+def four_classes_model(mixed_model: SmallModel) -> SmallModel:
+    """A model of the same rows for four classes, some at random; the last has a few rows."""
+    rng, X = np.random.default_rng(5), np.nan_to_num(mixed_model.X, nan=0.0)
+    y = np.where(X[:, 0] == 2, 2, (X[:, 1] > 100).astype(np.int64))
+    y[np.argsort(X[:, 3])[-12:]] = 3
+    y = np.where(rng.random(150) < 0.2, rng.integers(0, 4, 150), y)
+    classes = ("Adelie", "Chinstrap", "Gentoo", 3)
+    contract = msgspec.structs.replace(mixed_model.contract, classes=classes, threshold=None)
+    estimator = build_estimator(contract, CANDIDATE, FOUR_SIGMOIDS).fit(mixed_model.X, y)
+    return SmallModel(estimator, contract, mixed_model.X, y)

@@ -9,7 +9,7 @@ from pipeline.search.units import Candidate
 from pipeline.training.estimator import build_estimator, date_parts
 from serving.model.contract import Contract, Feature, FloatMatrix
 from serving.model.scorer import Scorer
-from tests.pipeline.conftest import SIGMOID
+from tests.pipeline.conftest import SIGMOIDS
 
 PARTS = ("year", "month", "weekday", "days")
 DAY = Feature(
@@ -49,7 +49,7 @@ def test_graph_takes_the_parts_that_scikit_learn_takes(
 ) -> None:
     contract = Contract(target="y", classes=(0, 1), threshold=0.5, features=features)
     y = (np.nan_to_num(rows[:300, 0]) % 365 > 180).astype(np.int64)
-    estimator = build_estimator(contract, Candidate(1, 0.1), SIGMOID).fit(rows[:300], y)
+    estimator = build_estimator(contract, Candidate(1, 0.1), SIGMOIDS).fit(rows[:300], y)
     contract_json = contract.to_json()
     scorer = Scorer.open(export(estimator, contract, contract_json), contract_json)
     assert check_parity(estimator, scorer, rows) < 1e-9

@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 from pipeline.data.table import Table
 from pipeline.export.onnx_model import export
 from pipeline.export.parity import check_parity
+from pipeline.search.calibration import Sigmoid
 from pipeline.search.problem import Nystroem
 from pipeline.search.units import Candidate
 from pipeline.training.baseline import fit_baseline
@@ -21,7 +22,7 @@ from pipeline.training.folds import repeated_folds
 from serving.model.contract import Contract, Feature
 from serving.model.rows import to_matrix
 from serving.model.scorer import Scorer
-from tests.pipeline.conftest import SIGMOID
+from tests.pipeline.conftest import FOUR_SIGMOIDS, SIGMOIDS
 
 NAN = np.nan
 
@@ -93,7 +94,7 @@ def test_no_value_that_means_missing_is_needed():
     X, y = rng.normal(size=(40, 2)), np.array([0, 1] * 20)
     features = tuple(Feature(name=name) for name in "ab")
     contract = Contract(target="y", classes=(0, 1), features=features, threshold=0.5)
-    estimator = build_estimator(contract, Candidate(1.0, 0.5), SIGMOID).fit(X, y)
+    estimator = build_estimator(contract, Candidate(1.0, 0.5), SIGMOIDS).fit(X, y)
     answers = opened(estimator, contract).score(X)[1]
     np.testing.assert_allclose(answers, estimator.predict_proba(X)[:, 1], rtol=0, atol=1e-12)
 
@@ -105,7 +106,7 @@ def test_the_corners_of_the_grid_are_in_parity_at_large_magnitudes(C, gamma):
     y = (X[:, 0] / 1e9 + 5 + rng.normal(size=120) > 0).astype(np.int64)
     features = tuple(Feature(name=name) for name in "abc")
     contract = Contract(target="y", classes=(0, 1), features=features, threshold=0.5)
-    estimator = build_estimator(contract, Candidate(C, gamma), SIGMOID).fit(X, y)
+    estimator = build_estimator(contract, Candidate(C, gamma), SIGMOIDS).fit(X, y)
     X = np.vstack([X, X * 10, -X])
     answers = opened(estimator, contract).score(X)[1]
     np.testing.assert_allclose(answers, estimator.predict_proba(X)[:, 1], rtol=0, atol=1e-7)
@@ -234,7 +235,7 @@ def test_a_thousand_categories_and_all_others_are_exported():
     X = rng.integers(0, 1000, (300, 1)).astype(float)
     X[::10] = NAN
     y = (X[:, 0] > 500).astype(np.int64)
-    estimator = build_estimator(contract, Candidate(1, 0.1), SIGMOID).fit(X, y)
+    estimator = build_estimator(contract, Candidate(1, 0.1), SIGMOIDS).fit(X, y)
     assert check_parity(estimator, opened(estimator, contract), X) < 1e-12
 
 
@@ -245,7 +246,7 @@ def test_a_table_of_categories_alone_is_exported():
         Feature(name=name, type="category", categories=("x", "y", "z")) for name in "ab"
     )
     contract = Contract(target="y", classes=(0, 1), features=features, threshold=0.5)
-    estimator = build_estimator(contract, Candidate(1.0, 0.5), SIGMOID).fit(X, y)
+    estimator = build_estimator(contract, Candidate(1.0, 0.5), SIGMOIDS).fit(X, y)
     answers = opened(estimator, contract).score(X)[1]
     np.testing.assert_allclose(answers, estimator.predict_proba(X)[:, 1], rtol=0, atol=1e-12)
 
@@ -270,7 +271,7 @@ def baseline_of(model):
     return fit_baseline(table, repeated_folds(model.y, 3, 1, 5))
 
 
-@pytest.mark.parametrize("model", ["small_model", "mixed_model"])
+@pytest.mark.parametrize("model", ["small_model", "mixed_model", "four_classes_model"])
 def test_the_baseline_answers_as_scikit_learn_does(request, model):
     fitted = request.getfixturevalue(model)
     estimator = baseline_of(fitted)
@@ -287,3 +288,68 @@ def test_the_baselines_graph_is_its_preparation_and_a_weighted_sum(small_model):
         *("Gemm", "Squeeze", "Sigmoid", "GreaterOrEqual", "Cast")
     ]
     assert "Exp" not in {node.op_type for node in model.graph.node}
+
+
+@pytest.fixture(scope="module")
+def four_scorer(four_classes_model) -> Scorer:
+    return opened(four_classes_model.estimator, four_classes_model.contract)
+
+
+@given(st.lists(MIXED_ROWS, min_size=1, max_size=8))
+def test_any_row_is_answered_for_each_of_four_classes(four_classes_model, four_scorer, rows):
+    X = to_matrix(four_classes_model.contract, rows)
+    label, probability = four_scorer.score(X)
+    expected = four_classes_model.estimator.predict_proba(X)
+    np.testing.assert_allclose(probability, expected, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(label, expected.argmax(axis=1))
+
+
+def test_the_outputs_are_a_label_and_a_probability_of_each_class(four_classes_model):
+    contract = four_classes_model.contract
+    content = export(four_classes_model.estimator, contract, contract.to_json())
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    assert [(x.name, x.type, len(x.shape)) for x in session.get_outputs()] == [
+        ("label", "tensor(int64)", 1),
+        *((f"probability_{place}", "tensor(double)", 1) for place in range(4)),
+    ]
+    assert {node.domain for node in onnx.load_from_string(content).graph.node} == {""}
+
+
+@pytest.mark.parametrize("rows", [0, 1, 300])
+def test_any_number_of_rows_is_answered_for_each_class(four_scorer, four_classes_model, rows):
+    label, probability = four_scorer.score(np.tile(four_classes_model.X, (2, 1))[:rows])
+    assert (label.shape, probability.shape) == ((rows,), (rows, 4))
+    assert (label.dtype, probability.dtype) == (np.int64, np.float64)
+
+
+def test_classes_share_their_support_vectors(four_classes_model):
+    contract = four_classes_model.contract
+    content = export(four_classes_model.estimator, contract, contract.to_json())
+    constants = {one.name: one.dims for one in onnx.load_from_string(content).graph.initializer}
+    svms = four_classes_model.estimator.named_steps["classify"].svm_.estimators_
+    distinct = {vector.tobytes() for svm in svms for vector in svm.support_vectors_}
+    assert list(constants["weights"]) == [len(distinct), 4]
+    assert len(distinct) < sum(len(svm.support_vectors_) for svm in svms)
+
+
+@pytest.mark.parametrize("far", [1.0, 1e3, 1e9])
+@pytest.mark.parametrize("value", [1e6, 1e155, -1e308])
+def test_rows_that_no_class_claims_have_finite_probabilities(four_classes_model, far, value):
+    """Slopes as steep, and offsets as low, leave all sigmoids of a row at 0."""
+    contract = four_classes_model.contract
+    sigmoids = tuple(Sigmoid(far * slope, far * offset) for slope, offset in FOUR_SIGMOIDS)
+    estimator = build_estimator(contract, Candidate(2.0, 0.3), sigmoids)
+    estimator.fit(four_classes_model.X, four_classes_model.y)
+    rows = np.vstack([four_classes_model.X, [[1, value, 0, -value]]])
+    label, probability = opened(estimator, contract).score(rows)
+    assert np.isfinite(probability).all()
+    np.testing.assert_allclose(probability.sum(axis=1), 1, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(label, probability.argmax(axis=1))
+
+
+@pytest.mark.parametrize("approximation", [None, Nystroem(25, 3)])
+@pytest.mark.parametrize(("C", "gamma"), [(0.01, 0.001), (1000.0, 5.0)])
+def test_four_classes_are_in_parity(four_classes_model, approximation, C, gamma):
+    estimator = four_classes_model.fit(C=C, gamma=gamma, approximation=approximation)
+    scorer = opened(estimator, four_classes_model.contract)
+    assert check_parity(estimator, scorer, four_classes_model.X) < 1e-7

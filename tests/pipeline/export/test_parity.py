@@ -124,3 +124,28 @@ def test_rows_that_are_made_up_have_only_categories_that_there_are(mixed_model):
     X = np.vstack([small, large])
     assert np.median(X[:, 2]) == 0.5
     assert check_parity(mixed_model.estimator, open_changed(mixed_model), X) < 1e-9
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_a_difference_in_any_class_is_refused(four_classes_model, place):
+    def nudged(bias):
+        return bias + 1e-3 * np.eye(4)[place]
+
+    with pytest.raises(PipelineError, match="where scikit-learn's answers"):
+        check_parity(
+            four_classes_model.estimator,
+            open_changed(four_classes_model, bias=nudged),
+            four_classes_model.X,
+        )
+
+
+def test_labels_that_are_not_of_the_largest_probability_are_refused(four_classes_model):
+    class Mislabelled(Scorer):
+        def score(self, values, *, until=None):
+            label, probability = super().score(values, until=until)
+            return (label + 1) % 4, probability
+
+    scorer = open_changed(four_classes_model)
+    wrong = Mislabelled(scorer._session, scorer.contract, scorer.digest)
+    with pytest.raises(PipelineError, match="labels are not those of its probabilities"):
+        check_parity(four_classes_model.estimator, wrong, four_classes_model.X)

@@ -114,6 +114,49 @@ def test_the_golden_predictions_spread_over_the_probabilities(pima):
     assert {name for name, value in golden["rows"][-1].items() if value is None} == nullable
 
 
+@pytest.fixture
+def four_classes_files(tmp_path, four_classes_model):
+    """Write the training split of four classes with its contract."""
+    contract = four_classes_model.contract
+    rows = [
+        {f.name: f.decode(cell) for f, cell in zip(contract.features, row, strict=True)}
+        | {contract.target: contract.classes[label]}
+        for row, label in zip(four_classes_model.X, four_classes_model.y, strict=True)
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "training.csv", index=False)
+    (tmp_path / "contract.json").write_bytes(contract.to_json())
+    return four_classes_model
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"strategy": "halving", "approximation": "nystroem", "components": 20}]
+)
+def test_four_classes_are_searched_and_written(run, four_classes_files, capsys, settings):
+    out, (X, y) = run(**settings), (four_classes_files.X, four_classes_files.y)
+    shares = np.bincount(y) / len(y)
+    for model in ("model", "baseline"):
+        scorer = Scorer.load(out / model)
+        assert scorer.contract == four_classes_files.contract
+        labels, probabilities = scorer.score(X)
+        assert np.mean(labels == y) > 0.55 > shares.max()
+        np.testing.assert_allclose(probabilities.mean(axis=0), shares, atol=0.05)
+    winner = json.loads((out / "winner.json").read_text())
+    assert "threshold" not in winner
+    assert winner["out_of_fold_roc_auc"] == pytest.approx(winner["cv_roc_auc_mean"], abs=0.05)
+    facts = json.loads((out / "baseline" / "baseline.json").read_text())
+    assert facts["class_shares"] == shares.tolist()
+    assert "positive_share" not in facts
+    curve = pd.read_csv(out / "learning_curve.csv")
+    assert curve["cv_roc_auc_mean"].between(0.6, 1).all()
+    printed = capsys.readouterr().out
+    assert re.search(r"out of fold: of 150 rows \d+ get their class", printed)
+
+
+def test_a_class_of_too_few_rows_is_named(run, four_classes_files):
+    with pytest.raises(PipelineError, match=r"the rarest class has \d+ rows, 30 folds need 32"):
+        run(folds=30)
+
+
 def test_few_rows_are_enough_golden_predictions(run, training_files):
     training_files(rarer=5, rows=10)
     golden = json.loads((run() / "model" / "golden.json").read_text())
@@ -163,7 +206,7 @@ def test_the_model_is_the_winner_refitted_on_the_whole_split(pima):
     table = read_split(pima.training, Contract.read(pima.contract))
     candidate = Candidate(winner["C"], winner["gamma"], winner["class_weight"])
     sigmoid = fit_sigmoid(out_of_fold(table, winner))
-    estimator = build_estimator(table.contract, candidate, sigmoid).fit(table.X, table.y)
+    estimator = build_estimator(table.contract, candidate, (sigmoid,)).fit(table.X, table.y)
     answers = Scorer.load(pima.model).score(table.X)[1]
     expected = estimator.predict_proba(table.X)[:, 1]
     np.testing.assert_allclose(answers, expected, rtol=0, atol=1e-9)

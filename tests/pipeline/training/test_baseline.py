@@ -58,6 +58,11 @@ def test_it_is_fitted_on_all_rows(table, folds):
     np.testing.assert_allclose(baseline.predict_proba(table.X), expected, rtol=0, atol=1e-3)
 
 
+def test_more_classes_have_one_softmax(four_classes_model):
+    table = table_of(four_classes_model)
+    test_it_is_fitted_on_all_rows(table, repeated_folds(table.y, 4, 1, 1))
+
+
 def test_the_same_rows_give_the_same_bits(table, folds):
     first, second = (fit_baseline(table, folds).predict_proba(table.X) for _ in range(2))
     np.testing.assert_array_equal(first, second)

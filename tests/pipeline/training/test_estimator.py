@@ -47,7 +47,7 @@ def test_the_estimator_gives_probabilities_of_one_svm(small_model):
 
 
 def test_an_estimator_is_not_fitted_when_it_is_built():
-    estimator = build_estimator(CONTRACT, Candidate(1.0, 1.0), Sigmoid(1.0, 0.0))
+    estimator = build_estimator(CONTRACT, Candidate(1.0, 1.0), (Sigmoid(1.0, 0.0),))
     assert not hasattr(estimator.named_steps["impute"], "statistics_")
 
 

@@ -115,6 +115,16 @@ def test_a_model_of_other_features_is_refused(make_model, contract, tmp_path):
         Scorer.load(tmp_path)
 
 
+def test_a_model_of_other_classes_is_refused(make_model, contract, tmp_path):
+    make_model(tmp_path)
+    text = msgspec.structs.replace(contract, classes=("a", "b", "c"), threshold=None).to_json()
+    (tmp_path / "contract.json").write_bytes(text)
+    model = graph(sha256(text).hexdigest())
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match="does not answer with the contract's classes"):
+        Scorer.load(tmp_path)
+
+
 def change_golden(path, change) -> None:
     golden = msgspec.json.decode(path.read_bytes())
     change(golden)

@@ -16,11 +16,13 @@ from pipeline.evaluation.metrics import (
     roc_auc,
     roc_curve,
 )
-from pipeline.reports.curves import COLOURS, draw_calibration, draw_precision_recall, draw_roc
+from pipeline.reports.curves import COLOURS as PALETTE
+from pipeline.reports.curves import draw_calibration, draw_precision_recall, draw_roc
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+COLOURS = PALETTE[:2]  # of the two models
 INK = "#010203"  # stands in the drawing for the page's own text colour
 SCORE_LINES = (("-", ":"), ("--", "-."))  # of each model's positive and negative rows
 STYLE: Any = {

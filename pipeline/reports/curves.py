@@ -5,6 +5,7 @@ gives them.
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -13,9 +14,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # Of the Okabe-Ito palette, told apart also by the colour-blind, and on white as on black.
-COLOURS = ("#0072b2", "#d55e00")
-# Told apart without colour, too: on a black and white print.
-LINES, MARKERS = ("-", "--"), ("o", "s")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#888888")
+# Told apart without colour, too: on a black and white print. Four of them beside seven colours: the
+# first 28 curves differ in one or in both.
+LINES, MARKERS = ("-", "--", "-.", ":"), ("o", "s", "^", "D")
 
 Curves = Mapping[str, pd.DataFrame]
 
@@ -37,7 +39,7 @@ def draw_precision_recall(axes: "Axes", curves: Curves) -> None:
 def draw_calibration(axes: "Axes", curves: Curves) -> None:
     """Draw calibration curves; each point of a single one has its number of rows."""
     _diagonal(axes)
-    for (label, curve, style), marker in zip(_styled(curves), MARKERS, strict=False):
+    for (label, curve, style), marker in zip(_styled(curves), cycle(MARKERS), strict=False):
         x, y = curve["predicted"], curve["observed"]
         axes.plot(x, y, marker=marker, markersize=4, label=label, **style)
     axes.set(xlabel="Mean predicted probability", ylabel="Share of positives", title="Calibration")
@@ -47,7 +49,8 @@ def draw_calibration(axes: "Axes", curves: Curves) -> None:
 
 
 def _styled(curves: Curves) -> Iterator[tuple[str, pd.DataFrame, dict[str, Any]]]:
-    for (label, curve), colour, line in zip(curves.items(), COLOURS, LINES, strict=False):
+    styles = zip(cycle(COLOURS), cycle(LINES), strict=False)
+    for (label, curve), (colour, line) in zip(curves.items(), styles, strict=False):
         yield label, curve, {"color": colour, "linestyle": line}
 
 

@@ -16,12 +16,23 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline.evaluation.metrics import SCORE_NAMES
+from pipeline.reports.class_plots import (
+    CLASSES_FILE,
+    class_curves,
+    draw_class_confusion,
+    draw_class_curves,
+    draw_top_calibration,
+    read_classes,
+)
 from pipeline.reports.curves import draw_calibration, draw_precision_recall, draw_roc
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 IN_THE_CARD = ("calibration.csv", "subgroups.csv")  # small tables, which the model card shows
+IN_THE_CARD_OF_SEVERAL = (CLASSES_FILE, "top_calibration.csv")  # of more than two classes
+Size = tuple[float, float]
+WIDE: Size = (6.8, 4.4)  # inches: room for a legend of classes beside the curves
 CURVES: dict[str, Callable[..., None]] = {
     "roc": draw_roc,
     "precision_recall": draw_precision_recall,
@@ -39,22 +50,40 @@ def draw_search(
 
 def draw_evaluation(folder: Path, tables: Path) -> None:
     """Draw what the evaluation found into `folder` as PNG, beside the tables that a card shows."""
-    for name, draw in CURVES.items():
-        _save(folder / f"{name}.png", _overlay, draw, _curves(tables, name))
-    _save(folder / "confusion.png", _confusion, pd.read_csv(tables / "confusion.csv"))
+    several = (tables / CLASSES_FILE).exists()
+    (_draw_several if several else _draw_two)(folder, tables)
     subgroups = pd.read_csv(tables / "subgroups.csv")
     if len(subgroups):
         _save(folder / "subgroups.png", _subgroups, subgroups)
-    for name in IN_THE_CARD:
+    for name in IN_THE_CARD if not several else (*IN_THE_CARD, *IN_THE_CARD_OF_SEVERAL):
         shutil.copyfile(tables / name, folder / name)
 
 
-def _save(path: Path, draw: Callable[..., None], *data: object) -> None:
+def _draw_two(folder: Path, tables: Path) -> None:
+    for name, draw in CURVES.items():
+        _save(folder / f"{name}.png", _overlay, draw, _curves(tables, name))
+    _save(folder / "confusion.png", _confusion, pd.read_csv(tables / "confusion.csv"))
+
+
+def _draw_several(folder: Path, tables: Path) -> None:
+    """Draw a curve for each class, without the baseline's: there is no room for both."""
+    names = read_classes(tables / CLASSES_FILE, "class")["class"].tolist()
+    for name, draw in CURVES.items():
+        curves = class_curves(tables, name)
+        _save(folder / f"{name}.png", draw_class_curves, draw, curves, len(names), size=WIDE)
+    top = pd.read_csv(tables / "top_calibration.csv")
+    _save(folder / "top_calibration.png", draw_top_calibration, top)
+    answers = read_classes(tables / "confusion.csv", "actual", "predicted")
+    side = max(WIDE[0], 2 + 0.16 * len(names))
+    _save(folder / "confusion.png", draw_class_confusion, answers, names, size=(side, side * 2 / 3))
+
+
+def _save(path: Path, draw: Callable[..., None], *data: object, size: Size = (5, 4.2)) -> None:
     # Here, since it takes half a second, and only a new run needs it.
     path.parent.mkdir(parents=True, exist_ok=True)
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5, 4.2), dpi=110, layout="constrained")
+    figure = Figure(figsize=size, dpi=110, layout="constrained")
     draw(figure.add_subplot(), *data)
     figure.savefig(path)
 

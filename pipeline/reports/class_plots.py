@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 CLASSES_FILE = "classes.csv"
+SHARE = "Share of rows of the class"  # the observed share of a calibration curve
 MOST = 12  # curves in one figure: more are not told apart
 LONGEST = 24  # characters of a class's name
 # Behind each curve, the figure of `classes.csv` that sums it up.
@@ -55,9 +56,9 @@ def draw_class_curves(
 
 def draw_top_calibration(axes: "Axes", curve: pd.DataFrame) -> None:
     """Draw how often the likeliest class is right, by its probability; points have their rows."""
-    draw_calibration(axes, {"": curve})
+    draw_calibration(axes, {"": curve}, SHARE)
     axes.set(title="Calibration of the likeliest class")
-    axes.set(xlabel="Mean probability of it", ylabel="Share of rows of that class")
+    axes.set(xlabel="Mean probability of it")
 
 
 def draw_class_confusion(axes: "Axes", answers: pd.DataFrame, names: list[str]) -> None:

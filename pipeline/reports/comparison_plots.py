@@ -1,10 +1,8 @@
-"""Figures as SVG for a page: they take its text colour, light or dark."""
+"""Figures of two models over each other, for the page that compares them."""
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from io import StringIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,28 +14,30 @@ from pipeline.evaluation.metrics import (
     roc_auc,
     roc_curve,
 )
+from pipeline.reports.class_panels import of_classes
 from pipeline.reports.curves import COLOURS as PALETTE
 from pipeline.reports.curves import draw_calibration, draw_precision_recall, draw_roc
+from pipeline.reports.svg import svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLOURS = PALETTE[:2]  # of the two models
-INK = "#010203"  # stands in the drawing for the page's own text colour
 SCORE_LINES = (("-", ":"), ("--", "-."))  # of each model's positive and negative rows
-STYLE: Any = {
-    **dict.fromkeys(
-        ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK
-    ),
-    "svg.fonttype": "none",  # text stays text: it can be searched, and takes less
-    "font.family": "sans-serif",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-}
 
 
 def overlaid(models: Mapping[str, Scored], bins: int) -> dict[str, str]:
-    """Draw the models' curves over each other: an SVG by the figure's title."""
+    """Draw the models' curves over each other: an SVG by the figure's title.
+
+    More than two classes have a panel each. Models of different outcomes are drawn only if both
+    have two classes: else there are no curves that belong together.
+    """
+    if all(model.classes == 2 for model in models.values()):
+        return _of_two(models, bins)
+    return of_classes(models, bins) if len({m.outcome for m in models.values()}) == 1 else {}
+
+
+def _of_two(models: Mapping[str, Scored], bins: int) -> dict[str, str]:
 
     def scores(axes: "Axes") -> None:
         edges = np.linspace(0, 1, 21)
@@ -77,23 +77,3 @@ def overlaid(models: Mapping[str, Scored], bins: int) -> dict[str, str]:
         "Calibration": svg("calibration", partial(draw_calibration, curves=calibration)),
         "Probabilities": svg("probabilities", scores),
     }
-
-
-def svg(name: str, draw: Callable[["Axes"], None]) -> str:
-    """Draw one figure as an `<svg>` element; `name` keeps what it refers to apart from others'."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    with mpl.rc_context({**STYLE, "svg.hashsalt": name}):
-        figure = Figure(figsize=(5.2, 4.2), layout="constrained")
-        axes = figure.add_subplot()
-        draw(axes)
-        axes.set_title("")  # the page has one
-        axes.legend(frameon=False, fontsize=9)
-        written = StringIO()
-        figure.savefig(written, format="svg", transparent=True, metadata={"Date": None})
-    element = written.getvalue()[written.getvalue().index("<svg") :]
-    # Groups have the same ids in every figure, which nothing refers to.
-    element = re.sub(r'<g id="[^"]*"', "<g", element)
-    element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
-    return element.replace(INK, "currentColor")

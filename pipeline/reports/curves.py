@@ -36,13 +36,13 @@ def draw_precision_recall(axes: "Axes", curves: Curves) -> None:
     axes.set(title="Precision and recall", xlabel="Recall", ylabel="Precision", ylim=(0, 1.02))
 
 
-def draw_calibration(axes: "Axes", curves: Curves) -> None:
+def draw_calibration(axes: "Axes", curves: Curves, share: str = "Share of positives") -> None:
     """Draw calibration curves; each point of a single one has its number of rows."""
     _diagonal(axes)
     for (label, curve, style), marker in zip(_styled(curves), cycle(MARKERS), strict=False):
         x, y = curve["predicted"], curve["observed"]
         axes.plot(x, y, marker=marker, markersize=4, label=label, **style)
-    axes.set(xlabel="Mean predicted probability", ylabel="Share of positives", title="Calibration")
+    axes.set(xlabel="Mean predicted probability", ylabel=share, title="Calibration")
     if len(curves) == 1:
         _number_points(axes, next(iter(curves.values())))
         axes.set_title("Calibration (with the rows of each bin)")

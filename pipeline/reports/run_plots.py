@@ -8,6 +8,7 @@
 import shutil
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ import pandas as pd
 from pipeline.evaluation.metrics import SCORE_NAMES
 from pipeline.reports.class_plots import (
     CLASSES_FILE,
+    SHARE,
     class_curves,
     draw_class_confusion,
     draw_class_curves,
@@ -68,7 +70,7 @@ def _draw_two(folder: Path, tables: Path) -> None:
 def _draw_several(folder: Path, tables: Path) -> None:
     """Draw a curve for each class, without the baseline's: there is no room for both."""
     names = read_classes(tables / CLASSES_FILE, "class")["class"].tolist()
-    for name, draw in CURVES.items():
+    for name, draw in (CURVES | {"calibration": partial(draw_calibration, share=SHARE)}).items():
         curves = class_curves(tables, name)
         _save(folder / f"{name}.png", draw_class_curves, draw, curves, len(names), size=WIDE)
     top = pd.read_csv(tables / "top_calibration.csv")

@@ -22,7 +22,7 @@ from pipeline.evaluation.delong import PairedDifference
 from pipeline.evaluation.paired import roc_auc_difference
 from pipeline.params import Gates, Params
 from pipeline.promotion.compared_rows import Origin, TestedOn, compared_rows, name_rows, rows_digest
-from pipeline.promotion.compatibility import breaking_changes
+from pipeline.promotion.compatibility import breaking_changes, new_classes
 from pipeline.promotion.gates import Champion, Evidence, all_passed, judge
 from pipeline.promotion.reencode import rows_for
 from pipeline.promotion.transitions import PRODUCTION
@@ -240,12 +240,15 @@ class Challenger:
             rows = self._rows_beside(version)
             with versions.downloaded(self.tracking, self.name, version) as theirs:
                 difference = self._difference(theirs, rows)
-                changes = breaking_changes(theirs.contract, self.scorer.contract)
+                contracts = theirs.contract, self.scorer.contract
+                changes, new = breaking_changes(*contracts), new_classes(*contracts)
         except ModelError as error:
             return Champion(version, self._undecided(str(error)), [], place)
         if isinstance(difference, str):
-            return Champion(version, self._undecided(difference), changes, place)
-        return Champion(version, difference, changes, place, name_rows(rows, len(self.test.y)))
+            why = self._undecided(difference)
+            return Champion(version, why, changes, place, new_classes=new)
+        compared_on = name_rows(rows, len(self.test.y))
+        return Champion(version, difference, changes, place, compared_on, new)
 
     def _difference(self, theirs: Scorer, rows: Positions | str) -> PairedDifference | str:
         if isinstance(rows, str):

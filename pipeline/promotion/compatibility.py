@@ -2,18 +2,16 @@
 
 from serving.model.cells import to_text
 from serving.model.contract import Contract, Feature
+from serving.model.validation import listed
 
 
 def breaking_changes(old: Contract, new: Contract) -> list[str]:
     """Return what a caller of `old` may do that `new` would refuse or misread, a few words each.
 
-    What is only wider - a limit, one category more, what may now be missing - breaks nobody.
+    What is only wider - a limit, one category more, what may now be missing - breaks nobody. Nor
+    does a class more, if the numbers of the others stay: `new_classes` has it.
     """
-    changes = []
-    if (old.target, old.classes) != (new.target, new.classes):
-        changes.append(
-            f"it predicts {new.target} {new.classes[1]}, not {old.target} {old.classes[1]}"
-        )
+    changes = _of_classes(old, new)
     now = {feature.name: feature for feature in new.features}
     before = {feature.name: feature for feature in old.features}
     changes += [f"{name} is removed" for name in before if name not in now]
@@ -22,6 +20,36 @@ def breaking_changes(old: Contract, new: Contract) -> list[str]:
         if name in now:
             changes += [f"{name} {change}" for change in _of_feature(before[name], now[name])]
     return changes
+
+
+def new_classes(old: Contract, new: Contract) -> list[str]:
+    """Return the classes that only `new` answers with."""
+    return [str(name) for name in new.classes if name not in old.classes]
+
+
+def outcome(contract: Contract) -> str:
+    """Name what a model predicts: the target with its positive class, or with all of several."""
+    if len(contract.classes) == 2:
+        return f"{contract.target} {contract.classes[1]}"
+    return f"{contract.target}: {listed([str(name) for name in contract.classes])}"
+
+
+def _of_classes(old: Contract, new: Contract) -> list[str]:
+    """Return what those who read the answers would stumble over.
+
+    They have the class by its name; over the protocols of MLflow and KServe by its number.
+    """
+    many = {len(old.classes) > 2, len(new.classes) > 2}
+    if old.target != new.target or (old.classes != new.classes and many != {True}):
+        return [f"it predicts {outcome(new)}, not {outcome(old)}"]
+    number = {name: place for place, name in enumerate(new.classes)}
+    removed = [f"class {name} is removed" for name in old.classes if name not in number]
+    moved = [
+        f"{name} {number[name]}, not {place}"
+        for place, name in enumerate(old.classes)
+        if number.get(name, place) != place
+    ]
+    return removed + ([f"classes have other numbers: {listed(moved)}"] if moved else [])
 
 
 def _of_feature(old: Feature, new: Feature) -> list[str]:

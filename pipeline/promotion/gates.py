@@ -42,7 +42,7 @@ class Champion:
     """The version in production, or whose place ours took there, and how ours compares with it.
 
     `difference` is ours minus theirs on the same test rows, or why there is none; `rows` names
-    these.
+    these. `new_classes` are those that ours may answer and theirs does not know.
     """
 
     version: str
@@ -50,6 +50,7 @@ class Champion:
     breaking_changes: Sequence[str]
     place: str = "in production"
     rows: str = "the same rows"
+    new_classes: Sequence[str] = ()
 
     def __str__(self) -> str:
         return f"version {self.version} {self.place}"
@@ -92,7 +93,7 @@ def _verdicts(gates: Gates, evidence: Evidence) -> Iterator[Gate]:
         ("max_brier", "Brier score", metrics.get("brier"), gates.max_brier, ""),
         (
             "max_calibration_error",
-            "expected calibration error",
+            _calibration_error(metrics),
             metrics.get("expected_calibration_error"),
             gates.max_calibration_error,
             "",
@@ -154,16 +155,26 @@ def _near_baseline(metrics: Mapping[str, float]) -> Gate:
     return Gate(gate, passed, sentence, figure, bound)
 
 
+def _of_several(metrics: Mapping[str, float]) -> bool:
+    """True if the figures are of more than two classes, which `evaluate` counts."""
+    return metrics.get("classes", 2) > 2
+
+
+def _calibration_error(metrics: Mapping[str, float]) -> str:
+    of_which = " of the likeliest class" if _of_several(metrics) else ""
+    return f"expected calibration error{of_which}"
+
+
 def _better_than_base_rate(metrics: Mapping[str, float]) -> Gate:
     gate = "max_brier"
     if not {"brier", "base_rate_brier"} <= metrics.keys():
         return Gate(gate, False, f"Brier score of the base rate {UNKNOWN}")
-    figure, bound = metrics["brier"], metrics["base_rate_brier"]
+    figure, bound, several = metrics["brier"], metrics["base_rate_brier"], _of_several(metrics)
     passed = figure < bound
     relation = "below" if passed else "not below"
     sentence = (
         f"Brier score, {format_metric(figure)}, is {relation} {format_metric(bound)}, that of "
-        "always predicting the share of positives"
+        f"always predicting {'the share of each class' if several else 'the share of positives'}"
     )
     return Gate(gate, passed, sentence, figure, bound)
 
@@ -178,7 +189,7 @@ def _calibrated(metrics: Mapping[str, float]) -> Gate:
     bound = chance + BEYOND_CHANCE
     passed = error <= bound
     sentence = (
-        f"expected calibration error, {format_metric(error)}, is "
+        f"{_calibration_error(metrics)}, {format_metric(error)}, is "
         f"{'within' if passed else 'not within'} {BEYOND_CHANCE:g} of "
         f"{format_metric(chance)}, which chance alone can give on so many rows"
     )
@@ -199,8 +210,13 @@ def _unbiased(metrics: Mapping[str, float], bound: float | None) -> tuple[Gate, 
     bias, chance = metrics["bias"], NORMAL_95 * metrics["bias_standard_error"]
     figure = max(abs(bias) - chance, 0.0)  # in this order a figure that is no number stays one
     passed = figure <= bound
+    what = (
+        "mean prediction of the class furthest off, {} from its share,"
+        if _of_several(metrics)
+        else "mean prediction, {} from the share of positives,"
+    )
     sentence = (
-        f"mean prediction, {bias:+.4f} (±{chance:.4f}) from the share of positives, is "
+        f"{what.format(f'{bias:+.4f} (±{chance:.4f})')} is "
         f"{'within' if passed else 'surely beyond'} {bound:g}"
     )
     return (Gate(gate, passed, sentence, figure, bound),)
@@ -247,6 +263,8 @@ def _compatible(champion: Champion | None) -> Gate:
     changes = champion.breaking_changes
     if not changes:
         sentence = f"requests that {champion} takes still work"
+        if champion.new_classes:
+            sentence += f"; answers may be of a new class: {', '.join(champion.new_classes)}"
         return Gate(gate, True, sentence, 0.0, 0.0)
     sentence = f"breaks callers of {champion}: {'; '.join(changes)}"
     return Gate(gate, False, sentence, float(len(changes)), 0.0)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.data.table import Table
+from pipeline.promotion.compatibility import outcome
 from serving.model.contract import Contract, Feature, FloatMatrix
 
 
@@ -15,7 +16,7 @@ def rows_for(contract: Contract, table: Table) -> FloatMatrix | str:
     """
     ours = table.contract
     if (contract.target, contract.classes) != (ours.target, ours.classes):
-        return f"it predicts {contract.target} {contract.classes[1]}"
+        return f"it predicts {outcome(contract)}"
     absent = [name for name in contract.names if name not in ours.names]
     if absent:
         return f"it needs {', '.join(absent)}"

@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from pipeline.promotion.compatibility import breaking_changes
+from pipeline.promotion.compatibility import breaking_changes, new_classes
 from serving.model.contract import Contract, Feature
 
 AGE = Feature(name="Age", type="integer", unit="years", minimum=18, maximum=120)
@@ -95,3 +95,44 @@ def test_what_a_caller_would_stumble_over_is_said(new, sentence):
 )
 def test_what_is_only_wider_or_beside_the_point_breaks_nobody(new):
     assert breaking_changes(OLD, new) == []
+
+
+def of_classes(*names, target="species"):
+    return Contract(target=target, classes=names, features=())
+
+
+ABC = of_classes("a", "b", "c")
+
+
+@pytest.mark.parametrize(
+    ("new", "changes"),
+    [
+        (ABC, []),
+        (of_classes("a", "b", "c", "d"), []),
+        (of_classes("a", "b"), ["it predicts species b, not species: a, b, c"]),
+        (of_classes("a", "b", "d"), ["class c is removed"]),
+        (
+            of_classes("b", "c", "d"),
+            ["class a is removed", "classes have other numbers: b 0, not 1, c 1, not 2"],
+        ),
+        (of_classes("a", "aa", "b", "c"), ["classes have other numbers: b 2, not 1, c 3, not 2"]),
+        (of_classes("b", "a", "c"), ["classes have other numbers: a 1, not 0, b 0, not 1"]),
+        (
+            of_classes("a", "b", "c", target="kind"),
+            ["it predicts kind: a, b, c, not species: a, b, c"],
+        ),
+    ],
+)
+def test_a_class_that_goes_or_moves_breaks_who_reads_it(new, changes):
+    assert breaking_changes(ABC, new) == changes
+
+
+def test_more_than_two_classes_in_the_place_of_two_break_who_reads_the_probability():
+    assert breaking_changes(of_classes("a", "b"), ABC) == [
+        "it predicts species: a, b, c, not species b"
+    ]
+
+
+def test_a_class_more_is_known():
+    assert new_classes(ABC, of_classes("a", "b", "c", "d")) == ["d"]
+    assert new_classes(ABC, ABC) == []

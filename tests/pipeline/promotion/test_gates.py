@@ -2,9 +2,12 @@ import dataclasses
 
 import pytest
 
+from pipeline.evaluation.bootstrap import Bootstrap
 from pipeline.evaluation.delong import PairedDifference
+from pipeline.evaluation.paired import roc_auc_difference
 from pipeline.params import Gates
 from pipeline.promotion.gates import REMEDIES, Champion, Evidence, all_passed, judge
+from tests.pipeline.evaluation.many_classes import random_answers
 
 GATES = Gates(
     min_roc_auc=0.75,
@@ -247,3 +250,59 @@ def test_a_figure_that_was_never_measured_passes_no_gate():
     (gap,) = [v for v in judge(GATES, Evidence({}, 0, 0, 0)) if v.gate == "max_subgroup_gap"]
     assert not gap.passed
     assert gap.sentence.endswith("is not known")
+
+
+SEVERAL = {**BESIDE, "classes": 3, "bias": -0.06, "bias_standard_error": 0.01}
+
+
+@pytest.mark.parametrize(
+    ("gates", "line"),
+    [
+        (
+            GATES,
+            "✗ max_bias: mean prediction of the class furthest off, -0.0600 (±0.0196) from its "
+            "share, is surely beyond 0.03",
+        ),
+        (
+            GATES,
+            "✓ max_calibration_error: expected calibration error of the likeliest class, 0.0500, "
+            "is at most 0.1",
+        ),
+        (
+            RELATIVE,
+            "✓ max_calibration_error: expected calibration error of the likeliest class, 0.0500, "
+            "is within 0.05 of 0.0400, which chance alone can give on so many rows",
+        ),
+        (
+            RELATIVE,
+            "✓ max_brier: Brier score, 0.1500, is below 0.2000, that of always predicting the "
+            "share of each class",
+        ),
+    ],
+)
+def test_gates_name_what_they_look_at_for_several_classes(gates, line):
+    assert any(str(verdict).startswith(line) for verdict in judged(gates, **SEVERAL))
+
+
+def test_a_new_class_is_told_and_breaks_nobody():
+    verdicts = judged(champion=dataclasses.replace(champion(), new_classes=["Gentoo"]))
+    assert all_passed(verdicts)
+    assert str(verdicts[-1]) == (
+        "✓ contract: requests that version 3 in production takes still work; answers may be of a "
+        "new class: Gentoo"
+    )
+
+
+def several_differ(y, ours, theirs):
+    found = roc_auc_difference(y, ours, theirs, Bootstrap(0.95, resamples=500, seed=1))
+    verdicts = judged(champion=Champion("3", found, []), **{**SEVERAL, "bias": 0.0})
+    return {verdict.gate: verdict for verdict in verdicts}["max_roc_auc_drop"]
+
+
+def test_several_classes_may_lose_no_more_macro_roc_auc_than_the_margin():
+    y, good = random_answers(300, 3)
+    poor = random_answers(300, 3, seed=9, knows=0.0)[1]
+    assert several_differ(y, good, 0.98 * good + 0.02 * poor).passed
+    lost = several_differ(y, 0.3 * good + 0.7 * poor, good)
+    assert not lost.passed
+    assert lost.figure < lost.bound == -0.05

@@ -36,6 +36,8 @@ def test_a_column_that_is_not_asked_for_is_left_out() -> None:
 def test_a_contract_of_another_target_takes_no_rows() -> None:
     assert rows_for(msgspec.structs.replace(AB, target="z"), TWO) == "it predicts z 1"
     assert rows_for(msgspec.structs.replace(AB, classes=(1, 0)), TWO) == "it predicts y 0"
+    more = msgspec.structs.replace(AB, classes=("a", "b", "c"))
+    assert rows_for(more, TWO) == "it predicts y: a, b, c"
 
 
 def test_a_contract_that_asks_for_what_is_not_there_takes_no_rows() -> None:

@@ -70,7 +70,7 @@ fi
 
 say "building the Dockerfile"
 # The format of docker: the other one has no health checks.
-buildah bud --layers --format docker --pull=missing "${mounts[@]}" --tag "$image" . >"$work/build.log" 2>&1 ||
+buildah bud --format docker --pull=missing "${mounts[@]}" --tag "$image" . >"$work/build.log" 2>&1 ||
   fail "the image cannot be built"
 size=$(buildah images --format '{{.Size}}' "$image")
 say "built: $size"

@@ -34,6 +34,7 @@ from serving.model.scorer import (
     MODEL_FILE,
     ModelError,
     Scorer,
+    probability_outputs,
 )
 
 LOGGED_MODEL = "models:/"  # before a logged model's id: where a version's files are
@@ -143,7 +144,7 @@ def signature(contract: Contract) -> ModelSignature:
     ]
     outputs: list[ColSpec | TensorSpec] = [
         ColSpec(DataType.long, "label"),
-        ColSpec(DataType.double, "probability"),
+        *(ColSpec(DataType.double, name) for name in probability_outputs(contract)),
     ]
     return ModelSignature(Schema(inputs), Schema(outputs))
 

@@ -26,7 +26,9 @@ def facts_of(
     """Gather what a version's card tells, and its run's plots as PNG."""
     contract = contract or _contract_of(tracking, version)
     files = _artifacts(tracking, version.run_id, PLOTS)
-    tables = {name: _table(files.get(f"{name}.csv")) for name in ("calibration", "subgroups")}
+    calibration = "calibration" if len(contract.classes) == 2 else "top_calibration"
+    tables = {name: _table(files.get(f"{name}.csv")) for name in ("subgroups", "classes")}
+    tables["calibration"] = _table(files.get(f"{calibration}.csv"))
     images = {Path(name).stem: file for name, file in files.items() if name.endswith(".png")}
     return CardFacts(version, contract, texts, **tables), images
 

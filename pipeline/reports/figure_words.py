@@ -9,6 +9,7 @@ WORDS = {
     "chance_calibration_error": "calibration error of chance",
     "balanced_accuracy": "balanced accuracy",
     "f1": "F1",
+    "f1_weighted": "F1 weighted by rows",
     "subgroup_gap": "gap of ROC AUC between subgroups",
     "bias_standard_error": "standard error of bias",
     "baseline_roc_auc_difference": "ROC AUC minus logistic regression's",
@@ -18,7 +19,7 @@ OWNERS = {"baseline_": "of logistic regression", "base_rate_": "of the base rate
 HIGHER, LOWER = "higher", "lower"
 BETTER = {
     **dict.fromkeys(("roc_auc", "average_precision", "accuracy", "balanced_accuracy"), HIGHER),
-    **dict.fromkeys(("precision", "recall", "specificity", "f1"), HIGHER),
+    **dict.fromkeys(("precision", "recall", "specificity", "f1", "f1_weighted"), HIGHER),
     **dict.fromkeys(("brier", "log_loss", "expected_calibration_error", "subgroup_gap"), LOWER),
 }
 TEST = "test_"  # before the name of a metric of the test rows, in MLflow

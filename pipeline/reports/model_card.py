@@ -40,6 +40,7 @@ SHARES = {  # of which counts each is a share
     "specificity": (("true_negatives",), ("false_positives",)),
 }
 PLAIN = ("average_precision", "brier", "log_loss", "expected_calibration_error", "bias")
+OF_SEVERAL = ("balanced_accuracy", "f1", "f1_weighted")  # figures of more than two classes
 UNKNOWN_LICENSE = "unknown"
 
 
@@ -47,7 +48,8 @@ UNKNOWN_LICENSE = "unknown"
 class CardFacts:
     """The facts of a card: the version with its run, its contract, and its evaluation's tables.
 
-    A table is None where the run has none, which earlier versions of this project wrote.
+    A table is None where the run has none: `classes` is of more than two, and earlier versions of
+    this project wrote fewer.
     """
 
     version: Version
@@ -55,6 +57,7 @@ class CardFacts:
     texts: CardTexts
     calibration: pd.DataFrame | None = None
     subgroups: pd.DataFrame | None = None
+    classes: pd.DataFrame | None = None
 
     @property
     def title(self) -> str:
@@ -77,6 +80,7 @@ def body(facts: CardFacts) -> str:
         texts=facts.texts,
         version=version,
         contract=contract,
+        two=len(contract.classes) == 2,
         params=version.params,
         approximated=kernel != "none",
         datasets=version.datasets,
@@ -88,6 +92,7 @@ def body(facts: CardFacts) -> str:
         rule=_rule(version.params),
         calibration=_records(facts.calibration),
         subgroups=_records(facts.subgroups),
+        classes=_records(facts.classes),
         calls=calls(contract),
         cell=_cell,
     )
@@ -149,12 +154,27 @@ def figures(metrics: Mapping[str, float], confidence: float) -> dict[str, tuple[
     test = _test_metrics(metrics)
     interval = _range(test, "roc_auc_low", "roc_auc_high")
     found = {in_words("roc_auc"): (format_metric(test.get("roc_auc"), ""), interval)}
-    for name, (hits, misses) in SHARES.items():
-        hit, missed = (sum(test.get(key, 0) for key in keys) for keys in (hits, misses))
-        low, high = wilson_interval(hit, hit + missed, confidence)
+    for name, (hits, trials) in _shares(test).items():
+        low, high = wilson_interval(hits, trials, confidence)
         found[name] = (format_metric(test.get(name), ""), f"{low:.4f} to {high:.4f}")
-    plain = {in_words(name): (format_metric(test[name]), "") for name in PLAIN if name in test}
+    without = PLAIN if _is_of_two(test) else (*OF_SEVERAL, *PLAIN)
+    plain = {in_words(name): (format_metric(test[name]), "") for name in without if name in test}
     return {**found, **plain}
+
+
+def _is_of_two(test: Mapping[str, float]) -> bool:
+    return "classes" not in test
+
+
+def _shares(test: Mapping[str, float]) -> dict[str, tuple[float, float]]:
+    """Return of each figure that is a share of rows how many they are, and of how many."""
+    if not _is_of_two(test):
+        return {"accuracy": (test["accuracy"] * test["rows"], test["rows"])}
+    counts = {
+        name: [sum(test.get(key, 0) for key in keys) for keys in sides]
+        for name, sides in SHARES.items()
+    }
+    return {name: (hits, hits + misses) for name, (hits, misses) in counts.items()}
 
 
 def wilson_interval(hits: float, trials: float, confidence: float) -> tuple[float, float]:

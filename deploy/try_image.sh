@@ -103,7 +103,8 @@ say "starting the service, without a model"
 ours=(--env MLFLOW_TRACKING_URI="http://127.0.0.1:$mlflow_port" --env REGISTRY_SIGNING_KEY="$password")
 serving=$(buildah from --pull-never "$image")
 key=$(buildah run --volume "$work/keys:/etc/serving" --env SERVING_API_KEYS_FILE=/etc/serving/keys \
-  "$serving" -- python -m serving keys add frontend --role predict | grep -o 'sk_[A-Za-z0-9_-]*' | head -n 1)
+  "$serving" -- python -m serving keys add frontend --role predict 2>/dev/null | tail -n 1)
+[ -n "$key" ] || fail "no key was made"
 began=$(date +%s%N)
 start service "${ours[@]}" --volume "$work/store:/var/lib/serving" --volume "$work/keys:/etc/serving" \
   --env SERVING_API_KEYS_FILE=/etc/serving/keys --env SERVING_PORT="$port" --env SERVING_SYNC_INTERVAL=1 \

@@ -27,6 +27,9 @@ MIN_CATEGORY_ROWS = 10
 NO_FILE = "data/none"  # of data.test_file: DVC needs a file there, whether there is one or not
 
 
+ClassKey = str | int | float | bool  # a class as YAML reads it
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The base of every section: frozen, and refusing keys that it does not know."""
 
@@ -110,7 +113,8 @@ class FeatureSpec(Settings, frozen=True, kw_only=True):
 class Data(Settings, frozen=True, kw_only=True):
     file: str
     target: str
-    positive_class: str | int | float | bool | None = None
+    positive_class: ClassKey | None = None
+    class_names: dict[ClassKey, str] = {}
     features: dict[str, FeatureSpec | None]
     min_category_rows: Annotated[int, msgspec.Meta(ge=1)] = MIN_CATEGORY_ROWS
     read: Read = PLAIN

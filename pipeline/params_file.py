@@ -87,10 +87,12 @@ def _yaml_problem(error: Exception) -> str:
 
 
 def _refused_key(document: Any, place: str) -> str:
-    """Name the first feature whose settings are refused, which msgspec does not."""
+    """Name the first key of a map whose value is refused, which msgspec does not."""
     if place.startswith("evaluate"):
         kind: Any = CutPoints
         given = document["evaluate"]["subgroups"]
+    elif place.startswith("data.class_names"):
+        kind, given = str, document["data"]["class_names"]
     else:
         kind = FeatureSpec | None
         given = document["data"]["features"]

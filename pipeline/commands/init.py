@@ -102,6 +102,7 @@ def settings_for(found: Found, params: Path, name: str | None) -> Settings:
             str(old.get("test_file") or NO_FILE) if again else NO_FILE,
             (old.get("min_category_rows") if again else None) or MIN_CATEGORY_ROWS,
             found.read,
+            (old.get("class_names") if again and old.get("target") == found.target else None) or {},
         ),
     }
     section = "\n".join(new.values())

@@ -1,6 +1,7 @@
 """The data contract of a table: its features, target and classes."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,11 +21,14 @@ LONGEST_NUMBER = 20  # characters of one of 64 bits, with its sign
 WHOLE = re.compile(r"([+-]?(?:0|[1-9][0-9]*))(?:\.0*)?")
 
 
-def data_contract(data: Data, classes: tuple[str | int, ...]) -> Contract:
+def data_contract(
+    data: Data, classes: tuple[str | int, ...], class_names: tuple[str, ...] = ()
+) -> Contract:
     """Derive the data contract, as yet without the ranges seen in training and the threshold."""
     return Contract(
         target=data.target,
         classes=classes,
+        class_names=class_names,
         table_format=data.read,
         features=tuple(
             _feature(name, spec or FeatureSpec()) for name, spec in data.features.items()
@@ -145,6 +149,28 @@ def check_two(path: Path, target: str, classes: Sequence[str | int]) -> None:
             f"{path}, column {target}: has {len(classes)} classes ({listed(classes)}), a two-class "
             "target is needed"
         )
+
+
+def read_class_names(path: Path, data: Data, classes: tuple[str | int, ...]) -> tuple[str, ...]:
+    """Return the classes' names for people, in their order; none where the settings have none."""
+    if not data.class_names:
+        return ()
+    given = [class_value(str(key)) for key in data.class_names]
+    names = dict(zip(given, (name.strip() for name in data.class_names.values()), strict=True))
+    where = f"{path}, column {data.target}: data.class_names"
+    if sorted(given, key=str) != sorted(classes, key=str):
+        raise PipelineError(
+            f"{where} names {listed(given)}, but the classes are "
+            f"{listed(sorted(classes, key=str))}: name each once"
+        )
+    if "" in names.values():
+        raise PipelineError(
+            f"{where} has an empty name: leave out data.class_names, or name each class"
+        )
+    twice = [name for name, count in Counter(names.values()).items() if count > 1]
+    if twice:
+        raise PipelineError(f"{where} has one name for two classes, {twice[0]}: give each its own")
+    return tuple(names[value] for value in classes)
 
 
 def class_value(text: str) -> str | int:

@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.data.contract import check_two, data_contract, read_classes, rows_with_target
+from pipeline.data.contract import (
+    check_two,
+    data_contract,
+    read_class_names,
+    read_classes,
+    rows_with_target,
+)
 from pipeline.data.problems import SHOWN, listed
 from pipeline.data.records import TableFile
 from pipeline.data.split import hashed_columns
@@ -49,7 +55,7 @@ def check_source(path: Path, file: TableFile, data: Data) -> Table:
     target = cells[[data.target]].pipe(plain_cells, data.read)[data.target]
     classes = read_classes(path, target, data)
     check_two(path, data.target, classes)
-    contract = data_contract(data, classes)
+    contract = data_contract(data, classes, read_class_names(path, data, classes))
     table = to_table(path, cells.assign(**{data.target: target}), contract, data.read)
     notes = (*file.notes, *notes, *table.notes, *_repeats(path, file.cells, data))
     table = replace(table, cells=plain_cells(table.cells, data.read), notes=notes)

@@ -7,6 +7,7 @@ quotes only where YAML 1.2 needs them, and no comment in or after a list, where 
 
 import io
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ from serving.model.reading import PLAIN, Read
 
 COMMENTS = {
     "positive_class": "of two classes the value of `target` whose probability is predicted",
+    "class_names": "of all classes, for people, such as {0: healthy, 1: ill}",
     "read": "how it is written, if not as plain CSV: separator, decimal, encoding, skip, na_values",
     "row_numbers": "columns that only number the rows: they do not say on which side one is",
     "repeats": "equal rows: on one side (together), or each by itself (apart)",
@@ -31,6 +33,7 @@ COMMENTS = {
     "min_category_rows": "categories with fewer training rows are grouped as one",
     "test_file": f"a file with the test rows: all of `file` is for training; {NO_FILE} is none",
 }
+EMPTY: Mapping[Any, str] = MappingProxyType({})
 FILLED_IN = ("unit", "description")
 EXPLANATION = """\
 Each feature: type (number, integer, boolean, category or date), unit, description,
@@ -53,6 +56,7 @@ def data_section(
     test_file: str = NO_FILE,
     min_category_rows: int = MIN_CATEGORY_ROWS,
     read: Read = PLAIN,
+    class_names: Mapping[Any, str] = EMPTY,
 ) -> str:
     """Write the section; `filled_in` are features with what people wrote of them before."""
     data = CommentedMap(
@@ -60,6 +64,7 @@ def data_section(
         read=_flow_map(read.to_builtins()),
         target=target,
         positive_class={"True": True, "False": False}.get(str(positive), positive),
+        class_names=_flow_map(class_names),
         ignore=list(found.ignored),
         **_split_settings(found.split),
         test_file=test_file,

@@ -115,13 +115,14 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """The features in the model's order, the target, and the decision threshold once it is known.
 
     `classes` are the target's values: the negative one, then the positive one. The model answers
-    with the place of a class in them, from 0.
+    with the place of a class in them, from 0. `class_names` are theirs for people, or none.
     `table_format` says how the table is written that the model was trained on.
     """
 
     schema_version: Literal[1] = 1
     target: str
     classes: Classes
+    class_names: tuple[str, ...] = ()
     features: tuple[Feature, ...]
     threshold: float | None = None
     # `read` in the file, which is the name of a method here.
@@ -141,6 +142,17 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             return tuple(value == "True" for value in self.classes)
         return self.classes
 
+    def __post_init__(self) -> None:
+        if self.class_names and len(self.class_names) != len(self.classes):
+            raise ValueError("class_names must name each of the classes, or none")
+
+    @property
+    def classes_in_words(self) -> list[str]:
+        """Return the classes for people, in Markdown: as the table has them, with their names."""
+        values = [f"`{value}`" for value in self.classes]
+        pairs = zip(values, self.class_names, strict=True) if self.class_names else ()
+        return [f"{value} ({name})" for value, name in pairs] or values
+
     def example(self) -> dict[str, float | bool | str]:
         """Return an allowed row: the middle of the range seen in training, first categories."""
         return {feature.name: _middle(feature) for feature in self.features}
@@ -149,6 +161,8 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         document: dict[str, Any] = msgspec.to_builtins(self)
         # What only some tables have is left out of the others: their bytes, and with them a model's
         # digest, are what they were before there were any.
+        if not self.class_names:
+            del document["class_names"]
         document["read"] = self.table_format.to_builtins()
         if not document["read"]:
             del document["read"]

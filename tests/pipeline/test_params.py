@@ -131,6 +131,8 @@ def changed(tmp_path):
         ("row_numbers: []", "row_numbers: [BMI]", "data", "BMI cannot be a feature or the group"),
         ("repeats: together", "repeats: no", "data.repeats", "Invalid enum value"),
         ("positive_class: 1", "positive_class: [1]", "data.positive_class", "got `array`"),
+        ("class_names: {}", "class_names: {0: no, 1: 5}", "data.class_names.1", "Expected `str`"),
+        ("class_names: {}", "class_names: {null: no}", "data.class_names", "as a name: quote it"),
         ("name: pima-diabetes", "name: a/b", "name", "matching regex"),
     ],
 )

@@ -71,7 +71,8 @@ def describe(
             "title": version.name,
             "version": version.version,
             "description": (
-                f"Estimates how probable it is that {contract.target} is `{contract.classes[1]}`. "
+                "Estimates how probable it is that "
+                f"{contract.target} is {contract.classes_in_words[1]}. "
                 f"A request has at most {settings.max_rows} rows and {settings.max_body} bytes, "
                 "also once decompressed where it comes with `Content-Encoding: gzip`."
             ),

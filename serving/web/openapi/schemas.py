@@ -120,14 +120,17 @@ def _rows(contract: Contract, max_rows: int) -> dict[str, Schema]:
 
 
 def _prediction(contract: Contract) -> dict[str, Schema]:
-    positive = contract.classes[1]
+    label = {
+        "enum": list(contract.labels),
+        "description": f"{contract.target}: {', '.join(contract.classes_in_words)}",
+    }
     return {
-        "label": {"enum": list(contract.labels), "description": contract.target},
+        "label": label,
         "probability": {
             "type": "number",
             "minimum": 0,
             "maximum": 1,
-            "description": f"Probability that {contract.target} is `{positive}`; "
+            "description": f"Probability that {contract.target} is {contract.classes_in_words[1]}; "
             f"that is the label from the threshold {contract.threshold} on",
         },
         "warnings": {
@@ -186,7 +189,7 @@ def _mlflow(contract: Contract, max_rows: int) -> dict[str, Schema]:
 
 def _places(contract: Contract) -> str:
     """Say which class is meant by a label that is its place."""
-    return ", ".join(f"{place} is `{value}`" for place, value in enumerate(contract.classes))
+    return ", ".join(f"{place} is {said}" for place, said in enumerate(contract.classes_in_words))
 
 
 def _tensor(contract: Contract) -> str:

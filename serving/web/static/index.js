@@ -40,7 +40,10 @@ function show(described) {
   find("model").hidden = false;
 }
 
-const outcome = (place) => `${description.contract.target} is ${description.contract.classes[place]}`;
+function outcome(place) {
+  const { target, classes, class_names: names } = description.contract;
+  return `${target} is ${classes[place]}${names ? ` (${names[place]})` : ""}`;
+}
 
 function makeField(feature, i) {
   const [id, about, saying] = [`field-${i}`, `about-${i}`, `said-${i}`];

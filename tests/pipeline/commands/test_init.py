@@ -376,6 +376,18 @@ def test_a_file_of_test_rows_stays_where_the_same_table_is_looked_at_again(init,
     assert load(path).data.test_file == "data/none"
 
 
+def test_names_of_classes_stay_where_the_same_target_is_looked_at_again(init, write, folder):
+    table = write()
+    init(table)
+    path = folder / "params.yaml"
+    names = "class_names: {0: healthy, 1: ill}"
+    path.write_text(path.read_text().replace("class_names: {}", names))
+    assert init(table)[0] == 0
+    assert load(path).data.class_names == {0: "healthy", 1: "ill"}
+    assert init(write("other.csv"))[0] == 0
+    assert load(path).data.class_names == {}
+
+
 def test_a_file_is_named_from_the_project_s_folder_and_elsewhere_absolutely(tmp_path):
     project = tmp_path / "project"
     (project / "data").mkdir(parents=True)

@@ -348,6 +348,36 @@ def test_the_positive_class_is_label_1(read_table, values, positive, classes, y)
     assert table.y.tolist() == y
 
 
+@pytest.mark.parametrize(
+    ("values", "positive", "names", "found"),
+    [
+        ("01", 1, {0: "healthy", 1: " ill "}, ("healthy", "ill")),
+        ("01", 0, {"0": "healthy", 1.0: "ill"}, ("ill", "healthy")),
+        (("true", "False"), True, {False: "healthy", True: "ill"}, ("healthy", "ill")),
+        ("01", 1, {}, ()),
+    ],
+)
+def test_classes_may_have_names_for_people(read_table, values, positive, names, found):
+    rows = "".join(f"1,{number},{value}\n" for number, value in enumerate(values))
+    table = read_table(f"a,b,y\n{rows}", positive_class=positive, data={"class_names": names})
+    assert table.contract.class_names == found
+
+
+@pytest.mark.parametrize(
+    ("names", "what"),
+    [
+        ({1: "ill"}, "names 1, but the classes are 0, 1: name each once"),
+        ({0: "healthy", 1: "ill", 2: "?"}, "names 0, 1, 2, but the classes are 0, 1: name each"),
+        ({0: "healthy", 1: "ill", "1": "sick"}, "names 0, 1, 1, but the classes are 0, 1"),
+        ({0: "ill", 1: "ill "}, "has one name for two classes, ill: give each its own"),
+        ({0: "ill", 1: " "}, "has an empty name: leave out data.class_names, or name each class"),
+    ],
+)
+def test_names_are_of_each_class_and_differ(refusal, names, what):
+    (line,) = refusal("a,b,y\n1,2,0\n1,2,1\n", data={"class_names": names})
+    assert line.startswith(f"column y: data.class_names {what}")
+
+
 def test_repeated_rows_are_told_and_kept(read_table):
     table = read_table("a,b,y\n1,2,0\n3,4,1\n1,2,0\n1,2,1\n3,4,1\n")
     (note,) = table.notes

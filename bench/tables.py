@@ -1,12 +1,16 @@
 """The tables that searches are measured on."""
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import psutil
-from sklearn.datasets import make_classification
+from sklearn.datasets import load_wine, make_classification
 
+from bench.wheels import wheel
 from pipeline.data.source_split import split_source
 from pipeline.params_file import load
 from pipeline.search.problem import Fold, Nystroem, Problem
@@ -61,5 +65,33 @@ def made_up(rows: int, features: int = 20, folds: int = 5) -> SearchTable:
     return _table(X, y, Contract(target="y", classes=(0, 1), features=named), folds)
 
 
-def _table(X: Any, y: Any, contract: Contract, folds: int) -> SearchTable:
+def wine() -> SearchTable:
+    """Return scikit-learn's table of 178 wines of three growers."""
+    data = load_wine()
+    named = tuple(Feature(name=name) for name in data.feature_names)
+    return _table(data.data, data.target, Contract(target="y", classes=(0, 1, 2), features=named))
+
+
+def penguins() -> SearchTable:
+    """Return the 344 penguins of Palmer Station, of three species (Horst, Hill and Gorman 2020)."""
+    with zipfile.ZipFile(wheel("palmerpenguins-0.1.6-py3-none-any.whl", "penguins.txt")) as archive:
+        cells = pd.read_csv(archive.open("palmerpenguins/data/penguins.csv"))
+    X, features = [], []
+    for name in cells.columns.drop(["species", "year"]):
+        codes, texts = pd.factorize(cells[name], sort=True)
+        if pd.api.types.is_numeric_dtype(cells[name]):
+            features.append(Feature(name=name, nullable=True))
+            X.append(cells[name].to_numpy(dtype=np.float64))
+        else:
+            categories = tuple(map(str, texts))
+            features.append(
+                Feature(name=name, type="category", categories=categories, nullable=True)
+            )
+            X.append(np.where(codes < 0, np.nan, codes))
+    y, species = pd.factorize(cells["species"], sort=True)
+    contract = Contract(target="species", classes=tuple(species), features=tuple(features))
+    return _table(np.column_stack(X), y.astype(np.int64), contract)
+
+
+def _table(X: Any, y: Any, contract: Contract, folds: int = 5) -> SearchTable:
     return SearchTable(X, y, contract, repeated_folds(y, folds, 1, SEED))

@@ -141,7 +141,8 @@ def with_way(found: Found, params: Params) -> Found:
     """Return the findings with a note on how a large table will be searched."""
     share = 1.0 if params.data.has_test_file else 1 - params.preprocess.test_size
     columns = sum(len(column.categories) or 1 for column in found.profile.features.values())
-    way = explain(params.grid_search, round(share * found.rows), columns)
+    rows, n_classes = round(share * found.rows), len(found.classes)
+    way = explain(params.grid_search, rows, columns, n_classes)
     return msgspec.structs.replace(found, notes=(*found.notes, *filter(None, [way])))
 
 

@@ -7,6 +7,8 @@ from pipeline.search.checkpoint import Checkpoint
 from pipeline.search.strategy import Callbacks
 from pipeline.search.units import Candidate
 from pipeline.training import learning_curve, tuning
+from pipeline.training.choice import parts_on
+from pipeline.training.plan import figures
 from pipeline.training.tuning import Search, memory_limit, run_search
 from serving.model.contract import Contract
 
@@ -66,6 +68,17 @@ def test_halving_scores_more_often_than_there_are_candidates(pima_search):
     tutorial = pima_search(grid_size=10, rule="tutorial")
     assert (tutorial.fits, tutorial.finalists, tutorial.repeats) == (100 * 5 + 5, 1, 1)
     assert pima_search(grid_size=10).fits == 200 * 5 + 40 * 25
+
+
+def test_a_search_of_four_classes_fits_an_svm_for_each(four_classes_model, pima):
+    model = four_classes_model
+    table = tuning.Table(None, model.X, model.y, model.contract)
+    settings = msgspec.structs.replace(pima.params.grid_search, grid_size=10)
+    search = Search.of(table, settings, 42)
+    assert search.fits == 4 * (200 * 5 + 40 * 25)
+    assert [part.svms for part in search.parts] == [4, 4]
+    assert parts_on(search.settings, len(model.y), 4) == search.parts
+    assert figures(search, len(model.y), 0.01).fits == search.fits
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pipeline.errors import PipelineError
 from pipeline.params import CardTexts
 from pipeline.registry import versions
 from pipeline.registry.references import Version, find_version
+from pipeline.reports.class_plots import CLASSES_FILE, read_classes
 from pipeline.reports.model_card import CardFacts, body, markdown, page
 from pipeline.tracking.experiment import Tracking
 from serving.model.contract import Contract
@@ -26,9 +27,12 @@ def facts_of(
     """Gather what a version's card tells, and its run's plots as PNG."""
     contract = contract or _contract_of(tracking, version)
     files = _artifacts(tracking, version.run_id, PLOTS)
-    calibration = "calibration" if len(contract.classes) == 2 else "top_calibration"
-    tables = {name: _table(files.get(f"{name}.csv")) for name in ("subgroups", "classes")}
-    tables["calibration"] = _table(files.get(f"{calibration}.csv"))
+    calibration = "top_calibration.csv" if CLASSES_FILE in files else "calibration.csv"
+    tables = {
+        "calibration": _table(files.get(calibration)),
+        "subgroups": _table(files.get("subgroups.csv")),
+        "classes": _table(files.get(CLASSES_FILE), "class"),
+    }
     images = {Path(name).stem: file for name, file in files.items() if name.endswith(".png")}
     return CardFacts(version, contract, texts, **tables), images
 
@@ -99,5 +103,10 @@ def _artifacts(tracking: Tracking, run_id: str, *paths: str) -> dict[str, bytes]
     return found
 
 
-def _table(content: bytes | None) -> pd.DataFrame | None:
-    return None if content is None else pd.read_csv(BytesIO(content))
+def _table(content: bytes | None, *of_classes: str) -> pd.DataFrame | None:
+    """Read a table; the columns `of_classes` name classes."""
+    if content is None:
+        return None
+    return (
+        read_classes(BytesIO(content), *of_classes) if of_classes else pd.read_csv(BytesIO(content))
+    )

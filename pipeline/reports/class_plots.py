@@ -1,6 +1,7 @@
 """Figures of a model of more than two classes: a curve for each, and who is taken for whom."""
 
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +26,9 @@ SUMMED_UP = {
 }
 
 
-def read_classes(path: Path, *columns: str) -> pd.DataFrame:
+def read_classes(source: Path | BytesIO, *columns: str) -> pd.DataFrame:
     """Read a table whose `columns` name classes, which are texts whatever they look like."""
-    return pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys(columns, "str"))
+    return pd.read_csv(source, keep_default_na=False, dtype=dict.fromkeys(columns, "str"))
 
 
 def most_frequent(classes: pd.DataFrame) -> pd.DataFrame:

@@ -9,7 +9,7 @@ WORDS = {
     "chance_calibration_error": "calibration error of chance",
     "balanced_accuracy": "balanced accuracy",
     "f1": "F1",
-    "f1_weighted": "F1 weighted by rows",
+    "f1_weighted": "F1, classes weighted by their rows",
     "subgroup_gap": "gap of ROC AUC between subgroups",
     "bias_standard_error": "standard error of bias",
     "baseline_roc_auc_difference": "ROC AUC minus logistic regression's",

@@ -39,6 +39,7 @@ SHARES = {  # of which counts each is a share
     "recall": (("true_positives",), ("false_negatives",)),
     "specificity": (("true_negatives",), ("false_positives",)),
 }
+OF_SEVERAL = ("balanced_accuracy", "f1", "f1_weighted")  # classes, beside the accuracy
 PLAIN = ("average_precision", "brier", "log_loss", "expected_calibration_error", "bias")
 OF_SEVERAL = ("balanced_accuracy", "f1", "f1_weighted")  # figures of more than two classes
 UNKNOWN_LICENSE = "unknown"
@@ -58,6 +59,11 @@ class CardFacts:
     calibration: pd.DataFrame | None = None
     subgroups: pd.DataFrame | None = None
     classes: pd.DataFrame | None = None
+
+    @property
+    def several(self) -> bool:
+        """True if there are more than two classes; then `calibration` is of the likeliest."""
+        return len(self.contract.classes) > 2
 
     @property
     def title(self) -> str:
@@ -92,6 +98,7 @@ def body(facts: CardFacts) -> str:
         rule=_rule(version.params),
         calibration=_records(facts.calibration),
         subgroups=_records(facts.subgroups),
+        several=facts.several,
         classes=_records(facts.classes),
         calls=calls(contract),
         cell=_cell,
@@ -157,24 +164,22 @@ def figures(metrics: Mapping[str, float], confidence: float) -> dict[str, tuple[
     for name, (hits, trials) in _shares(test).items():
         low, high = wilson_interval(hits, trials, confidence)
         found[name] = (format_metric(test.get(name), ""), f"{low:.4f} to {high:.4f}")
-    without = PLAIN if _is_of_two(test) else (*OF_SEVERAL, *PLAIN)
-    plain = {in_words(name): (format_metric(test[name]), "") for name in without if name in test}
+    names = (*OF_SEVERAL, *PLAIN) if "classes" in test else PLAIN
+    plain = {in_words(name): (format_metric(test[name]), "") for name in names if name in test}
     return {**found, **plain}
 
 
-def _is_of_two(test: Mapping[str, float]) -> bool:
-    return "classes" not in test
-
-
 def _shares(test: Mapping[str, float]) -> dict[str, tuple[float, float]]:
-    """Return of each figure that is a share of rows how many they are, and of how many."""
-    if not _is_of_two(test):
+    """Return the hits and the trials behind each figure that is a share of rows."""
+    if "classes" in test:
         return {"accuracy": (test["accuracy"] * test["rows"], test["rows"])}
-    counts = {
-        name: [sum(test.get(key, 0) for key in keys) for keys in sides]
-        for name, sides in SHARES.items()
+    return {
+        name: (
+            hit := sum(test.get(key, 0) for key in hits),
+            hit + sum(test.get(k, 0) for k in misses),
+        )
+        for name, (hits, misses) in SHARES.items()
     }
-    return {name: (hits, hits + misses) for name, (hits, misses) in counts.items()}
 
 
 def wilson_interval(hits: float, trials: float, confidence: float) -> tuple[float, float]:

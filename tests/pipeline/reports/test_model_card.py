@@ -3,14 +3,20 @@ import re
 from dataclasses import replace
 
 import msgspec
+import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
-from pipeline.params import CardTexts, flatten
+from pipeline.data.table import Table
+from pipeline.evaluation.baseline import compare_with_baseline
+from pipeline.evaluation.bootstrap import Bootstrap
+from pipeline.evaluation.evaluate import Answers, evaluate_answers
+from pipeline.params import CardTexts, Evaluate, flatten
 from pipeline.registry.references import Dataset, Version
 from pipeline.reports.model_card import CardFacts, body, markdown, page, wilson_interval
 from serving.model.scorer import Scorer
+from tests.pipeline.evaluation.many_classes import random_answers
 
 
 @pytest.fixture(scope="module")
@@ -186,3 +192,49 @@ def test_the_page_shows_text_as_text(facts):
     assert "&lt;script&gt;" in html
     assert '<img alt="roc" src="data:image/png;base64,UE5H">' in html
     assert html.count("<table>") == len(tables(body(facts)))
+
+
+@pytest.fixture
+def of_three(facts):
+    """The same run, as if its table had three classes."""
+    contract = msgspec.structs.replace(
+        facts.contract, classes=("Adelie", "Chin|strap", "Gentoo"), threshold=None
+    )
+    y, p = random_answers(90, 3)
+    table = Table(pd.DataFrame(), np.full((90, len(contract.names)), 40.0), y, contract)
+    settings = Evaluate(confidence=0.95, resamples=100, bins=4, subgroups={"Age": [30]})
+    answers = Answers(y, p.argmax(axis=1), p)
+    metrics, tables = evaluate_answers(table, answers, contract, settings, 1)
+    poor = random_answers(90, 3, seed=4)[1]
+    base_rate = (0.2, 0.3, 0.5)
+    metrics |= compare_with_baseline(y, p, poor, base_rate, Bootstrap.of(settings, 1))
+    return CardFacts(
+        replace(facts.version, metrics={f"test_{key}": value for key, value in metrics.items()}),
+        contract,
+        facts.texts,
+        tables["top_calibration"],
+        tables["subgroups"],
+        tables["classes"],
+    )
+
+
+def test_a_card_of_several_classes_has_a_row_for_each(of_three):
+    text, m = body(of_three), of_three.version.metrics
+    assert "It predicts `Outcome`: which of 3 classes it is, with the probability of each," in text
+    assert "| classes of `Outcome` | `Adelie`, `Chin\\|strap`, `Gentoo` |" in text
+    gentoo = of_three.classes.iloc[2]
+    assert f"| Gentoo | {gentoo['rows']} | {gentoo['precision']:.4f} |" in text
+    low, high = wilson_interval(m["test_accuracy"] * 90, 90, 0.95)
+    assert f"| accuracy | {m['test_accuracy']:.4f} | {low:.4f} to {high:.4f} |" in text
+    assert f"| F1 | {m['test_f1']:.4f} |  |" in text
+    assert f"| Age ≥ 30 | 90 | {of_three.subgroups['rarest'][0]} |" in text
+    assert "recall |  |" not in text
+
+
+def test_a_card_of_several_classes_has_no_threshold_and_no_positives(of_three):
+    text = body(of_three)
+    assert "## Decision\n\nThe answer is the class with the largest probability." in text
+    assert not re.search("threshold|positive", text.split("## How to call it")[0])
+    for table in tables(text):
+        widths = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
+        assert len(widths) == 1, table

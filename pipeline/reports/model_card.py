@@ -41,7 +41,6 @@ SHARES = {  # of which counts each is a share
 }
 OF_SEVERAL = ("balanced_accuracy", "f1", "f1_weighted")  # classes, beside the accuracy
 PLAIN = ("average_precision", "brier", "log_loss", "expected_calibration_error", "bias")
-OF_SEVERAL = ("balanced_accuracy", "f1", "f1_weighted")  # figures of more than two classes
 UNKNOWN_LICENSE = "unknown"
 
 
@@ -49,8 +48,7 @@ UNKNOWN_LICENSE = "unknown"
 class CardFacts:
     """The facts of a card: the version with its run, its contract, and its evaluation's tables.
 
-    A table is None where the run has none: `classes` is of more than two, and earlier versions of
-    this project wrote fewer.
+    A table is None where the run has none, which earlier versions of this project wrote.
     """
 
     version: Version
@@ -86,7 +84,6 @@ def body(facts: CardFacts) -> str:
         texts=facts.texts,
         version=version,
         contract=contract,
-        two=len(contract.classes) == 2,
         params=version.params,
         approximated=kernel != "none",
         datasets=version.datasets,

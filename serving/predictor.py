@@ -10,10 +10,13 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from serving.config import Settings
 from serving.errors import InvalidBodyError, NoModelError, TooLongError
 from serving.formats.json_reader import Reader
+from serving.model.contract import Contract
 from serving.model.rows import Rows
 from serving.model.runs import OverdueError
 from serving.model.scorer import CONTRACT_FILE, ModelError, Scorer
@@ -32,9 +35,10 @@ class ServedModel(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """Answers to rows: a label and the probability of the positive class for each.
+    """Answers to rows: a label and a probability for each.
 
-    A label is the place of a class in the contract's `classes`.
+    A label is the place of a class in the contract's `classes`. Of two classes the probability is
+    that of the positive one; of more that of the label, and `by_class` has all `[rows, classes]`.
     `warnings` are for each row the values that training has not seen, in words: those outside its
     range, and those that are no category. `outside` counts them by feature.
     """
@@ -43,17 +47,20 @@ class Scored(NamedTuple):
     probabilities: list[float]
     warnings: list[list[str]]
     outside: dict[str, int]
+    by_class: list[list[float]] | None = None
 
 
 class Prediction(msgspec.Struct, frozen=True, gc=False):
     """One row's answer; `label` is a class, as the contract's `labels` have it.
 
-    It is the positive one exactly where `probability`, which is of it, reaches the threshold.
+    Of two classes it is the positive one exactly where `probability`, which is of it, reaches the
+    threshold. Of more it is the one of the largest of `probabilities`, which are by class.
     """
 
     label: str | int | bool
-    probability: float
-    warnings: list[str]
+    probability: float | msgspec.UnsetType = msgspec.UNSET
+    probabilities: dict[str, float] | msgspec.UnsetType = msgspec.UNSET
+    warnings: list[str] = msgspec.field(default_factory=list)
 
 
 class ModelInfo(msgspec.Struct, frozen=True):
@@ -119,28 +126,52 @@ def score(served: ServedModel, rows: Rows, *, until: float | None = None) -> Sco
         found = served.scorer.score(rows.values, until=until)
     except OverdueError as error:
         raise TooLongError("The model did not answer these rows within the deadline.") from error
-    labels, probabilities = found[0].tolist(), found[1].tolist()
+    labels, probabilities, by_class = _to_lists(*found)
     if not all(map(isfinite, probabilities)):
         row = next(i for i, p in enumerate(probabilities, 1) if not isfinite(p))
         raise InvalidBodyError(f"The values of row {row} are too extreme for this model.")
     if rows.usual:
-        return Scored(labels, probabilities, [[] for _ in labels], {})
+        return Scored(labels, probabilities, [[] for _ in labels], {}, by_class)
     warnings, outside = training_warnings(served.scorer.contract, rows.values)
     for unseen in rows.unseen:
         warnings[unseen.row].append(unseen.warning)
         outside[unseen.feature] = outside.get(unseen.feature, 0) + 1
-    return Scored(labels, probabilities, warnings, outside)
+    return Scored(labels, probabilities, warnings, outside, by_class)
+
+
+def _to_lists(
+    labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float64]
+) -> tuple[list[int], list[float], list[list[float]] | None]:
+    if probabilities.ndim == 1:
+        return labels.tolist(), probabilities.tolist(), None
+    # The label has the largest; what is no number stays one.
+    return labels.tolist(), probabilities.max(axis=1).tolist(), probabilities.tolist()
 
 
 def to_answer(served: ServedModel, scored: Scored) -> Answer:
-    labels = served.scorer.contract.labels
-    predictions = [
-        Prediction(labels[label], probability, notes)
+    contract = served.scorer.contract
+    of_rows = _of_two if scored.by_class is None else _of_more
+    return Answer(of_rows(contract, scored), model_info(served))
+
+
+def _of_two(contract: Contract, scored: Scored) -> list[Prediction]:
+    labels = contract.labels
+    return [
+        Prediction(labels[label], probability, msgspec.UNSET, notes)
         for label, probability, notes in zip(
             scored.labels, scored.probabilities, scored.warnings, strict=True
         )
     ]
-    return Answer(predictions, model_info(served))
+
+
+def _of_more(contract: Contract, scored: Scored) -> list[Prediction]:
+    labels, names = contract.labels, [str(value) for value in contract.classes]
+    return [
+        Prediction(labels[label], msgspec.UNSET, dict(zip(names, row, strict=True)), notes)
+        for label, row, notes in zip(
+            scored.labels, scored.by_class or (), scored.warnings, strict=True
+        )
+    ]
 
 
 def answer(served: ServedModel, rows: Sequence[Mapping[str, Any]]) -> Answer:

@@ -48,7 +48,10 @@ class Prepared(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """A part's rows, those that have answers, their answers, and why the others have none."""
+    """A part's rows, those that have answers, their answers, and why the others have none.
+
+    The probabilities are those of the positive class `[rows]`, or of all `[rows, classes]`.
+    """
 
     rows: pa.RecordBatch
     refused: dict[int, str]
@@ -83,7 +86,8 @@ def finish(contract: Contract, prepared: Prepared, answers: Answers) -> Answered
     """Put the answers beside their rows, with the values that training has not seen."""
     labels, probabilities = answers
     rows, refused, places, values, unseen = prepared
-    finite = np.isfinite(probabilities)
+    # The largest of a row is no number where one of them is none.
+    finite = np.isfinite(probabilities if probabilities.ndim == 1 else probabilities.max(axis=1))
     if not finite.all():
         refused = refused | {int(place): TOO_EXTREME for place in places[~finite]}
         places, values = places[finite], values[finite]

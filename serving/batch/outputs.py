@@ -63,6 +63,7 @@ class CsvOutput:
         self, path: Path, file: BinaryIO, table: Table, answers: list[str], contract: Contract
     ) -> None:
         self._path, self._file, self._newline, self._read = path, file, table.newline, table.read
+        self._answers = answers
         # As text, a class is as it is in `classes`, a boolean as well.
         self._labels = to_text(pa.array(map(str, contract.classes)), table.read.separator)
         self._write(_header([*table.schema.names, *answers], table.read))
@@ -72,10 +73,14 @@ class CsvOutput:
         columns = [to_text(column, separator) for column in answered.scored.columns]
         labels = self._labels.take(pa.array(answered.labels))
         warnings = to_text(pa.array(answered.warnings, pa.string()), separator)
-        probabilities = probabilities_to_text(answered.probabilities)
+        probabilities = map(self._to_cells, _by_column(answered, self._answers))
+        self._write([*columns, labels, *probabilities, warnings])
+
+    def _to_cells(self, probabilities: npt.NDArray[np.float64]) -> pa.Array:
+        text = probabilities_to_text(probabilities)
         if self._read.decimal == ",":
-            probabilities = to_text(pc.replace_substring(probabilities, ".", ","), separator)
-        self._write([*columns, labels, probabilities, warnings])
+            return to_text(pc.replace_substring(text, ".", ","), self._read.separator)
+        return text
 
     def close(self) -> None:
         with naming(self._path):
@@ -92,9 +97,10 @@ class ParquetOutput:
     def __init__(
         self, path: Path, file: BinaryIO, table: Table, answers: list[str], contract: Contract
     ) -> None:
-        label, probability, warnings = answers
-        self._labels = labels_to_array(contract)
-        added = {label: self._labels.type, probability: pa.float64(), warnings: pa.string()}
+        label, *probabilities, warnings = answers
+        self._labels, self._answers = labels_to_array(contract), answers
+        numbers = dict.fromkeys(probabilities, pa.float64())
+        added = {label: self._labels.type, **numbers, warnings: pa.string()}
         fields = [*table.schema, *(pa.field(name, kind) for name, kind in added.items())]
         self._schema = pa.schema(fields, table.schema.metadata)
         self._path, self._file = path, file
@@ -105,7 +111,7 @@ class ParquetOutput:
         columns = [
             *answered.scored.columns,
             self._labels.take(pa.array(answered.labels)),
-            pa.array(answered.probabilities),
+            *map(pa.array, _by_column(answered, self._answers)),
             pa.array(answered.warnings, pa.string()),
         ]
         self._waiting.append(pa.record_batch(columns, schema=self._schema))
@@ -194,6 +200,12 @@ def to_text(column: pa.Array, separator: str = ",") -> pa.Array:
     """Write a column's values as cells, quoted where they have to be; null is an empty one."""
     text = pc.fill_null(pc.cast(decoded(column), pa.string()), "")
     return _quoted(text, separator)
+
+
+def _by_column(answered: Answered, answers: list[str]) -> npt.NDArray[np.float64]:
+    """Return the probabilities `[columns, rows]`; `answers` are label, probabilities, warnings."""
+    shape = (len(answered.labels), len(answers) - 2)
+    return np.ascontiguousarray(answered.probabilities.reshape(shape).T)
 
 
 def labels_to_array(contract: Contract) -> pa.Array:

@@ -23,8 +23,6 @@ from serving.model.cells import Cell, read_cell
 from serving.model.contract import Contract
 from serving.model.reading import PLAIN, SEPARATORS, Read, formats_of
 
-ANSWERS = ("label", "probability", "warnings")
-
 
 class Table(NamedTuple):
     """A table's cells as they were written; each record is as long as the header."""
@@ -142,8 +140,9 @@ def answer_columns(contract: Contract, header: Sequence[str]) -> list[str]:
 
     Raises InvalidBodyError if the table has such a column already.
     """
-    taken = any(name in (*contract.names, contract.target) for name in ANSWERS)
-    columns = [f"predicted_{name}" if taken else name for name in ANSWERS]
+    names = ["label", *_probabilities(contract), "warnings"]
+    taken = not {*names}.isdisjoint([*contract.names, contract.target])
+    columns = [f"predicted_{name}" if taken else name for name in names]
     present = {name.strip() for name in header}
     for name in columns:
         if name in present:
@@ -153,20 +152,26 @@ def answer_columns(contract: Contract, header: Sequence[str]) -> list[str]:
     return columns
 
 
+def _probabilities(contract: Contract) -> list[str]:
+    if len(contract.classes) == 2:
+        return ["probability"]
+    return [f"probability_{value}" for value in contract.classes]
+
+
 def to_csv(
     table: Table,
     columns: list[str],
     labels: Iterable[str | int],
-    probabilities: Iterable[float],
+    probabilities: Iterable[Iterable[float]],
     warnings: Iterable[Sequence[str]],
 ) -> bytes:
     """Write the table, cell for cell as it came, with the answers in `columns` behind it.
 
-    A probability is written as the shortest text that reads back as the same float64, with the
-    table's own decimals.
+    `probabilities` are columns, too: one, or one for each class. A probability is written as the
+    shortest text that reads back as the same float64, with the table's own decimals.
     """
-    texts = (decimals_of(table.read, repr(value)) for value in probabilities)
-    answers = zip(labels, texts, map("; ".join, warnings), strict=True)
+    texts = [[decimals_of(table.read, repr(value)) for value in each] for each in probabilities]
+    answers = zip(labels, *texts, map("; ".join, warnings), strict=True)
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator=table.newline, delimiter=table.read.separator)
     writer.writerow([*table.header, *columns])

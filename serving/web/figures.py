@@ -66,7 +66,7 @@ class Figures:
         )
         self._probability = BulkHistogram(
             "serving_probability",
-            "Predicted probability of the positive class",
+            "Predicted probability of the positive class; of more than two, of the predicted one",
             buckets=PROBABILITIES,
             registry=registry,
         )

@@ -138,35 +138,99 @@ def expected_probability(row: dict[str, Any], bias: float = 0.0) -> float:
     return float(1 / (1 + np.exp(-(x @ WEIGHTS[:, 0] - 3 + bias))))
 
 
+# Three classes on the same features: each has weights of its own, of rows filled in alike.
+SPECIES = msgspec.structs.replace(
+    CONTRACT, target="Species", classes=("Adelie", "Chin, strap", 7), threshold=None
+)
+SPECIES_WEIGHTS = np.array([[0.02, 0, -0.01], [0.01, 0.02, 0], [0.5, -0.5, 0.1]], dtype=np.float64)
+SPECIES_BIAS = np.array([-2.0, 1.0, 2.25], dtype=np.float64)
+
+
+def write_species(directory: Path, contract: Contract = SPECIES) -> str:
+    """Write a version of three classes into a folder and give its digest."""
+    directory.mkdir(parents=True, exist_ok=True)
+    text = contract.to_json()
+    model = species_graph(sha256(text).hexdigest()).SerializeToString()
+    found = [species_probabilities(row) for row in ROWS]
+    predictions = [Prediction(int(np.argmax(p)), None, tuple(p)) for p in found]
+    (directory / "model.onnx").write_bytes(model)
+    (directory / "contract.json").write_bytes(text)
+    golden = {"rows": ROWS, "predictions": predictions}
+    (directory / "golden.json").write_bytes(msgspec.json.encode(golden))
+    return sha256(model).hexdigest()
+
+
+def species_probabilities(row: dict[str, Any]) -> list[float]:
+    """Compute a row's answer without the graph."""
+    x = np.array([np.nan if row[n] is None else row[n] for n in ("Glucose", "Age", "Smoker")])
+    x = np.where(np.isnan(x) | (x == [0, np.nan, np.nan]), MEANS, x)
+    odds = np.exp(x @ SPECIES_WEIGHTS + SPECIES_BIAS)
+    found: list[float] = (odds / odds.sum()).tolist()
+    return found
+
+
+def species_graph(contract_digest: str) -> onnx.ModelProto:
+    """Build a softmax regression, with a probability of each class."""
+    places = range(len(SPECIES_BIAS))
+    names = [f"probability_{place}" for place in places]
+    constants = {
+        "weights": SPECIES_WEIGHTS,
+        "bias": SPECIES_BIAS,
+        **{f"place_{place}": np.array(place, dtype=np.int64) for place in places},
+    }
+    nodes = [
+        helper.make_node("Gemm", ["filled", "weights", "bias"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["matrix"], axis=1),
+        helper.make_node("ArgMax", ["matrix"], ["label"], axis=1, keepdims=0),
+        *(
+            helper.make_node("Gather", ["matrix", f"place_{place}"], [name], axis=1)
+            for place, name in enumerate(names)
+        ),
+    ]
+    return _model(nodes, constants, names, contract_digest)
+
+
 def graph(contract_digest: str, bias: float = 0.0) -> onnx.ModelProto:
     """Build a logistic regression that fills in missing values first."""
     constants = {
-        "stands_for_missing": np.array([0, np.nan, np.nan], dtype=np.float64),
-        "means": MEANS,
         "weights": WEIGHTS,
         "bias": np.array([bias - 3], dtype=np.float64),
         "column": np.array([-1], dtype=np.int64),
         "threshold": np.array(THRESHOLD, dtype=np.float64),
     }
     nodes = [
-        helper.make_node("IsNaN", ["features"], ["absent"]),
-        helper.make_node("Equal", ["features", "stands_for_missing"], ["sentinel"]),
-        helper.make_node("Or", ["absent", "sentinel"], ["missing"]),
-        helper.make_node("Where", ["missing", "means", "features"], ["filled"]),
         helper.make_node("Gemm", ["filled", "weights", "bias"], ["logit"]),
         helper.make_node("Sigmoid", ["logit"], ["matrix"]),
         helper.make_node("Reshape", ["matrix", "column"], ["probability"]),
         helper.make_node("GreaterOrEqual", ["probability", "threshold"], ["decision"]),
         helper.make_node("Cast", ["decision"], ["label"], to=TensorProto.INT64),
     ]
+    return _model(nodes, constants, ["probability"], contract_digest)
+
+
+def _model(
+    nodes: list[Any], constants: dict[str, Any], outputs: list[str], contract_digest: str
+) -> onnx.ModelProto:
+    """Build a model of `filled` features that fills in missing values first."""
+    constants |= {
+        "stands_for_missing": np.array([0, np.nan, np.nan], dtype=np.float64),
+        "means": MEANS,
+    }
+    fill_in = [
+        helper.make_node("IsNaN", ["features"], ["absent"]),
+        helper.make_node("Equal", ["features", "stands_for_missing"], ["sentinel"]),
+        helper.make_node("Or", ["absent", "sentinel"], ["missing"]),
+        helper.make_node("Where", ["missing", "means", "features"], ["filled"]),
+    ]
+    described = helper.make_tensor_value_info
     model = helper.make_model(
         helper.make_graph(
-            nodes,
+            [*fill_in, *nodes],
             "logistic",
-            [helper.make_tensor_value_info("features", TensorProto.DOUBLE, [None, 3])],
+            [described("features", TensorProto.DOUBLE, [None, 3])],
             [
-                helper.make_tensor_value_info("label", TensorProto.INT64, [None]),
-                helper.make_tensor_value_info("probability", TensorProto.DOUBLE, [None]),
+                described("label", TensorProto.INT64, [None]),
+                *(described(name, TensorProto.DOUBLE, [None]) for name in outputs),
             ],
             [numpy_helper.from_array(value, name) for name, value in constants.items()],
         ),

@@ -19,6 +19,7 @@ from serving.errors import JSON, InvalidBodyError, MalformedBodyError, Unsupport
 from serving.formats.csv_table import read_table, to_rows
 from serving.formats.json_body import check_count, decode
 from serving.model.contract import Contract
+from serving.model.scorer import probability_outputs
 from serving.predictor import Scored
 from serving.web.api import score_and_count, scored_response, served_model, state
 from serving.web.api.other_protocols import answer_400, checked
@@ -44,7 +45,7 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
 
 
 class Predictions(msgspec.Struct, frozen=True):
-    predictions: list[Prediction]
+    predictions: list[Any]
 
 
 @blueprint.post("/invocations")
@@ -55,7 +56,7 @@ def invocations() -> Response:
     read = _read_csv if kind == CSV else _read_json
     with OpenedBody(request.environ, settings) as body:
         rows = checked(contract, read(contract, body, settings.max_rows))
-        answer = _encode(score_and_count(served, rows))
+        answer = _encode(contract, score_and_count(served, rows))
     return scored_response(served, answer)
 
 
@@ -69,9 +70,15 @@ def _media_type() -> str:
     return kind
 
 
-def _encode(scored: Scored) -> bytes:
-    found = map(Prediction, scored.labels, scored.probabilities)
-    return _encoder.encode(Predictions(list(found)))
+def _encode(contract: Contract, scored: Scored) -> bytes:
+    """Answer with the model's outputs, as MLflow's server names them."""
+    if scored.by_class is None:
+        found = map(Prediction, scored.labels, scored.probabilities)
+        return _encoder.encode(Predictions(list(found)))
+    names = ["label", *probability_outputs(contract)]
+    rows = zip(scored.labels, scored.by_class, strict=True)
+    several = [dict(zip(names, (label, *row), strict=True)) for label, row in rows]
+    return _encoder.encode(Predictions(several))
 
 
 def _read_csv(contract: Contract, body: bytes, most: int) -> Rows:

@@ -6,6 +6,7 @@ Source: kserve/open-inference-protocol, specification/protocol/inference_rest.md
 """
 
 import re
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -83,7 +84,9 @@ def metadata(name: str, version: str | None = None) -> Response:
     served = _model(name, version)
     # One tensor [-1, features] of any name is taken as well; the protocol cannot say so.
     inputs = [_described(each, "FP64", [-1, 1]) for each in served.scorer.contract.names]
-    outputs = [_described(each, kind, [-1]) for each, kind in OUTPUTS.items()]
+    classes = len(served.scorer.contract.classes)
+    shapes = {"label": [-1], "probability": [-1] if classes == 2 else [-1, classes]}
+    outputs = [_described(each, kind, shapes[each]) for each, kind in OUTPUTS.items()]
     found = {"name": name, "versions": [served.version.version], "platform": PLATFORM}
     # The protocol's outputs are tensors of numbers, its parameters texts, numbers and booleans.
     labels = {f"label_{place}": each for place, each in enumerate(served.scorer.contract.labels)}
@@ -147,7 +150,11 @@ def _wanted(asked: InferRequest) -> list[str]:
 
 def _encode(served: ServedModel, id_: str | None, wanted: list[str], scored: Scored) -> bytes:
     values: dict[str, Any] = {"label": scored.labels, "probability": scored.probabilities}
-    outputs = [Output(name, [len(values[name])], OUTPUTS[name], values[name]) for name in wanted]
+    shapes = {name: [len(scored.labels)] for name in OUTPUTS}
+    if scored.by_class is not None:
+        values["probability"] = list(chain.from_iterable(scored.by_class))
+        shapes["probability"] = [len(scored.labels), len(served.scorer.contract.classes)]
+    outputs = [Output(name, shapes[name], OUTPUTS[name], values[name]) for name in wanted]
     version = served.version
     return _encoder.encode(
         InferAnswer(

@@ -24,7 +24,8 @@ def predict_table(served: ServedModel) -> Response:
         columns = answer_columns(contract, table.header)
         scored = score_and_count(served, _rows(contract, table))
         labels = map(contract.classes.__getitem__, scored.labels)
-        answer = to_csv(table, columns, labels, scored.probabilities, scored.warnings)
+        probabilities = zip(*(scored.by_class or zip(scored.probabilities)), strict=True)
+        answer = to_csv(table, columns, labels, probabilities, scored.warnings)
     return scored_response(served, answer, f"{CSV}; charset=utf-8")
 
 

@@ -71,8 +71,7 @@ def describe(
             "title": version.name,
             "version": version.version,
             "description": (
-                "Estimates how probable it is that "
-                f"{contract.target} is {contract.classes_in_words[1]}. "
+                f"Estimates how probable {_estimated(contract)}. "
                 f"A request has at most {settings.max_rows} rows and {settings.max_body} bytes, "
                 "also once decompressed where it comes with `Content-Encoding: gzip`."
             ),
@@ -81,6 +80,12 @@ def describe(
         "paths": {each.path: _path(each, version, settings, keys=keys) for each in operations},
         "components": components,
     }
+
+
+def _estimated(contract: Contract) -> str:
+    if len(contract.classes) == 2:
+        return f"it is that {contract.target} is {contract.classes_in_words[1]}"
+    return f"each class of {contract.target} is"
 
 
 def _of_rows(contract: Contract) -> list[Operation]:

@@ -8,12 +8,14 @@ import msgspec
 
 from serving.formats.tensors import DATATYPES, InferRequest
 from serving.model.contract import Contract, Feature
+from serving.model.scorer import probability_outputs
 from serving.model.validation import listed
 from serving.predictor import Answer, ModelInfo
 from serving.web.problems import InferenceError, MlflowError, Problem
 
 Schema = dict[str, Any]
 
+SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 REFERENCE = "#/components/schemas/{name}"
 
 
@@ -42,7 +44,8 @@ def schemas(contract: Contract, max_rows: int) -> dict[str, Schema]:
     for schema in found.values():
         if "description" in schema:
             schema["description"] = " ".join(schema["description"].split())
-    found["Prediction"]["properties"] = _prediction(contract)
+    prediction = _prediction(contract)
+    found["Prediction"] |= {"properties": prediction, "required": list(prediction)}
     found["Tensor"]["properties"]["datatype"] = {"enum": list(DATATYPES)}
     found["Tensor"]["description"] = _tensor(contract)
     found["RequestedOutput"]["properties"]["name"] = {"enum": ["label", "probability"]}
@@ -126,19 +129,39 @@ def _prediction(contract: Contract) -> dict[str, Schema]:
     }
     return {
         "label": label,
-        "probability": {
-            "type": "number",
-            "minimum": 0,
-            "maximum": 1,
-            "description": f"Probability that {contract.target} is {contract.classes_in_words[1]}; "
-            f"that is the label from the threshold {contract.threshold} on",
-        },
+        **(_probability(contract) if len(contract.classes) == 2 else _probabilities(contract)),
         "warnings": {
             "type": "array",
             "items": {"type": "string"},
             "description": "Which values training has not seen: those outside its range, and "
             "those that are no category",
         },
+    }
+
+
+def _probability(contract: Contract) -> dict[str, Schema]:
+    about = (
+        f"Probability that {contract.target} is {contract.classes_in_words[1]}; "
+        f"that is the label from the threshold {contract.threshold} on"
+    )
+    return {"probability": SHARE | {"description": about}}
+
+
+def _probabilities(contract: Contract) -> dict[str, Schema]:
+    pairs = zip(contract.classes, contract.classes_in_words, strict=True)
+    by_class = _object({str(value): SHARE | {"description": said} for value, said in pairs})
+    about = f"Probability of each class of {contract.target}; the largest is that of the label"
+    return {"probabilities": by_class | {"description": about}}
+
+
+def _outputs(contract: Contract) -> dict[str, Schema]:
+    """Return the schemas of the model's outputs after the label."""
+    if len(contract.classes) == 2:
+        return _probability(contract)
+    pairs = zip(probability_outputs(contract), contract.classes_in_words, strict=True)
+    return {
+        name: SHARE | {"description": f"Probability that {contract.target} is {said}"}
+        for name, said in pairs
     }
 
 
@@ -179,8 +202,8 @@ def _mlflow(contract: Contract, max_rows: int) -> dict[str, Schema]:
         "enum": list(range(len(contract.classes))),
         "description": f"{contract.target}: {_places(contract)}",
     }
-    prediction = {"label": label, "probability": _prediction(contract)["probability"]}
-    predictions = {"type": "array", "items": _object(prediction)}
+    prediction = _object({"label": label, **_outputs(contract)})
+    predictions = {"type": "array", "items": prediction}
     return {
         "Invocation": {"oneOf": one_of},
         "Predictions": _object({"predictions": predictions}),
@@ -224,7 +247,7 @@ def _inference(contract: Contract) -> dict[str, Schema]:
     metadata = {"name": text, "versions": texts, "platform": text}
     classes = {
         "type": "object",
-        "description": "The class that each label means: label_0, label_1",
+        "description": "The class that each label means: label_0, label_1 and so on",
         "additionalProperties": {"type": ["string", "integer", "boolean"]},
     }
     tensors_of = {"inputs": tensors, "outputs": tensors}

@@ -45,6 +45,14 @@ def test_a_row_that_is_too_extreme_for_the_model_is_refused(contract):
     assert found.scored.num_rows == len(found.labels) == len(found.warnings) == 2
 
 
+def test_of_more_classes_a_row_is_too_extreme_where_one_probability_is_no_number(contract):
+    prepared = prepare(contract, [0, 1, 2], part(contract, [(120.0, 50, 0)] * 2))
+    model = np.zeros(2, np.int64), np.array([[0.25, np.nan, 0.5], [0.25, 0.5, 0.25]])
+    found = finish(contract, prepared, model)
+    assert found.refused == {0: TOO_EXTREME}
+    assert found.probabilities.tolist() == [[0.25, 0.5, 0.25]]
+
+
 def test_a_text_that_is_taken_as_missing_is_told_in_its_own_row_alone():
     texts = [
         ("148", "50", "hourly"),

@@ -187,7 +187,7 @@ def test_cells_come_back_as_they_were_written(table_of, newline):
         written[1][4:6] = ["two\r\nlines", "lone\rreturn"]
     out = io.StringIO(newline="")
     csv.writer(out, lineterminator=newline).writerows(written)
-    text = to_csv(table_of(out.getvalue()), ADDED, [1], [0.1], [[]]).decode()
+    text = to_csv(table_of(out.getvalue()), ADDED, [1], [[0.1]], [[]]).decode()
     assert text.endswith(newline)
     assert text.count(newline) == out.getvalue().count(newline)
     found = list(csv.reader(io.StringIO(text, newline=""), strict=True))
@@ -196,7 +196,7 @@ def test_cells_come_back_as_they_were_written(table_of, newline):
 
 def test_probability_reads_back_the_same():
     table = Table(["a"], [["1"], ["2"]], "\n")
-    text = to_csv(table, ADDED, [0, 1], [0.1, 1 / 3], [[], ["x", "y"]]).decode()
+    text = to_csv(table, ADDED, [0, 1], [[0.1, 1 / 3]], [[], ["x", "y"]]).decode()
     assert text == "a,label,probability,warnings\n1,0,0.1,\n2,1,0.3333333333333333,x; y\n"
 
 
@@ -245,7 +245,7 @@ def test_a_table_is_read_as_plain_csv_or_as_the_model_s_own(contract, body):
 def test_an_answer_is_written_as_its_table_is(contract):
     contract = msgspec.structs.replace(contract, table_format=EXPORT)
     table = read_table(contract, EXPORTED.encode("cp1252"), MOST)
-    text = to_csv(table, ADDED, [1, 0], [0.25, 0.5], [["a"], []]).decode()
+    text = to_csv(table, ADDED, [1, 0], [[0.25, 0.5]], [["a"], []]).decode()
     assert text.splitlines()[1] == "148,5;50;k. A.;;1;0,25;a"
 
 

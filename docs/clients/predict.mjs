@@ -42,8 +42,9 @@ async function problem(response) {
 
 const [url = "http://127.0.0.1:8000", row] = process.argv.slice(2);
 try {
-  const { label, probability, warnings } = await predict(url, row ? JSON.parse(row) : ROW);
-  console.log(`label ${label}, probability ${probability}`);
+  // Of more than two classes each has a probability.
+  const { label, probability, probabilities, warnings } = await predict(url, row ? JSON.parse(row) : ROW);
+  console.log(`label ${label}, probability ${JSON.stringify(probability ?? probabilities)}`);
   for (const warning of warnings) console.log(`warning: ${warning}`);
 } catch (error) {
   console.error(error.message);

@@ -65,5 +65,6 @@ function fail(string $message): never
 $row = isset($argv[2]) ? json_decode($argv[2], false, 512, JSON_THROW_ON_ERROR) : ROW;
 $answer = predict($argv[1] ?? 'http://127.0.0.1:8000', $row);
 $label = is_bool($answer['label']) ? json_encode($answer['label']) : $answer['label'];
-echo "label $label, probability {$answer['probability']}\n";
+$probability = $answer['probability'] ?? $answer['probabilities']; // of more than two classes each has one
+echo "label $label, probability ", json_encode($probability, JSON_FORCE_OBJECT | JSON_UNESCAPED_UNICODE), "\n";
 foreach ($answer['warnings'] as $warning) { echo "warning: $warning\n"; }

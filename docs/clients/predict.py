@@ -60,6 +60,8 @@ if __name__ == "__main__":
     url = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:8000"
     row = json.loads(sys.argv[2]) if len(sys.argv) > 2 else ROW
     prediction = predict(url, row)
-    print(f"label {prediction['label']}, probability {prediction['probability']}")
+    # Of more than two classes each has a probability.
+    probability = prediction.get("probability", prediction.get("probabilities"))
+    print(f"label {prediction['label']}, probability {json.dumps(probability, ensure_ascii=False)}")
     for warning in prediction["warnings"]:
         print(f"warning: {warning}")

@@ -34,4 +34,4 @@ if [ "$status" != 200 ]; then
   exit 1
 fi
 jq --raw-output '.predictions[0]
-  | "label \(.label), probability \(.probability)", "warning: \(.warnings[])"' "$answer"
+  | "label \(.label), probability \(.probability // .probabilities)", "warning: \(.warnings[])"' "$answer"

@@ -373,6 +373,17 @@ def test_a_label_is_printed_as_it_is(start: Start, name: str, label: str | bool)
     assert told.text.strip() == f"label {expected}, probability 0.5"
 
 
+@pytest.mark.parametrize("name", CLIENTS)
+def test_of_more_classes_each_has_its_probability(start: Start, name: str) -> None:
+    probabilities = {"0": 0.25, "1": 0.125, "très": 0.625}
+    prediction = {"label": "très", "probabilities": probabilities, "warnings": []}
+    with answering(200, json.dumps({"predictions": [prediction]})) as (url, _):
+        told = start(name, url, ROW)()
+    label, _, said = told.text.partition(", probability ")
+    assert label == "label très"
+    assert json.loads(said) == probabilities
+
+
 def told_half(name: str) -> str:
     return "label 1, probability 0.5" + ("" if name == PAGE else "\n")
 

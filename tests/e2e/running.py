@@ -10,7 +10,7 @@ from serving.model.contract import Contract
 from serving.store import versions
 from serving.store.versions import Version
 from tests.running import service
-from tests.serving.small_model import NAME, SMOKING, with_features, write
+from tests.serving.small_model import NAME, SMOKING, SPECIES, with_features, write, write_species
 
 SMOKER = "Smoker/ever"
 # Names, texts and classes as they should not be, but may.
@@ -25,12 +25,16 @@ CATEGORIES = with_features(
     {"type": "category", "categories": tuple(f"{age}, or so" for age in range(121)), **NO_LIMITS},
     {**SMOKING, "unseen": "missing"},
 )
+CLASSES = msgspec.structs.replace(
+    SPECIES, classes=("<b>Adelie</b>", 10, 9), class_names=("small", "of Antarctica", "tall")
+)
 CONTRACTS = {"numbers": CONTRACT, "categories": CATEGORIES}
 
 
 def keep(contract: Contract, folder: Path) -> Path:
     """Put the small model with this contract of three features into a store, and give that."""
-    version = Version(NAME, "1", "production", write(folder / "made", contract))
+    write_model = write if len(contract.classes) == 2 else write_species
+    version = Version(NAME, "1", "production", write_model(folder / "made", contract))
     versions.adopt(folder / "store", folder / "made", version)
     versions.switch(folder / "store", version)
     return folder / "store"

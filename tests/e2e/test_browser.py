@@ -14,7 +14,7 @@ import requests
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
 from serving.web.keys import Role, new_key
-from tests.e2e.running import CONTRACT, SMOKER, keep, running
+from tests.e2e.running import CLASSES, CONTRACT, SMOKER, keep, running
 from tests.serving.small_model import THRESHOLD, with_features
 
 CHROMIUM = shutil.which("chromium")
@@ -356,6 +356,77 @@ def test_another_version_that_answers_brings_its_own_threshold(
         expect(page.locator("#answer")).to_contain_text("the threshold, 0.400")
         expect(page.locator("footer")).to_contain_text("version 1")
         expect(page.get_by_label("Age")).to_have_value("51")
+
+
+@pytest.fixture(scope="module")
+def of_species(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("species")
+    with running(folder, SERVING_STORE=str(keep(CLASSES, folder))) as url:
+        yield url
+
+
+@pytest.mark.parametrize("width", [320, 1200])
+def test_more_classes_are_bars_in_order_of_their_probability(
+    context: BrowserContext, of_species: str, width: int, tmp_path: Path
+) -> None:
+    page = context.new_page()
+    page.set_viewport_size({"width": width, "height": 700})
+    page.goto(of_species)
+    expect(page.locator("#purpose")).to_contain_text("how probable each class of Species is.")
+    fill_in_and_predict(page, Glucose="60")
+    answer = ask(of_species, {"Glucose": 60, "Age": 51, "Smoker": True})
+    by_class = answer["predictions"][0]["probabilities"]
+    names = {"<b>Adelie</b>": "small", "10": "of Antarctica", "9": "tall"}
+    order = sorted(by_class, key=by_class.get, reverse=True)
+    expect(page.locator("#label")).to_have_text(
+        f"Predicted: Species is {order[0]} ({names[order[0]]})"
+    )
+    expect(page.locator("#probability")).to_have_text(f"{by_class[order[0]]:.3f}")
+    expect(page.locator("#second")).to_contain_text(f"Next: {order[1]} ({names[order[1]]}), ")
+    items = [f"{each} ({names[each]}){by_class[each]:.3f}" for each in order]
+    expect(page.locator(".classes li")).to_have_text(items)
+    track, fill = (page.locator(f".bar .{part}").first.bounding_box() for part in ("track", "fill"))
+    assert track is not None
+    assert fill is not None
+    assert fill["width"] / track["width"] == pytest.approx(by_class[order[0]], abs=0.005)
+    (tmp_path / "in.csv").write_text("id,Glucose,Age,Smoker\na,60,51,1\n")
+    upload(page, tmp_path / "in.csv")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    shown = page.locator("thead th").all_inner_texts()
+    assert shown[:3] == ["row", "label", "probability_<b>Adelie</b>"]
+    assert shown[5:] == ["id", "Glucose", "Age", "Smoker", "warnings"]
+    cells = page.locator("tbody tr").locator("th, td").all_inner_texts()
+    assert cells[:5] == ["1", order[0], *(f"{p:.3f}" for p in by_class.values())]
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_more_than_ten_classes_unfold_with_the_keyboard(
+    context: BrowserContext, of_species: str
+) -> None:
+    classes = [f"kind {place}" for place in range(12)]
+
+    def described(route: Route) -> None:
+        found = route.fetch().json()
+        found["contract"] |= {"classes": classes, "class_names": None}
+        route.fulfill(json=found | {"labels": classes})
+
+    def answer(route: Route) -> None:
+        probabilities = {name: 0.9998 if i == 3 else 0.0002 / 11 for i, name in enumerate(classes)}
+        prediction = {"label": "kind 3", "probabilities": probabilities, "warnings": []}
+        model = {"name": "heart", "version": "1", "stage": "production"}
+        route.fulfill(json={"predictions": [prediction], "model": model})
+
+    page = context.new_page()
+    page.route("**/contract", described)
+    page.route("**/predict", answer)
+    page.goto(of_species)
+    fill_in_and_predict(page)
+    expect(page.locator("#probability")).to_have_text("> 0.999")
+    expect(page.locator("#second")).to_have_text("Next: kind 0, < 0.001.")
+    expect(page.locator(".classes li:visible")).to_have_count(10)
+    page.get_by_text("2 more classes").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".classes li:visible")).to_have_count(12)
 
 
 # A text that would be markup, and one that reads like an answer's own words.

@@ -4,7 +4,8 @@
 import { ask, find, json, problemOf, start } from "./service.js";
 
 const SHOWN_ROWS = 100;
-const POSITIVE = 1; // the place of the positive class among the model's classes
+const POSITIVE = 1; // the place of the positive class among a model's two
+const SHOWN_CLASSES = 10; // the others unfold
 const MOST_DIGITS = 6; // of a probability that lies next to the threshold
 const NUMBER = new Intl.NumberFormat("en");
 
@@ -30,8 +31,8 @@ function show(described) {
   const { contract, model } = description;
   document.title = `Predict: ${model.name}`;
   find("title").textContent = model.name;
-  find("purpose").textContent =
-    `An estimate by a statistical model: how probable it is that ${outcome(POSITIVE)}.`;
+  const estimated = isOfTwo() ? `it is that ${outcome(POSITIVE)}` : `each class of ${contract.target} is`;
+  find("purpose").textContent = `An estimate by a statistical model: how probable ${estimated}.`;
   find("identity").textContent = `${model.name}, version ${model.version}, ${model.stage}`;
   fields = new Map(contract.features.map((feature, i) => [feature.name, makeField(feature, i)]));
   find("fields").replaceChildren(...[...fields.values()].map((field) => field.box));
@@ -40,9 +41,12 @@ function show(described) {
   find("model").hidden = false;
 }
 
-function outcome(place) {
-  const { target, classes, class_names: names } = description.contract;
-  return `${target} is ${classes[place]}${names ? ` (${names[place]})` : ""}`;
+const isOfTwo = () => description.labels.length === 2;
+const outcome = (place) => `${description.contract.target} is ${nameOf(place)}`;
+
+function nameOf(place) {
+  const { classes, class_names: names } = description.contract;
+  return names ? `${classes[place]} (${names[place]})` : String(classes[place]);
 }
 
 function makeField(feature, i) {
@@ -173,24 +177,72 @@ function unanswered(text) {
 async function showAnswer({ predictions: [prediction], model }) {
   // Another version answers by now: its limits and its threshold count.
   if (model.version !== description.model.version) await load();
-  const { label, probability, warnings } = prediction;
+  const decided = isOfTwo() ? ofTwo(prediction) : ofMore(prediction);
+  find("answer-text").replaceChildren(...decided, ...unusual(prediction.warnings));
+  find("answer").classList.add("answered");
+  find("answer").scrollIntoView({ block: "nearest" });
+}
+
+function ofTwo({ label, probability }) {
   const threshold = description.contract.threshold;
   const [p, t] = written(probability, threshold);
   const place = description.labels.indexOf(label);
   const verb = place === POSITIVE ? "reaches" : "stays below";
-  find("answer-text").replaceChildren(
+  return [
     element("p", { class: "figure" }, element("strong", { id: "probability" }, p)),
     element("p", {}, `is the probability that ${outcome(POSITIVE)}.`),
     scale(probability, threshold, p, t),
     element("p", { id: "label", class: "label" }, `Predicted: ${outcome(place)}`),
     element("p", { class: "muted" }, `The probability ${verb} the threshold, ${t}.`),
-    ...unusual(warnings),
-  );
-  find("answer").classList.add("answered");
-  find("answer").scrollIntoView({ block: "nearest" });
+  ];
 }
 
-// A probability and the threshold, rounded so far that neither looks like the other.
+function ofMore({ label, probabilities }) {
+  const predicted = description.labels.indexOf(label);
+  // By the classes, not by the object's keys: JavaScript puts those that are numbers first.
+  const all = description.contract.classes.map((value) => probabilities[value]);
+  const places = [...all.keys()].filter((place) => place !== predicted);
+  places.sort((a, b) => all[b] - all[a]);
+  const [p, second] = written(all[predicted], all[places[0]]);
+  const texts = [p, second, ...places.slice(1).map((place) => rounded(all[place]))];
+  const bars = [predicted, ...places].map((place, i) => bar(nameOf(place), all[place], texts[i]));
+  return [
+    element("p", { class: "figure" }, element("strong", { id: "probability" }, p)),
+    element("p", {}, `is the probability that ${outcome(predicted)}.`),
+    element("p", { id: "label", class: "label" }, `Predicted: ${outcome(predicted)}`),
+    element("p", { id: "second", class: "muted" }, `Next: ${nameOf(places[0])}, ${second}.`),
+    ...unfolding(bars),
+  ];
+}
+
+// The probability of one class, as a number and as a bar, which says nothing more.
+function bar(name, probability, text) {
+  const width = `${100 * probability}%`;
+  return element(
+    "li",
+    {},
+    element("span", { class: "name" }, name),
+    element("span", { class: "value" }, text),
+    element(
+      "svg",
+      { class: "bar", "aria-hidden": "true" },
+      element("rect", { class: "track", width: "100%", height: 8, rx: 4 }),
+      element("rect", { class: "fill", width, height: 8, rx: 4 }),
+    ),
+  );
+}
+
+function unfolding(bars) {
+  const list = (some, start) => element("ol", { class: "classes", start }, ...some);
+  const rest = bars.slice(SHOWN_CLASSES);
+  const first = list(bars.slice(0, SHOWN_CLASSES), 1);
+  if (!rest.length) return [first];
+  const more = rest.length === 1 ? "1 more class" : `${rest.length} more classes`;
+  const summary = element("summary", {}, more);
+  return [first, element("details", {}, summary, list(rest, SHOWN_CLASSES + 1))];
+}
+
+// A probability and the threshold, or the next probability, rounded so far that neither looks like the other.
 function written(probability, threshold) {
   for (let digits = 3; digits <= MOST_DIGITS; digits += 1) {
     const [p, t] = [rounded(probability, digits), rounded(threshold, digits)];
@@ -337,8 +389,11 @@ function showScored(name, body, [header, ...rows]) {
   );
   const heads = answerFirst(["row", ...header]).map((text) => element("th", { scope: "col" }, text));
   const lines = rows.slice(0, SHOWN_ROWS).map((row, i) => {
-    const [number, label, probability, ...cells] = answerFirst([String(i + 1), ...row]);
-    cells.unshift(label, rounded(Number(probability.replace(",", "."))));
+    const [number, label, ...cells] = answerFirst([String(i + 1), ...row]);
+    for (let place = 0; place < probabilityColumns(); place += 1) {
+      cells[place] = rounded(Number(cells[place].replace(",", ".")));
+    }
+    cells.unshift(label);
     const first = element("th", { scope: "row" }, number);
     return element("tr", {}, first, ...cells.map((text) => element("td", {}, text)));
   });
@@ -353,13 +408,19 @@ function showScored(name, body, [header, ...rows]) {
   find("many-answer").replaceChildren(element("p", {}, link), element("div", box, table));
 }
 
-// The answer's columns stand last, out of sight in a wide table: label and probability come forward,
-// right after the row's number.
-const answerFirst = (row) => [row[0], ...row.slice(-3, -1), ...row.slice(1, -3), ...row.slice(-1)];
+const probabilityColumns = () => (isOfTwo() ? 1 : description.labels.length);
+
+// The answer's columns stand last, out of sight in a wide table: label and probabilities come
+// forward, right after the row's number.
+function answerFirst(row) {
+  const answers = row.length - probabilityColumns() - 2;
+  return [row[0], ...row.slice(answers, -1), ...row.slice(1, answers), ...row.slice(-1)];
+}
 
 // The table comes back as it is written; its header ends with the answer's columns.
 function separatorOf(text) {
-  const header = /label(.)(?:predicted_)?probability\1(?:predicted_)?warnings\r?$/m.exec(text);
+  const last = /label(.)"?(?:predicted_)?probability.*\1(?:predicted_)?warnings\r?$/m;
+  const header = last.exec(text);
   return header ? header[1] : ",";
 }
 

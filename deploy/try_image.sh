@@ -137,7 +137,7 @@ for _ in $(seq 200); do ask --output /dev/null --write-out '%{http_code}\n' || t
 asking=$!
 sleep 0.5
 service_process=${jobs_started[-1]}
-kill -TERM "$(pgrep -g "$service_process" -f 'python -m serving$' | tail -n 1)"
+kill -TERM "$(pgrep --oldest --pgroup "$service_process" --exact 'python[0-9.]*')" # its master
 code=0; wait "$service_process" || code=$?
 kill "$asking" 2>/dev/null || true; wait "$asking" 2>/dev/null || true
 broken=$(grep -cvE '^(200|503|000)$' "$work/codes" || true)

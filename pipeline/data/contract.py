@@ -142,15 +142,6 @@ def read_classes(path: Path, target: "pd.Series[str]", data: Data) -> tuple[str 
     return negative, positive
 
 
-def check_two(path: Path, target: str, classes: Sequence[str | int]) -> None:
-    """Raise PipelineError for a target of more classes, which the search does not take."""
-    if len(classes) > 2:
-        raise PipelineError(
-            f"{path}, column {target}: has {len(classes)} classes ({listed(classes)}), a two-class "
-            "target is needed"
-        )
-
-
 def read_class_names(path: Path, data: Data, classes: tuple[str | int, ...]) -> tuple[str, ...]:
     """Return the classes' names for people, in their order; none where the settings have none."""
     if not data.class_names:

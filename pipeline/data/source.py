@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.data.contract import (
-    check_two,
     data_contract,
     read_class_names,
     read_classes,
@@ -54,7 +53,6 @@ def check_source(path: Path, file: TableFile, data: Data) -> Table:
     cells, notes = _select_columns(path, file.cells, data)
     target = cells[[data.target]].pipe(plain_cells, data.read)[data.target]
     classes = read_classes(path, target, data)
-    check_two(path, data.target, classes)
     contract = data_contract(data, classes, read_class_names(path, data, classes))
     table = to_table(path, cells.assign(**{data.target: target}), contract, data.read)
     notes = (*file.notes, *notes, *table.notes, *_repeats(path, file.cells, data))

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from pipeline.data.contract import check_two, class_value, target_values
+from pipeline.data.contract import class_value, target_values
 from pipeline.data.problems import listed
 from pipeline.data.source import check_index, plain_cells, read_rows
 from pipeline.data.source_split import Split, check_counts, split_source
@@ -62,7 +62,6 @@ def profile_file(
         if is_index_name(name):
             check_index(file, cells.iloc[:, place], place)
     values = target_values(file, cells[target])
-    check_two(file, target, values)
     classes = cells[target].map(class_value)
     counts = Counter(classes)
     chosen, because = _positive(f"{file}, column {target}", counts, values, positive)

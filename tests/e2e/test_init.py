@@ -1,5 +1,6 @@
 """A table that the project has never seen: `init`, `dvc repro`, and the service answers."""
 
+import shutil
 from pathlib import Path
 
 import mlflow
@@ -32,6 +33,32 @@ def serve(project: Project, name: str, rows: pd.DataFrame) -> pd.DataFrame:
         response = running.predict({"rows": rows.to_dict("records")})
     assert response.status_code == 200, response.text
     return pd.DataFrame(response.json()["predictions"])
+
+
+def test_table_of_several_classes_is_learned_and_served(
+    fresh: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copyfile(ROOT / "tests/data/penguins.csv", fresh.path / "data/penguins.csv")
+    monkeypatch.chdir(fresh.path)
+    assert main(["init", "data/penguins.csv", "--target", "species"]) == 0
+    told = fresh.run("dvc", "repro").stdout
+    assert "species 146 Adelie, 68 Chinstrap, 119 Gentoo" in told
+    test = pd.read_csv("data/test.csv").drop(columns="species")
+    predictions = serve(fresh, "penguins", test)
+    answered = pd.DataFrame([*predictions["probabilities"]])
+    assert [*answered] == ["Adelie", "Chinstrap", "Gentoo"]
+    np.testing.assert_allclose(answered.sum(axis=1), 1, rtol=0, atol=1e-12)
+    assert (predictions["label"] == answered.idxmax(axis=1)).all()
+    assert (predictions["label"] == pd.read_csv("data/test.csv")["species"]).mean() > 0.95
+    codes = test.assign(**{name: pd.Categorical(test[name]).codes for name in ("island", "sex")})
+    mlflow.set_tracking_uri(fresh.store)
+    model = mlflow.pyfunc.load_model("models:/penguins@production")
+    theirs = pd.DataFrame(model.predict(codes.astype(float)))
+    names = [f"probability_{place}" for place in range(3)]
+    np.testing.assert_array_equal(theirs[names], answered)
+    assert (answered.columns[theirs["label"]] == predictions["label"]).all()
+    assert main(["compare", "production", "1"]) == 0
+    assert main(["card", "production"]) == 0
 
 
 def mlflow_answers(project: Project, name: str, rows: pd.DataFrame) -> pd.DataFrame:

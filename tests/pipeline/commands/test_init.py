@@ -209,16 +209,29 @@ def test_a_cell_that_cannot_be_read_is_told_and_the_type_stays(init, write, fold
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ([0, 1, 2], "table.csv, column y: has 3 classes (0, 1, 2), a two-class target is needed"),
         (["a"] * 3, "table.csv, column y: has 1 class (a), two are needed"),
         ([0, "", ""], "table.csv, column y: is missing in 80 of 120 rows: fill it in"),
     ],
 )
-def test_a_target_without_two_classes_is_refused_with_them(init, write, folder, values, said):
+def test_a_target_without_classes_is_refused(init, write, folder, values, said):
     code, out, err = init(write(y=values * (ROWS // 3)))
     assert (code, out) == (1, "")
     assert err.startswith(f"init failed: {said}")
     assert (folder / "params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
+
+
+def test_the_classes_of_a_target_are_told_with_their_shares(init, write, folder):
+    code, _, err = init(write(y=["a", "c", "b", "a"] * (ROWS // 4)))
+    assert code == 0
+    told = "column y: one of 3 classes is predicted; 60 rows are a (50%), 30 rows are b (25%), "
+    assert told in err
+    assert load(folder / "params.yaml").data.positive_class is None
+
+
+def test_of_several_classes_none_is_positive(init, write):
+    code, _, err = init(write(y=["a", "c", "b"] * (ROWS // 3)), "--positive-class", "a")
+    assert code == 1
+    assert "column y: has 3 classes, --positive-class is for two" in err
 
 
 def test_columns_can_be_chosen(init, write, folder):

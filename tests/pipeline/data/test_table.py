@@ -243,10 +243,9 @@ def test_an_open_quote_in_a_large_table_is_refused(refusal):
     ("values", "what"),
     [
         ("00", "has 1 class (0), two are needed"),
-        ("012", "has 3 classes (0, 1, 2), a two-class target is needed"),
     ],
 )
-def test_a_target_needs_two_classes(refusal, values, what):
+def test_a_target_needs_two_classes_at_least(refusal, values, what):
     rows = "".join(f"1,2,{value}\n" for value in values)
     assert refusal(f"a,b,y\n{rows}") == [f"column y: {what}"]
 
@@ -257,15 +256,13 @@ def test_a_target_needs_two_classes(refusal, values, what):
         ([value / 10 for value in range(1, 31)], "has 30 different numbers, from 0.1 to 3,"),
         ([1.5, 2, 7], "has 3 different numbers, from 1.5 to 7,"),
         (range(21), "has 21 different numbers, from 0 to 20,"),
-        (range(20), "has 20 classes (0, 1, 2,"),
-        ([*"abcdefghijklmnopqrstuvwxyz"], "has 26 classes (a, b,"),
     ],
 )
 def test_target_that_is_a_quantity_is_told_as_such(refusal, values, told):
     rows = "".join(f"1,2,{value}\n" for value in values)
     (line,) = refusal(f"a,b,y\n{rows}")
     assert line.startswith(f"column y: {told}")
-    assert ("as a quantity has, and classes are predicted here" in line) is ("numbers" in told)
+    assert "as a quantity has, and classes are predicted here" in line
 
 
 def test_rows_without_a_target_are_left_out_and_counted(read_table, tmp_path):

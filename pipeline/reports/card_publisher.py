@@ -1,5 +1,6 @@
 """Model cards of registered versions: what they are made from, and where they are kept."""
 
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,14 +28,18 @@ def facts_of(
     """Gather what a version's card tells, and its run's plots as PNG."""
     contract = contract or _contract_of(tracking, version)
     files = _artifacts(tracking, version.run_id, PLOTS)
+    images = {Path(name).stem: file for name, file in files.items() if name.endswith(".png")}
+    return CardFacts(version, contract, texts, **tables_of(files)), images
+
+
+def tables_of(files: Mapping[str, bytes]) -> dict[str, pd.DataFrame | None]:
+    """Return a card's tables; of more than two classes the calibration is the likeliest's."""
     calibration = "top_calibration.csv" if CLASSES_FILE in files else "calibration.csv"
-    tables = {
+    return {
         "calibration": _table(files.get(calibration)),
         "subgroups": _table(files.get("subgroups.csv")),
         "classes": _table(files.get(CLASSES_FILE), "class"),
     }
-    images = {Path(name).stem: file for name, file in files.items() if name.endswith(".png")}
-    return CardFacts(version, contract, texts, **tables), images
 
 
 def _contract_of(tracking: Tracking, version: Version) -> Contract:

@@ -100,3 +100,8 @@ def test_each_class_has_its_curve_by_its_name():
     gentoo = curves[curves["class"] == "Gentoo"]
     np.testing.assert_allclose(gentoo["false_positive_rate"], fpr, **EXACT)
     np.testing.assert_allclose(gentoo["true_positive_rate"], tpr, **EXACT)
+
+
+def test_a_class_without_rows_has_no_part_in_the_balanced_accuracy():
+    counts = np.array([[2, 0, 0], [1, 1, 0], [0, 0, 0]])
+    assert multiclass.rates(counts)["balanced_accuracy"] == 0.75

@@ -177,3 +177,11 @@ def test_groups_of_several_classes_count_with_ten_rows_of_the_rarest():
     rows = [("Age", 90, 10, 0.9), ("Age", 90, 30, 0.8), ("Age", 90, 9, 0.1)]
     table = pd.DataFrame(rows, columns=["feature", "rows", "rarest", "roc_auc"])
     assert subgroup_gap(table) == pytest.approx(0.1)
+
+
+def test_a_group_with_one_row_of_one_of_several_classes_may_have_any_roc_auc(of_three):
+    X, y, p = of_three
+    first = np.flatnonzero(y == 2)[0]
+    X[:, 1] = np.where((y < 2) | (np.arange(80) == first), 25, 50)
+    young = subgroup_table(X, y, p, CONTRACT, {"Age": [30]}, BOOTSTRAP).iloc[0]
+    assert (young["rarest"], young["roc_auc_low"], young["roc_auc_high"]) == (1, 0, 1)

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Iterator
+from copy import copy
 from pathlib import Path
 
 import msgspec
@@ -152,3 +153,16 @@ def test_a_version_in_production_that_cannot_be_had_stops_the_candidate(
     assert not judged.passed
     (gate,) = [gate for gate in judged.gates if gate.gate == "max_roc_auc_drop"]
     assert f"cannot be compared with version {number} in production" in gate.sentence
+
+
+def test_of_several_classes_the_receipt_depends_on_the_resamples(challenger: Challenger) -> None:
+    """Two are compared without them: their receipts stand when these change."""
+
+    def inputs(classes: tuple[str, ...], seed: int) -> dict[str, str]:
+        scorer = copy(challenger.scorer)
+        scorer.contract = msgspec.structs.replace(scorer.contract, classes=classes)
+        bootstrap = BOOTSTRAP._replace(seed=seed)
+        return dataclasses.replace(challenger, scorer=scorer, bootstrap=bootstrap)._inputs(None)
+
+    assert inputs(("a", "b"), 1) == inputs(("a", "b"), 2)
+    assert inputs(("a", "b", "c"), 1) != inputs(("a", "b", "c"), 2)

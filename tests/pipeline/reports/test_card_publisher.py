@@ -13,6 +13,7 @@ from pipeline.reports.card_publisher import (
     attach_card,
     facts_of,
     shortened_card,
+    tables_of,
 )
 from pipeline.tracking.store import open_tracking
 from tests.pipeline.registered import NAME
@@ -120,3 +121,18 @@ def test_a_version_that_the_registry_does_not_give_back_has_no_card(one_version,
             ),
         ):
             attach_card(opened, NAME, "1", TEXTS)
+
+
+def test_the_calibration_of_several_classes_is_the_likeliest_one_s():
+    files = {
+        "calibration.csv": b"class,rows\nNA,1\n",
+        "top_calibration.csv": b"rows\n2\n",
+        "classes.csv": b"class,rows\nNA,3\n",
+    }
+    tables = tables_of(files)
+    assert tables["calibration"]["rows"].tolist() == [2]
+    assert tables["classes"]["class"].tolist() == ["NA"]
+    assert tables["subgroups"] is None
+    two = tables_of({"calibration.csv": b"rows\n4\n"})
+    assert two["calibration"]["rows"].tolist() == [4]
+    assert two["classes"] is None

@@ -83,3 +83,4 @@ def test_the_confusion_has_rows_and_shares_and_every_class():
     written = {text.get_position(): text.get_text() for text in drawing.texts}
     assert written == {(0, 0): "2\n67%", (1, 0): "1\n33%", (0, 1): "1\n100%"}
     assert [label.get_text() for label in drawing.get_yticklabels()] == ["a", "b", "c"]
+    assert drawing.images[0].get_array().shape == (3, 3)

@@ -132,7 +132,9 @@ def _decided(refit: "Refit", settings: GridSearch) -> str:
     y, p = refit.first_repeat
     if refit.threshold is None:
         right = int(np.sum(p.argmax(axis=1) == y))
-        return f"out of fold: of {len(y):,} rows {right:,} get their class"
+        differ = settings.cost and settings.cost.false_positive != settings.cost.false_negative
+        costs = "; grid_search.cost has no effect, since it is for two classes" if differ else ""
+        return f"out of fold: of {len(y):,} rows {right:,} get their class{costs}"
     decided = describe_threshold(y, p, refit.threshold, settings.threshold, settings.cost)
     return f"out of fold, at this threshold: {decided}"
 

@@ -152,6 +152,15 @@ def test_four_classes_are_searched_and_written(run, four_classes_files, capsys, 
     assert re.search(r"out of fold: of 150 rows \d+ get their class", printed)
 
 
+@pytest.mark.parametrize(("false_negative", "told"), [(1, False), (5, True)])
+def test_costs_of_two_mistakes_have_no_effect_on_four_classes(
+    run, four_classes_files, capsys, false_negative, told
+):
+    run(grid_size=1, cost={"false_positive": 1, "false_negative": false_negative})
+    sentence = "grid_search.cost has no effect, since it is for two classes"
+    assert (sentence in capsys.readouterr().out) is told
+
+
 def test_a_class_of_too_few_rows_is_named(run, four_classes_files):
     with pytest.raises(PipelineError, match=r"the rarest class has \d+ rows, 30 folds need 32"):
         run(folds=30)

@@ -45,8 +45,8 @@ def test_on_real_tables_and_one_with_categories(request, name):
 def searches(draw):
     """Draw a table of two to six classes, its grid, folds and class weight, and the score."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    n_folds = draw(st.integers(2, 5))
     n_features, n_classes = draw(st.integers(1, 6)), draw(st.integers(2, 6))
+    n_folds = draw(st.integers(2, 5 if n_classes == 2 else 3))
     rarer = st.integers(n_folds, 40 if n_classes == 2 else 12)
     rows = [draw(st.integers(max(n_folds, 10), 90)), *(draw(rarer) for _ in range(n_classes - 1))]
     y = rng.permutation(np.repeat(np.arange(n_classes), rows))

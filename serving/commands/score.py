@@ -65,9 +65,9 @@ def score(
 ) -> int:
     """Score a CSV, Excel or Parquet FILE of any size, in pieces.
 
-    OUT has the columns of FILE and, behind them, label, probability and warnings. It comes into
-    place once it is complete. Rows that break the contract or cannot be read are told on stderr,
-    and have no part in it.
+    OUT has the columns of FILE and, behind them, label, probability (of more than two classes one
+    for each) and warnings. It comes into place once it is complete. Rows that break the contract or
+    cannot be read are told on stderr, and have no part in it.
 
     Ends with 1 where there are such rows and --rejects does not say where to put them.
     """

@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import warnings
+from hashlib import sha256
 
 import mlflow.onnx
 import onnx
@@ -13,10 +14,14 @@ from mlflow.models import ModelSignature
 from mlflow.pyfunc import scoring_server
 from mlflow.types import ColSpec, DataType, Schema
 
+from serving.formats.json_reader import Reader
+from serving.model.scorer import Scorer, probability_outputs
+from serving.predictor import ServedModel
+from serving.store.versions import Version
 from serving.web.app import create_app
 from serving.web.metrics import Metrics
 from serving.web.worker_state import State
-from tests.serving.small_model import ROWS, expected_probability, graph
+from tests.serving.small_model import ROWS, SPECIES, expected_probability, graph, species_graph
 
 NAMES = ["Glucose", "Age", "Smoker"]
 DATA = [[row[name] for name in NAMES] for row in ROWS]
@@ -48,15 +53,20 @@ def probabilities(response):
 
 @pytest.fixture(scope="module")
 def mlflows_model(tmp_path_factory):
-    """Load the small model as `mlflow models serve` does."""
     path = tmp_path_factory.mktemp("mlflow") / "model"
+    return load_with_mlflow(path, graph("0" * 64), ["probability"])
+
+
+def load_with_mlflow(path, model, probabilities):
+    """Load a model as `mlflow models serve` does."""
     required = {"Glucose": False, "Age": True, "Smoker": True}
     inputs = [ColSpec(DataType.double, name, required=required[name]) for name in NAMES]
-    outputs = [ColSpec(DataType.long, "label"), ColSpec(DataType.double, "probability")]
+    outputs = [ColSpec(DataType.double, name) for name in probabilities]
+    outputs = [ColSpec(DataType.long, "label"), *outputs]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         mlflow.onnx.save_model(
-            onnx.load_from_string(graph("0" * 64).SerializeToString()),
+            onnx.load_from_string(model.SerializeToString()),
             path,
             signature=ModelSignature(Schema(inputs), Schema(outputs)),
             pip_requirements=["onnxruntime"],
@@ -71,13 +81,13 @@ def mlflows_answer(mlflows_model, monkeypatch):
     """Ask MLflow's own scoring server: its function below the transport."""
     monkeypatch.setattr(logging.getLogger("mlflow"), "disabled", True)
 
-    def ask(body, content_type="application/json"):
+    def ask(body, content_type="application/json", model=mlflows_model):
         data = body if isinstance(body, str) else json.dumps(body)
-        schema = mlflows_model.metadata.get_input_schema()
+        schema = model.metadata.get_input_schema()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                found = scoring_server.invocations(data, content_type, mlflows_model, schema)
+                found = scoring_server.invocations(data, content_type, model, schema)
             except MlflowException as error:
                 return error.get_http_status_code(), None
         return found.status, json.loads(found.response) if found.status == 200 else None
@@ -128,6 +138,20 @@ def test_every_form_is_answered_as_by_mlflow(client, mlflows_answer, body):
         assert list(ours) == list(theirs) == ["label", "probability"]
         assert ours["label"] == theirs["label"]
         assert ours["probability"] == pytest.approx(theirs["probability"], abs=1e-9)
+
+
+def test_more_classes_are_answered_as_by_mlflow(settings, mlflows_answer, tmp_path):
+    text = SPECIES.to_json()
+    model = species_graph(sha256(text).hexdigest())
+    scorer = Scorer.open(model.SerializeToString(), text)
+    served = ServedModel(Version("heart", "1", "production", "0" * 64), scorer, Reader(SPECIES))
+    client = create_app(State(settings, served, None, Metrics())).test_client()
+    theirs = load_with_mlflow(tmp_path / "model", model, probability_outputs(SPECIES))
+    _, expected = mlflows_answer({"dataframe_records": ROWS}, model=theirs)
+    found = post(client, {"dataframe_records": ROWS}).get_json()
+    for ours, row in zip(found["predictions"], expected["predictions"], strict=True):
+        assert list(ours) == list(row)
+        assert ours == pytest.approx(row, abs=1e-9)
 
 
 @pytest.mark.parametrize(

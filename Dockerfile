@@ -1,5 +1,5 @@
 # The service and the pipeline as an image: docs/operations.md, "In containers".
-# Linted; its commands are tested outside of a container. Not built: no container engine was available.
+# Linted, and built and tried by deploy/try_image.sh.
 # The base is pinned by its tag alone: its digest could not be looked up. Add it where you build.
 FROM python:3.11.14-slim-bookworm AS build
 COPY requirements.lock /

@@ -1,6 +1,7 @@
 """Dockerfile and compose.yaml: what they promise, and their commands, tried without containers.
 
-No container runs here. `make check` lints the one and holds the other to the Compose schema.
+No container runs here: deploy/try_image.sh does that. `make check` lints the one and holds the
+other to the Compose schema.
 """
 
 import os

@@ -84,8 +84,14 @@ def check_counts(split: Split, params: Params) -> None:
             raise PipelineError(
                 f"class {value} has {rows[0]} rows for training and {rows[1]} for the test: "
                 f"{needed[0]} (grid_search.folds + {spare}) and {needed[1]} are needed; "
-                f"give more rows{_remedy(params, *short)}"
+                f"give more rows{_remedy(params, *short)}{_without(split.training)}"
             )
+
+
+def _without(table: Table) -> str:
+    """Return what can be done with one of several classes."""
+    several = len(table.contract.classes) > 2
+    return ", or leave its rows out, or merge it with another class" if several else ""
 
 
 def _remedy(params: Params, few_training: bool, few_test: bool) -> str:

@@ -134,6 +134,13 @@ def test_too_few_rows_of_a_class_are_a_sentence_with_the_counts(split_table):
     assert said.endswith("or set a larger preprocess.test_size, or try another seed")
 
 
+def test_rare_one_of_several_classes_may_be_left_out_or_merged(split_table):
+    rows = [(*row[:-1], "z") if place < 6 else row for place, row in enumerate(ROWS)]
+    with pytest.raises(PipelineError, match=r"^class z has ") as error:
+        split_table(rows)
+    assert str(error.value).endswith(", or leave its rows out, or merge it with another class")
+
+
 def test_too_few_rows_for_training_ask_for_a_smaller_test(split_table):
     with pytest.raises(PipelineError) as error:
         split_table(few("y", 30), test_size=0.95)

@@ -126,7 +126,11 @@ def read_classes(path: Path, target: "pd.Series[str]", data: Data) -> tuple[str 
     values = target_values(path, target)
     name = f"{path}, column {data.target}"
     if len(values) > 2:
-        # Of several each has a probability of its own.
+        if data.positive_class is not None:
+            raise PipelineError(
+                f"{name}: has {len(values)} classes ({listed(values)}), each with a probability of "
+                "its own: leave data.positive_class empty, it is for two"
+            )
         return tuple(values)
     if data.positive_class is None:
         raise PipelineError(

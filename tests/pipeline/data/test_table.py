@@ -318,6 +318,13 @@ def test_several_classes_stand_in_order(make_params, cells, classes):
     assert read_classes(Path("t.csv"), target, data) == classes
 
 
+def test_of_several_classes_none_is_positive(refusal):
+    assert refusal("a,b,y\n1,2,a\n1,2,b\n1,2,c\n", positive_class="a") == [
+        "column y: has 3 classes (a, b, c), each with a probability of its own: leave "
+        "data.positive_class empty, it is for two"
+    ]
+
+
 def test_more_classes_than_can_be_told_apart_are_refused():
     with pytest.raises(PipelineError, match=r"has 51 classes .* 50 can be told apart: merge some"):
         target_values(Path("t.csv"), pd.Series([f"class {i}" for i in range(51)], name="y"))

@@ -21,6 +21,7 @@ from serving.model.scorer import ModelError
 from serving.predictor import load_model
 from serving.store.versions import FILES
 
+PROJECT = Path(__file__).resolve().parents[2]  # where Python finds this module
 REFUSED, UNREADABLE = 3, 4  # exit codes, with the reason on stdout
 
 _good: set[tuple[str, str]] = set()  # digests of models and of all their files
@@ -47,9 +48,10 @@ def run(directory: Path, digest: str, limits: Limits) -> None:
 
     Raises OSError where the machine is the reason, and RuntimeError where the trial itself fails.
     """
-    command = [sys.executable, "-m", __name__, str(directory), digest, *map(str, limits)]
+    place = str(directory.resolve())
+    command = [sys.executable, "-m", __name__, place, digest, *map(str, limits)]
     try:
-        done = run_command(command, seconds=limits.seconds)
+        done = run_command(command, PROJECT, seconds=limits.seconds)
     except subprocess.TimeoutExpired as error:
         raise ModelError(_too_slow(limits)) from error
     _judge(done.returncode, done.stdout.strip(), done.stderr, limits)

@@ -197,9 +197,10 @@ def command(
     settings = settings_for(found, params, name)
     read = parse(settings.text, params)
     found = with_way(checked(found, file, read), read)
+    if not dry_run:  # first of all: a reader such as `head` may end it while it prints
+        write_whole(params, settings.text.encode())
     print(format_profile(found), file=sys.stderr)
     if not dry_run:
-        write_whole(params, settings.text.encode())
         print(f"{params}: name and data are written", file=sys.stderr)
     if as_json:
         print(json_text(found), end="")

@@ -539,3 +539,13 @@ def test_a_large_table_s_way_of_searching_is_told(write, folder):
     large = msgspec.structs.replace(found, rows=200_000)
     (note,) = with_way(large, params).notes
     assert note.startswith("160,000 rows: Nyström with ")
+
+
+def test_what_was_found_is_written_though_nobody_reads_the_report(init, write, folder, monkeypatch):
+    def gone(*_, **__):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("builtins.print", gone)
+    with pytest.raises(BrokenPipeError):
+        init(write())
+    assert load(folder / "params.yaml").data.target == "y"

@@ -30,7 +30,7 @@ class Answers(NamedTuple):
 
 
 class Own(NamedTuple):
-    """What two classes have, or what more have: figures of probabilities, of decisions, tables."""
+    """Figures of probabilities and of decisions, and tables, as two classes or more have them."""
 
     probabilities: dict[str, float]
     decisions: dict[str, float]

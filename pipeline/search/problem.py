@@ -103,7 +103,7 @@ class Problem:
 
 
 class Target(NamedTuple):
-    """What one SVM of a fold is to learn: y is 1 for its class, else 0, as double `[n]`.
+    """The task of one SVM of a fold: y is 1 for its class, else 0, as double `[n]`.
 
     `balance` are the weights that make both values weigh alike `[2]`.
     """

@@ -41,7 +41,7 @@ class Follower:
         return time.monotonic() > self._due
 
     def give_up(self) -> None:
-        """Say that the sync under way takes too long."""
+        """Report that the sync under way takes too long."""
         detail = (
             f"A look at the registry at {without_password(self._uri)} did not end within "
             f"{self._settings.sync_limit:g} seconds (SERVING_SYNC_TIMEOUT and SERVING_LOAD_TIMEOUT)"

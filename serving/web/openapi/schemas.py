@@ -211,7 +211,7 @@ def _mlflow(contract: Contract, max_rows: int) -> dict[str, Schema]:
 
 
 def _places(contract: Contract) -> str:
-    """Say which class is meant by a label that is its place."""
+    """Describe which class is meant by a label that is its place."""
     return ", ".join(f"{place} is {said}" for place, said in enumerate(contract.classes_in_words))
 
 

@@ -90,8 +90,8 @@ def check_counts(split: Split, params: Params) -> None:
 
 def _without(table: Table) -> str:
     """Return what can be done with one of several classes."""
-    several = len(table.contract.classes) > 2
-    return ", or leave its rows out, or merge it with another class" if several else ""
+    binary = table.contract.is_binary
+    return "" if binary else ", or leave its rows out, or merge it with another class"
 
 
 def _remedy(params: Params, few_training: bool, few_test: bool) -> str:

@@ -35,7 +35,7 @@ def export(estimator: Pipeline, contract: Contract, contract_json: bytes) -> byt
     gives `probability_0 [n]`, `probability_1 [n]` and so on, of which the label is the largest. It
     carries the digest of `contract_json`, so that its own digest stands for both.
     """
-    graph, two = Graph(), len(contract.classes) == 2
+    graph, two = Graph(), contract.is_binary
     encoded = encode(graph, estimator, contract)
     classifier = estimator.named_steps["classify"]
     if isinstance(classifier, LogisticRegressionCV):

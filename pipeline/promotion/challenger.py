@@ -205,7 +205,7 @@ class Challenger:
 
     def _inputs(self, champion: str | None) -> dict[str, str]:
         bounds = {"gates": self.bounds, "confidence": self.bootstrap.confidence}
-        if len(self.scorer.contract.classes) > 2:  # two are compared without resamples
+        if not self.scorer.contract.is_binary:  # two are compared without resamples
             bounds |= self.bootstrap._asdict()
         production = rows = ""
         if champion is not None:

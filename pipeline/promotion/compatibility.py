@@ -29,7 +29,7 @@ def new_classes(old: Contract, new: Contract) -> list[str]:
 
 def outcome(contract: Contract) -> str:
     """Name what a model predicts: the target with its positive class, or with all of several."""
-    if len(contract.classes) == 2:
+    if contract.is_binary:
         return f"{contract.target} {contract.classes[1]}"
     return f"{contract.target}: {listed([str(name) for name in contract.classes])}"
 
@@ -39,8 +39,8 @@ def _of_classes(old: Contract, new: Contract) -> list[str]:
 
     They have the class by its name; over the protocols of MLflow and KServe by its number.
     """
-    many = {len(old.classes) > 2, len(new.classes) > 2}
-    if old.target != new.target or (old.classes != new.classes and many != {True}):
+    binary = old.is_binary or new.is_binary
+    if old.target != new.target or (binary and old.classes != new.classes):
         return [f"it predicts {outcome(new)}, not {outcome(old)}"]
     number = {name: place for place, name in enumerate(new.classes)}
     removed = [f"class {name} is removed" for name in old.classes if name not in number]

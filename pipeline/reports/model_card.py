@@ -61,7 +61,7 @@ class CardFacts:
     @property
     def several(self) -> bool:
         """True if there are more than two classes; then `calibration` is of the likeliest."""
-        return len(self.contract.classes) > 2
+        return not self.contract.is_binary
 
     @property
     def title(self) -> str:

@@ -153,7 +153,7 @@ def answer_columns(contract: Contract, header: Sequence[str]) -> list[str]:
 
 
 def _probabilities(contract: Contract) -> list[str]:
-    if len(contract.classes) == 2:
+    if contract.is_binary:
         return ["probability"]
     return [f"probability_{value}" for value in contract.classes]
 

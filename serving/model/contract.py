@@ -129,6 +129,11 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     table_format: Read = msgspec.field(default=PLAIN, name="read")
 
     @property
+    def is_binary(self) -> bool:
+        """True if there are two classes: one probability and a threshold tell both."""
+        return len(self.classes) == 2
+
+    @property
     def names(self) -> list[str]:
         return [feature.name for feature in self.features]
 

@@ -159,7 +159,7 @@ class Scorer:
 
 def probability_outputs(contract: Contract) -> list[str]:
     """Return the names of a model's outputs after the label: of two classes there is one."""
-    if len(contract.classes) == 2:
+    if contract.is_binary:
         return ["probability"]
     return [f"probability_{place}" for place in range(len(contract.classes))]
 
@@ -205,7 +205,7 @@ def open_session(model: bytes) -> onnxruntime.InferenceSession:
 
 
 def _check_contract(session: onnxruntime.InferenceSession, contract: Contract, digest: str) -> None:
-    if contract.threshold is None and len(contract.classes) == 2:
+    if contract.threshold is None and contract.is_binary:
         raise ModelError(f"{CONTRACT_FILE} has no decision threshold")
     for feature in contract.features:
         if feature.type == "category" and not feature.code_count:

@@ -83,7 +83,7 @@ def describe(
 
 
 def _estimated(contract: Contract) -> str:
-    if len(contract.classes) == 2:
+    if contract.is_binary:
         return f"it is that {contract.target} is {contract.classes_in_words[1]}"
     return f"each class of {contract.target} is"
 

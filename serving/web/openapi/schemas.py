@@ -129,7 +129,7 @@ def _prediction(contract: Contract) -> dict[str, Schema]:
     }
     return {
         "label": label,
-        **(_probability(contract) if len(contract.classes) == 2 else _probabilities(contract)),
+        **(_probability(contract) if contract.is_binary else _probabilities(contract)),
         "warnings": {
             "type": "array",
             "items": {"type": "string"},
@@ -156,7 +156,7 @@ def _probabilities(contract: Contract) -> dict[str, Schema]:
 
 def _outputs(contract: Contract) -> dict[str, Schema]:
     """Return the schemas of the model's outputs after the label."""
-    if len(contract.classes) == 2:
+    if contract.is_binary:
         return _probability(contract)
     pairs = zip(probability_outputs(contract), contract.classes_in_words, strict=True)
     return {

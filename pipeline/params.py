@@ -213,6 +213,7 @@ class GridSearch(Settings, frozen=True, kw_only=True):
     halving_min_rows: Annotated[int, msgspec.Meta(ge=1)] | None = None
     approximation: Literal["auto", "none", "nystroem"] = "auto"
     components: Annotated[int, msgspec.Meta(ge=1, le=10_000)] | Literal["auto"] = "auto"
+    background: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 100
     backend: Literal["local", "dask"] = "local"
     scheduler: str = ""
     memory_limit: Positive | None = None

@@ -45,6 +45,7 @@ class Settings(
     """The service's settings; `max_body` and `load_memory` are in bytes, times in seconds.
 
     `concurrency` is the requests that one worker answers at once; what comes on top is refused.
+    `max_explained` are rows, `max_products` the products of kernels that explaining them may take.
     """
 
     model: Text
@@ -67,6 +68,8 @@ class Settings(
     cors_origins: tuple[Text, ...] = ()
     max_rows: Count = 10_000
     max_body: Count = 16 * 1024 * 1024
+    max_explained: Count = 100
+    max_products: Count = 1_000_000_000
     deadline: Seconds = 30.0
     grace: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 30
     pages: bool = True

@@ -19,8 +19,9 @@ from serving.formats.json_reader import Reader
 from serving.model.contract import Contract
 from serving.model.rows import Rows
 from serving.model.runs import OverdueError
-from serving.model.scorer import CONTRACT_FILE, ModelError, Scorer
+from serving.model.scorer import Scorer
 from serving.model.validation import training_warnings
+from serving.model.version_files import CONTRACT_FILE, ModelError
 from serving.store import versions
 from serving.store.versions import Provenance, Version
 

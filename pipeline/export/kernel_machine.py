@@ -25,8 +25,18 @@ class KernelMachine(NamedTuple):
     gamma: float
 
 
-def standardized_machine(classifier: CalibratedSVM) -> KernelMachine:
-    """Fold the standardisation of the decision values into the sum of kernels."""
+def calibrated_machine(classifier: CalibratedSVM) -> KernelMachine:
+    """Return the log-odds `a f + b` of each decision function: Platt (1999) takes their sigmoid.
+
+    The standardisation of the decision values and the sigmoid's slope and offset are folded into
+    the sum of kernels.
+    """
+    machine = _standardized_machine(classifier)
+    slopes, offsets = np.transpose(classifier.sigmoids)
+    return machine._replace(weights=slopes * machine.weights, bias=slopes * machine.bias + offsets)
+
+
+def _standardized_machine(classifier: CalibratedSVM) -> KernelMachine:
     machine = _kernel_machine(classifier.svm_)
     return machine._replace(
         weights=machine.weights / classifier.scale_,

@@ -9,7 +9,9 @@ from pipeline.errors import PipelineError
 from pipeline.params import PARITY_TOLERANCE
 from serving.model.cells import write_value
 from serving.model.contract import Contract, Feature, FloatMatrix
+from serving.model.explanation import Explainer
 from serving.model.scorer import Scorer
+from serving.model.version_files import ModelError
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -37,7 +39,19 @@ def check_parity(estimator: "Pipeline", scorer: Scorer, X: FloatMatrix) -> float
             "is written"
         )
     _check_labels(labels, probabilities, scorer.contract.threshold)
+    if scorer.explainer is not None:
+        # The unusual rows first: only as many are explained as is quickly done.
+        _check_explanations(scorer.explainer, rows[::-1], probabilities[::-1])
     return float(difference[worst])
+
+
+def _check_explanations(
+    explainer: Explainer, rows: FloatMatrix, probabilities: FloatMatrix
+) -> None:
+    try:
+        explainer.check(rows, probabilities, None)
+    except ModelError as error:
+        raise PipelineError(f"{error}: nothing is written") from error
 
 
 def _check_labels(labels: IntVector, probabilities: FloatMatrix, threshold: float | None) -> None:

@@ -24,7 +24,7 @@ from pipeline.registry.ledger_store import LedgerStore
 from pipeline.registry.receipts import read_key
 from pipeline.tracking.experiment import Tracking
 from pipeline.tracking.store import open_tracking, project_move
-from serving.model.scorer import DIGEST_TAG, ModelError
+from serving.model.version_files import DIGEST_TAG, ModelError
 
 OLDEST_PYTHON = (3, 11)
 LOCK_FILE = "requirements.lock"

@@ -14,7 +14,7 @@ from pipeline.registry.ledger import Ledger
 from pipeline.registry.ledger_store import LedgerStore
 from pipeline.tracking.experiment import FAILURE_TAG, KIND_TAG, Tracking
 from pipeline.tracking.result_runs import FAILED_STAGE_TAG, RESULT
-from serving.model.scorer import DIGEST_TAG
+from serving.model.version_files import DIGEST_TAG
 
 TIMEOUT = 5  # seconds for the service to answer
 

@@ -7,7 +7,7 @@ from pipeline.registry.ledger_store import LEDGER, LEDGER_TAG
 from pipeline.registry.results import FINISHED_RESULTS
 from pipeline.registry.stages import registered
 from pipeline.tracking.experiment import KIND_TAG, Tracking
-from serving.model.scorer import DIGEST_TAG
+from serving.model.version_files import DIGEST_TAG
 
 REGISTER = "dvc repro"
 

@@ -17,7 +17,7 @@ from pipeline.registry.ledger_store import LedgerStore
 from pipeline.registry.references import Version
 from pipeline.registry.split_tag import DATA_TAG, SPLIT_TAG, TEST_FILE_TAG, read_split_tag
 from pipeline.tracking.experiment import Tracking
-from serving.model.scorer import ModelError
+from serving.model.version_files import ModelError
 from serving.receipts.receipt import Gate
 
 

@@ -30,7 +30,8 @@ from pipeline.registry import receipts, versions
 from pipeline.registry.ledger_store import LedgerStore
 from pipeline.tracking.experiment import Tracking, actor
 from serving.model.contract import FloatMatrix
-from serving.model.scorer import DIGEST_TAG, ModelError, Scorer
+from serving.model.scorer import Scorer
+from serving.model.version_files import DIGEST_TAG, ModelError
 from serving.receipts.receipt import Gate, Receipt, Verdict
 from serving.receipts.signing import sign
 

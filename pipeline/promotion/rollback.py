@@ -10,7 +10,7 @@ from pipeline.registry.ledger import ROLLBACK, Entry, Ledger
 from pipeline.registry.ledger_store import LedgerStore
 from pipeline.registry.receipts import read_key
 from pipeline.registry.stages import show_on_results
-from serving.model.scorer import ModelError
+from serving.model.version_files import ModelError
 from serving.receipts.receipt import RECEIPT_TAG, SIGNATURE_TAG
 
 

@@ -13,7 +13,7 @@ from pipeline.errors import PipelineError
 from pipeline.registry import stages, versions
 from pipeline.registry.ledger import Entry, Ledger
 from pipeline.registry.ledger_store import LedgerStore, OvertakenError
-from serving.model.scorer import ModelError
+from serving.model.version_files import ModelError
 
 STAGING, PRODUCTION = "staging", "production"
 STAGES = (STAGING, PRODUCTION)

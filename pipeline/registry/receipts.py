@@ -11,9 +11,7 @@ from mlflow.exceptions import MlflowException
 from pipeline.errors import PipelineError, one_line
 from pipeline.registry.versions import LOGGED_MODEL, tags_of
 from pipeline.tracking.experiment import Tracking
-from serving.model.scorer import (
-    ModelError,
-)
+from serving.model.version_files import ModelError
 from serving.receipts.receipt import (
     RECEIPT_TAG,
     SIGNATURE_TAG,

@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.errors import PipelineError
 from pipeline.tracking.experiment import KIND_TAG, Tracking
 from pipeline.tracking.result_runs import RESULT, names_of
-from serving.model.scorer import DIGEST_TAG
+from serving.model.version_files import DIGEST_TAG
 
 SHORTEST_PREFIX = 4  # of a run's id
 CONTEXT_TAG = "mlflow.data.context"

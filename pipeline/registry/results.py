@@ -8,7 +8,7 @@ import msgspec
 from pipeline.registry.stages import Registered, registered
 from pipeline.tracking.experiment import ACTOR_TAG, KIND_TAG, Tracking
 from pipeline.tracking.result_runs import RESULT, names_of
-from serving.model.scorer import DIGEST_TAG
+from serving.model.version_files import DIGEST_TAG
 
 FINISHED_RESULTS = f"tags.{KIND_TAG} = '{RESULT}' and attributes.status = 'FINISHED'"
 

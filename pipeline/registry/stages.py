@@ -10,7 +10,7 @@ from mlflow.exceptions import MlflowException
 from pipeline.registry.ledger_store import NOT_FOUND
 from pipeline.tracking.experiment import KIND_TAG, Tracking
 from pipeline.tracking.result_runs import RESULT
-from serving.model.scorer import DIGEST_TAG, ModelError
+from serving.model.version_files import DIGEST_TAG, ModelError
 
 MOST_VERSIONS = 10_000  # that MLflow gives at once
 VERSION_TAG, STAGE_TAG = "version", "stage"  # of a result: columns of MLflow's table of runs

@@ -27,15 +27,8 @@ from pipeline.registry.ledger_store import NOT_FOUND, LedgerStore
 from pipeline.registry.stages import MOST_VERSIONS, absent_as_model_error
 from pipeline.tracking.experiment import Tracking
 from serving.model.contract import Contract
-from serving.model.scorer import (
-    CONTRACT_FILE,
-    DIGEST_TAG,
-    GOLDEN_FILE,
-    MODEL_FILE,
-    ModelError,
-    Scorer,
-    probability_outputs,
-)
+from serving.model.scorer import Scorer, probability_outputs
+from serving.model.version_files import DIGEST_TAG, MODEL_FILE, ModelError, files_in
 
 LOGGED_MODEL = "models:/"  # before a logged model's id: where a version's files are
 
@@ -176,8 +169,8 @@ def _log_model(tracking: Tracking, name: str, candidate: TrainedModel, run_id: s
             onnx_execution_providers=["CPUExecutionProvider"],
         )
         # The files themselves, since what MLflow saved went through a parser.
-        for file in (MODEL_FILE, CONTRACT_FILE, GOLDEN_FILE):
-            shutil.copyfile(candidate.folder / file, folder / file)
+        for path in files_in(candidate.folder):
+            shutil.copyfile(path, folder / path.name)
         client.log_model_artifacts(logged.model_id, str(folder))
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])

@@ -15,7 +15,7 @@ from pipeline.reports.class_plots import CLASSES_FILE, read_classes
 from pipeline.reports.model_card import CardFacts, body, markdown, page
 from pipeline.tracking.experiment import Tracking
 from serving.model.contract import Contract
-from serving.model.scorer import ModelError
+from serving.model.version_files import ModelError
 
 MARKDOWN_FILE, PAGE_FILE = "model_card.md", "model_card.html"
 PLOTS = "plots"

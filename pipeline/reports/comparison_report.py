@@ -25,7 +25,7 @@ from pipeline.registry.references import Version, find_version
 from pipeline.reports.figure_words import BETTER, TEST, in_words
 from pipeline.tracking.experiment import Tracking
 from pipeline.tracking.store import open_tracking
-from serving.model.scorer import ModelError
+from serving.model.version_files import ModelError
 from serving.receipts.receipt import Gate
 
 DIGEST_LENGTH = 32  # of an md5, the shortest of them

@@ -1,9 +1,9 @@
 """Search C and gamma, then refit and export the winner.
 
 Its decision threshold is chosen on the way. Reads the training split and the data contract. Writes
-the model's folder (model.onnx, the contract with the threshold, golden predictions), a table of all
-candidates, of the winner a learning curve and a summary, and the folder of a baseline, logistic
-regression. A search that was interrupted goes on where it was.
+the model's folder (model.onnx, the contract with the threshold, golden predictions, and what
+explanations need), a table of all candidates, of the winner a learning curve and a summary, and the
+folder of a baseline, logistic regression. A search that was interrupted goes on where it was.
 """
 
 import sys
@@ -23,7 +23,6 @@ from pipeline.errors import PipelineError
 from pipeline.evaluation.baseline_facts import FACTS_FILE, BaselineFacts
 from pipeline.evaluation.metrics import SCORE_NAMES, roc_auc
 from pipeline.evaluation.threshold import describe_threshold
-from pipeline.export.golden import golden_predictions
 from pipeline.files import json_text, project_root, write_whole
 from pipeline.options import path_option, stage_example
 from pipeline.params import GridSearch, Params, flatten
@@ -31,12 +30,11 @@ from pipeline.params_file import load
 from pipeline.progress import Progress
 from pipeline.tracking.reporter import SearchReport, report_search
 from serving.model.contract import Contract
-from serving.model.scorer import CONTRACT_FILE, GOLDEN_FILE, MODEL_FILE, Scorer
 
 if TYPE_CHECKING:
     import pandas as pd
-    from sklearn.pipeline import Pipeline
 
+    from pipeline.export.model_files import ModelFiles
     from pipeline.search.checkpoint import Checkpoint
     from pipeline.search.strategy import Result
     from pipeline.search.units import Candidate
@@ -75,6 +73,7 @@ def run(
     params: Params, training: Path, contract: Path, written: Written, report: SearchReport
 ) -> None:
     # Here, since scikit-learn takes a second in which the report's process imports MLflow.
+    from pipeline.export.model_files import export_svm
     from pipeline.search.checkpoint import Checkpoint
     from pipeline.training import choice, tuning
     from pipeline.training.learning_curve import winners_learning_curve
@@ -108,7 +107,9 @@ def run(
         search.selection.score,
         **({} if refit.threshold is None else {"threshold": refit.threshold}),
         out_of_fold_roc_auc=roc_auc(refit.y, refit.out_of_fold),
-        onnx_difference=_write_model(table, refit.estimator, refit.threshold, written.model),
+        onnx_difference=_write_model(
+            export_svm(table, refit.estimator, refit.threshold, params), written.model
+        ),
         **search.resolved,
     )
     write_whole(written.winner, json_text(figures).encode())
@@ -141,37 +142,28 @@ def _decided(refit: "Refit", settings: GridSearch) -> str:
 
 def _write_baseline(search: "Search", table: Table, folder: Path) -> None:
     """Fit logistic regression on the same rows and folds, and write it as a model of its own."""
+    from pipeline.export.model_files import export_baseline
     from pipeline.training.baseline import THRESHOLD, fit_baseline
 
     estimator = fit_baseline(table, search.problem.folds)
     n_classes = len(table.contract.classes)
     two = n_classes == 2
     shares = np.bincount(table.y, minlength=n_classes) / len(table.y)
+    exported = export_baseline(table, estimator, THRESHOLD if two else None)
     facts = BaselineFacts(
         C=float(estimator.named_steps["classify"].C_),
         positive_share=float(table.y.mean()) if two else None,
         class_shares=() if two else tuple(shares.tolist()),
-        onnx_difference=_write_model(table, estimator, THRESHOLD if two else None, folder),
+        onnx_difference=_write_model(exported, folder),
     )
     write_whole(folder / FACTS_FILE, json_text(facts).encode())
 
 
-def _write_model(
-    table: Table, estimator: "Pipeline", threshold: float | None, folder: Path
-) -> float:
-    """Export the model, write its folder and return how far it is from scikit-learn's at most."""
-    from pipeline.export.onnx_model import export
-    from pipeline.export.parity import check_parity
-
-    contract = msgspec.structs.replace(table.contract, threshold=threshold)
-    contract_json = contract.to_json()
-    onnx_model = export(estimator, contract, contract_json)
-    scorer = Scorer.open(onnx_model, contract_json)
-    difference = check_parity(estimator, scorer, table.X)
-    write_whole(folder / MODEL_FILE, onnx_model)
-    write_whole(folder / CONTRACT_FILE, contract_json)
-    write_whole(folder / GOLDEN_FILE, msgspec.json.encode(golden_predictions(scorer, table.X)))
-    return difference
+def _write_model(exported: "ModelFiles", folder: Path) -> float:
+    """Write the model's folder; return how far it is from scikit-learn's at most."""
+    for name, content in exported.content.items():
+        write_whole(folder / name, content)
+    return exported.onnx_difference
 
 
 def _search(search: "Search", checkpoint: "Checkpoint", report: SearchReport) -> "Outcome":

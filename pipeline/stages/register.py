@@ -47,7 +47,8 @@ from pipeline.tracking.result_runs import (
 )
 from pipeline.tracking.store import open_tracking
 from pipeline.tracking.views import addresses, update_views
-from serving.model.scorer import DIGEST_TAG, Scorer
+from serving.model.scorer import Scorer
+from serving.model.version_files import DIGEST_TAG
 
 PRODUCING_STAGES = ["preprocess", "grid_search", "evaluate"]
 

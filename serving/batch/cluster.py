@@ -17,7 +17,8 @@ from serving.batch.backend import Result, Step, in_order
 from serving.batch.chunk_scoring import NO_ANSWERS, finish, prepare
 from serving.batch.table import Chunk, ScoringError, Table
 from serving.model.contract import Contract, FloatMatrix
-from serving.model.scorer import Answers, open_session, run_session
+from serving.model.scorer import Answers, run_session
+from serving.model.session import open_session
 
 CONNECT_S, CLOSE_S = 10, 2
 PATIENCE_S = 60.0  # for a first worker, and for one to come back

@@ -7,7 +7,7 @@ import click
 from serving.config import Settings
 from serving.console import run_command
 from serving.errors import NoModelError
-from serving.model.scorer import ModelError
+from serving.model.version_files import ModelError
 from serving.predictor import ServedModel, load_served
 
 

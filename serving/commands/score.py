@@ -16,7 +16,7 @@ from serving.batch.score_file import Counts, Files, score_file
 from serving.batch.table import ScoringError
 from serving.commands.current import load_current
 from serving.config import Settings, read_settings
-from serving.model.scorer import MODEL_FILE
+from serving.model.version_files import MODEL_FILE
 from serving.predictor import ServedModel
 from serving.store import versions
 

@@ -11,7 +11,7 @@ import click
 
 from serving.config import Settings, check_exposure, read_settings
 from serving.errors import NoModelError
-from serving.model.scorer import ModelError
+from serving.model.version_files import ModelError
 from serving.predictor import current_version
 
 FIRST_PASSED_SOCKET = 3  # the descriptor of sd_listen_fds(3)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from serving.config import without_password
 from serving.errors import NoModelError
 from serving.log import logger
-from serving.model.scorer import DIGEST_TAG, ModelError
+from serving.model.version_files import DIGEST_TAG, ModelError
 from serving.receipts.receipt import RECEIPT_TAG, SIGNATURE_TAG, parse_receipt, path_of
 from serving.store.versions import Provenance, Version
 

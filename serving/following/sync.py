@@ -29,7 +29,7 @@ from serving.following.registry import (
     UnreachableError,
 )
 from serving.following.trial import Limits
-from serving.model.scorer import ModelError
+from serving.model.version_files import ModelError
 from serving.receipts.receipt import Demands, check_receipt, check_tags, digest_of
 from serving.store import sync_status, versions
 from serving.store.sync_status import REMEMBERED, SUCCESSES, Kind, Refusal, Status

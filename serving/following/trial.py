@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from serving.console import run_command
-from serving.model.scorer import ModelError
+from serving.model.version_files import ModelError, files_in
 from serving.predictor import load_model
-from serving.store.versions import FILES
 
 PROJECT = Path(__file__).resolve().parents[2]  # where Python finds this module
 REFUSED, UNREADABLE = 3, 4  # exit codes, with the reason on stdout
@@ -80,7 +79,7 @@ def _too_slow(limits: Limits) -> str:
 def _digest_of_files(directory: Path) -> str:
     """Return one digest of all files, empty where one of them cannot be read."""
     try:
-        parts = [sha256((directory / name).read_bytes()).digest() for name in FILES]
+        parts = [sha256(path.read_bytes()).digest() for path in files_in(directory)]
     except OSError:
         return ""
     return sha256(b"".join(parts)).hexdigest()

@@ -135,12 +135,18 @@ def to_rows(contract: Contract, table: Table) -> list[dict[str, Cell]]:
     return [{f.name: read_cell(f, record[i], read) for f, i in columns} for record in table.records]
 
 
-def answer_columns(contract: Contract, header: Sequence[str]) -> list[str]:
+def answer_columns(
+    contract: Contract, header: Sequence[str], *, explained: bool = False
+) -> list[str]:
     """Name the columns of answers; where the table's own has such a name, all have a prefix.
+
+    Those of explanations are the base, and each feature's contribution.
 
     Raises InvalidBodyError if the table has such a column already.
     """
     names = ["label", *_probabilities(contract), "warnings"]
+    if explained:
+        names += ["base", *(f"contribution_{name}" for name in contract.names)]
     taken = not {*names}.isdisjoint([*contract.names, contract.target])
     columns = [f"predicted_{name}" if taken else name for name in names]
     present = {name.strip() for name in header}
@@ -164,14 +170,18 @@ def to_csv(
     labels: Iterable[str | int],
     probabilities: Iterable[Iterable[float]],
     warnings: Iterable[Sequence[str]],
+    explanations: Iterable[Iterable[float]] = (),
 ) -> bytes:
     """Write the table, cell for cell as it came, with the answers in `columns` behind it.
 
-    `probabilities` are columns, too: one, or one for each class. A probability is written as the
-    shortest text that reads back as the same float64, with the table's own decimals.
+    `probabilities` are columns, too: one, or one for each class; so are `explanations`. A number is
+    written as the shortest text that reads back as the same float64, with the table's own decimals.
     """
-    texts = [[decimals_of(table.read, repr(value)) for value in each] for each in probabilities]
-    answers = zip(labels, *texts, map("; ".join, warnings), strict=True)
+    found, parts = (
+        [[decimals_of(table.read, repr(value)) for value in each] for each in columns_of_numbers]
+        for columns_of_numbers in (probabilities, explanations)
+    )
+    answers = zip(labels, *found, map("; ".join, warnings), *parts, strict=True)
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator=table.newline, delimiter=table.read.separator)
     writer.writerow([*table.header, *columns])

@@ -4,8 +4,6 @@ The pipeline's evaluation scores through this class too, so that the figures are
 that answers.
 """
 
-import re
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,28 +12,32 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from serving.model import runs
 from serving.model.contract import Contract, FloatMatrix
+from serving.model.explanation import Explainer
 from serving.model.rows import to_matrix
-from serving.model.runs import OverdueError
+from serving.model.runs import OverdueError, TimedRun
+from serving.model.session import open_session
 from serving.model.validation import InvalidRowsError
+from serving.model.version_files import (
+    CONTRACT_DIGEST_KEY,
+    CONTRACT_FILE,
+    EXPLANATION_DIGEST_KEY,
+    EXPLANATION_FILE,
+    GOLDEN_FILE,
+    MODEL_FILE,
+    ModelError,
+    decode,
+    digest_of,
+    read_file,
+    read_if_there,
+)
 
-MODEL_FILE = "model.onnx"
-CONTRACT_FILE = "contract.json"
-GOLDEN_FILE = "golden.json"
 GOLDEN_TOLERANCE = 1e-5
 CHUNK = 256  # rows that are scored at once
 INPUT = "features"
-CONTRACT_DIGEST_KEY = "contract_sha256"  # in the graph's metadata
-NOWHERE = "/nonexistent"  # where a model may look for data outside of its file
-DIGEST_TAG = "digest"  # of a registered version: the sha256 of its model.onnx
 
 # Labels `[rows]`, and probabilities of class 1 `[rows]` or of more than two `[rows, classes]`.
 Answers = tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]
-
-
-class ModelError(Exception):
-    """A version that must not answer, with the reason in one sentence."""
 
 
 class Prediction(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -58,48 +60,56 @@ class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Scorer:
-    """Rows of numbers in, labels and probabilities out."""
+    """Rows of numbers in, labels and probabilities out; `explainer` tells why, if it can."""
 
     def __init__(
-        self, session: onnxruntime.InferenceSession, contract: Contract, digest: str, size: int = 0
+        self,
+        session: onnxruntime.InferenceSession,
+        contract: Contract,
+        digest: str,
+        size: int = 0,
+        explainer: Explainer | None = None,
     ) -> None:
         self._session = session
         self.contract = contract
         self.digest = digest
         self.size = size  # bytes of model.onnx
+        self.explainer = explainer
 
     @classmethod
-    def open(cls, model: bytes, contract_json: bytes) -> "Scorer":
-        """Open an ONNX model beside its contract.
+    def open(cls, model: bytes, contract_json: bytes, explanation: bytes | None = None) -> "Scorer":
+        """Open an ONNX model beside its contract, and the explanation if it was made with one.
 
-        Raises ModelError where either does not parse or they do not belong together.
+        Raises ModelError where one of them does not parse or they do not belong together.
         """
-        contract = _decode(CONTRACT_FILE, contract_json, Contract)
+        contract = decode(CONTRACT_FILE, contract_json, Contract)
         session = open_session(model)
-        _check_contract(session, contract, sha256(contract_json).hexdigest())
-        return cls(session, contract, sha256(model).hexdigest(), len(model))
+        _check_contract(session, contract, digest_of(contract_json))
+        explainer = _explainer(session, contract, explanation)
+        return cls(session, contract, digest_of(model), len(model), explainer)
 
     @classmethod
     def load(
         cls, directory: Path, expected_digest: str | None = None, *, until: float | None = None
     ) -> "Scorer":
-        """Load and verify the version in `directory` (model.onnx, contract.json, golden.json).
+        """Load and verify the version in `directory`, which has its `version_files`.
 
         Raises ModelError where a file is missing or unreadable, the model's sha256 is not
-        `expected_digest`, the contract is not the one the model was made with, the graph does not
-        fit it, or the golden predictions come out otherwise, or not by `until` (see `score`);
-        OSError where reading fails for reasons of the machine, which say nothing of the version.
+        `expected_digest`, the contract or the explanation is not the one the model was made with,
+        the graph does not fit it, or the golden predictions and their explanations come out
+        otherwise, or not by `until` (see `score`); OSError where reading fails for reasons of the
+        machine, which say nothing of the version.
         """
         model, contract_json, golden_json = (
-            _read(directory / name) for name in (MODEL_FILE, CONTRACT_FILE, GOLDEN_FILE)
+            read_file(directory / name) for name in (MODEL_FILE, CONTRACT_FILE, GOLDEN_FILE)
         )
-        digest = sha256(model).hexdigest()
+        digest = digest_of(model)
         if expected_digest is not None and digest != expected_digest:
             raise ModelError(
                 f"{MODEL_FILE} has the sha256 {digest}, the registry says {expected_digest}"
             )
-        scorer = cls.open(model, contract_json)
-        scorer._check_golden(_decode(GOLDEN_FILE, golden_json, Golden), until)
+        scorer = cls.open(model, contract_json, read_if_there(directory / EXPLANATION_FILE))
+        scorer._check_golden(decode(GOLDEN_FILE, golden_json, Golden), until)
         return scorer
 
     def score(self, values: FloatMatrix, *, until: float | None = None) -> Answers:
@@ -112,16 +122,8 @@ class Scorer:
         """
         if until is None:
             return run_session(self._session, values)
-        options = onnxruntime.RunOptions()
-        runs.under_way[options] = until
-        try:
+        with TimedRun(until) as options:
             return run_session(self._session, values, options)
-        except Exception as error:
-            if options.terminate:
-                raise OverdueError from error
-            raise
-        finally:
-            del runs.under_way[options]
 
     def _check_golden(self, golden: Golden, until: float | None) -> None:
         if not golden.rows or len(golden.rows) != len(golden.predictions):
@@ -148,6 +150,8 @@ class Scorer:
                     f"golden row {row + 1} is answered with {label} ({_format(got)}) "
                     f"instead of {want.label} ({_format(wanted)})"
                 )
+        if self.explainer is not None:
+            _check_explanations(self.explainer, rows, probabilities, until)
 
     def _check_shapes(self, rows: int, *answers: npt.NDArray[Any]) -> None:
         labels, probabilities = answers
@@ -184,24 +188,39 @@ def run_session(
     return np.concatenate(labels), np.concatenate(probabilities)
 
 
-def open_session(model: bytes) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    # Rows are few and workers are many: a thread pool in each would only contend.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # its errors are raised as well; here they would be no JSON
-    # It would read the working folder's files, which the model's digest does not cover.
-    options.add_session_config_entry(
-        "session.model_external_initializers_file_folder_path", NOWHERE
-    )
+def _explainer(
+    session: onnxruntime.InferenceSession, contract: Contract, content: bytes | None
+) -> Explainer | None:
+    """Open the explanation that the graph names; a file that it does not name is passed over."""
+    named = session.get_modelmeta().custom_metadata_map.get(EXPLANATION_DIGEST_KEY)
+    if named is None:
+        return None
+    if content is None:
+        raise ModelError(f"{EXPLANATION_FILE}, which {MODEL_FILE} was made with, is not there")
+    if digest_of(content) != named:
+        raise ModelError(f"{EXPLANATION_FILE} is not the one that {MODEL_FILE} was made with")
     try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return Explainer(content, contract)
+    except (ModelError, MemoryError):
+        raise
     except Exception as error:  # onnxruntime's errors share no base class of their own
-        if re.search("external|should be stored in", str(error), re.IGNORECASE):
-            raise ModelError(
-                f"{MODEL_FILE} keeps data in another file, which its digest does not cover"
-            ) from error
-        raise ModelError(f"{MODEL_FILE} is no model that onnxruntime can run") from error
+        raise ModelError(f"{EXPLANATION_FILE} does not give what it is made of") from error
+
+
+def _check_explanations(
+    explainer: Explainer,
+    rows: FloatMatrix,
+    probabilities: npt.NDArray[np.float64],
+    until: float | None,
+) -> None:
+    try:
+        explainer.check(rows, probabilities, until)
+    except OverdueError as error:
+        raise ModelError(f"{EXPLANATION_FILE} does not explain {GOLDEN_FILE} in time") from error
+    except (ModelError, MemoryError):
+        raise
+    except Exception as error:
+        raise ModelError(f"{EXPLANATION_FILE} cannot explain {GOLDEN_FILE}") from error
 
 
 def _check_contract(session: onnxruntime.InferenceSession, contract: Contract, digest: str) -> None:
@@ -219,17 +238,3 @@ def _check_contract(session: onnxruntime.InferenceSession, contract: Contract, d
         raise ModelError(f"{MODEL_FILE} does not take the contract's features")
     if outputs != ["label", *probability_outputs(contract)]:
         raise ModelError(f"{MODEL_FILE} does not answer with the contract's classes")
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        raise ModelError(f"{path.name} cannot be read: {error.strerror}") from error
-
-
-def _decode(name: str, content: bytes, kind: type[Any]) -> Any:
-    try:
-        return msgspec.json.decode(content, type=kind)
-    except msgspec.DecodeError as error:
-        raise ModelError(f"{name} does not parse: {error}") from error

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from serving.model.scorer import DIGEST_TAG, ModelError
+from serving.model.version_files import DIGEST_TAG, ModelError
 from serving.receipts.signing import KEY_VARIABLE, is_signature
 
 RECEIPT_TAG = "receipt"  # of a registered version: the sha256 of its receipt

@@ -28,8 +28,9 @@ _SHARED_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 bind = [_settings.address]
 worker_class = "serving.server.worker.Worker"
 workers = _settings.workers
-# Beside those for predictions: pages and the like (middleware.OTHER_PLACES), probes, refusals.
-threads = _settings.concurrency + 24
+# Beside those for predictions: explanations, pages and the like (middleware.OTHER_PLACES), probes,
+# refusals.
+threads = _settings.concurrency + 28
 graceful_timeout = _settings.grace
 timeout = 30  # seconds without a worker's heartbeat; no limit to a request
 keepalive = 5

@@ -20,8 +20,9 @@ import socket
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from functools import partial
-from threading import Lock
+from threading import Lock, local
 from typing import Any, NamedTuple
 
 from gunicorn import glogging
@@ -33,6 +34,7 @@ from serving.model.runs import end_overdue
 from serving.server.connection import Connection, peek
 from serving.server.http_errors import refusal, status_of
 from serving.server.http_request import BROKEN_BODY, prepare
+from serving.web.explaining import STEP_ASIDE
 
 RUNNING = 2  # threads at work at a time; with 3 the p99 is a third longer, and no more is answered
 PATIENCE = 0.05  # seconds that a connection waits for its turn, which slow clients may hold
@@ -69,6 +71,8 @@ class Done(NamedTuple):
 class Worker(ThreadWorker):  # type: ignore[misc]
     """Serves with threads; see the module."""
 
+    wsgi: Callable[..., Any]
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._deadline = read_settings().deadline
@@ -77,6 +81,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._waiting: deque[Connection] = deque()
         self._turns = RUNNING
         self._lock = Lock()
+        self._here = local()
         # Connections whose request's head has come in part, and those that are being closed.
         self._partial: deque[Connection] = deque()
         self._lingering: deque[Connection] = deque()
@@ -207,8 +212,20 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if not self.alive:
             self._cut_off_late()
 
+    def load_wsgi(self) -> None:
+        """Load the application, and let it give its turn away while a request waits."""
+        super().load_wsgi()
+        app = self.wsgi
+
+        def with_turn(environ: dict[str, Any], start_response: Any) -> Any:
+            environ[STEP_ASIDE] = self._give_turn_away
+            return app(environ, start_response)
+
+        self.wsgi = with_turn
+
     def _work(self, conn: Connection | None, *, has_turn: bool) -> None:
         """Answer one connection after the other, while there are any; runs in a thread."""
+        self._here.has_turn = has_turn
         while conn is not None:
             keep: Any = False
             try:
@@ -217,7 +234,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 self.log.exception("a connection failed in gunicorn")
             finally:
                 self.method_queue.defer(self.finish_request, conn, Done(keep))
-            conn = self._next() if has_turn else None
+            conn = self._next() if self._here.has_turn else None
+
+    def _give_turn_away(self) -> None:
+        """Let another thread work in the place of this one, which goes on without a turn."""
+        if self._here.has_turn:
+            self._here.has_turn = False
+            if (conn := self._next()) is not None:
+                self.tpool.submit(self._work, conn, has_turn=True)
 
     def _next(self) -> Connection | None:
         with self._lock:

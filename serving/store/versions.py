@@ -2,6 +2,7 @@
 
     <store>/current.json
     <store>/versions/<sha256 of model.onnx>/{model.onnx, contract.json, golden.json}
+    <store>/versions/<sha256 of model.onnx>/explanation.onnx   where the model has one
     <store>/versions/<sha256 of model.onnx>/version.json   which version it is, and its facts
     <store>/versions/<sha256 of model.onnx>/receipt.json   where a receipt was demanded
 
@@ -21,12 +22,11 @@ from uuid import uuid4
 import msgspec
 
 from serving.files import new_file, sync_to_disk
-from serving.model.scorer import CONTRACT_FILE, GOLDEN_FILE, MODEL_FILE, ModelError
+from serving.model.version_files import ModelError, files_in
 
 CURRENT_FILE = "current.json"
 VERSION_FILE = "version.json"
 RECEIPT_FILE = "receipt.json"
-FILES = (MODEL_FILE, CONTRACT_FILE, GOLDEN_FILE)
 DIGEST = re.compile(r"[0-9a-f]{64}")
 LOCK_FILE = ".lock"
 DOWNLOAD_PREFIX = ".download-"
@@ -86,9 +86,9 @@ def adopt(store: Path, source: Path, version: Version) -> Path:
     incoming = target.parent / f".incoming-{uuid4().hex}"
     incoming.mkdir(parents=True)
     try:
-        for name in FILES:
-            shutil.copyfile(source / name, incoming / name)
-            sync_to_disk(incoming / name)
+        for path in files_in(source):
+            shutil.copyfile(path, incoming / path.name)
+            sync_to_disk(incoming / path.name)
         _replace_folder(incoming, target)
     finally:
         shutil.rmtree(incoming, ignore_errors=True)

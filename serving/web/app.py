@@ -8,7 +8,15 @@ from flask.json.provider import JSONProvider
 from werkzeug.exceptions import HTTPException
 
 from serving.errors import ServingError
-from serving.web.api import health, invocations, open_inference, operations, pages, predict
+from serving.web.api import (
+    explain,
+    health,
+    invocations,
+    open_inference,
+    operations,
+    pages,
+    predict,
+)
 from serving.web.middleware import Middleware
 from serving.web.problems import ErrorAnswer, error_answer, http_error_answer
 from serving.web.worker_state import State
@@ -17,6 +25,7 @@ BLUEPRINTS = (
     health.blueprint,
     operations.blueprint,
     predict.blueprint,
+    explain.blueprint,
     invocations.blueprint,
     open_inference.blueprint,
     pages.blueprint,

@@ -43,6 +43,7 @@ WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 Shortcut = Callable[[RequestContext, Environ], bytes]
 
 EXCHANGE = "serving.web.request_context"
+EXPLANATIONS = 4  # at once: one is worked on, the others wait for it
 OTHER_PLACES = 8  # for pages, descriptions and what is not there, each of which may be read slowly
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:+/=@-]{1,128}")
 HOST = re.compile(r"(\[[0-9a-f:.]+\]|(?!\.)[^][:/?#@\s]+)(?::[0-9]*)?")  # and a port
@@ -83,6 +84,7 @@ class Middleware:
         self._shortcuts = shortcuts
         self._state = state
         self._places = BoundedSemaphore(settings.concurrency)
+        self._explanations = BoundedSemaphore(EXPLANATIONS)
         self._other_places = BoundedSemaphore(OTHER_PLACES)
         self._hosts = frozenset(host.lower().strip("[]") for host in settings.trusted_hosts)
         self._origins = Origins(settings.cors_origins)
@@ -127,8 +129,11 @@ class Middleware:
 
     def _places_for(self, environ: Environ, route: Route) -> BoundedSemaphore | None:
         """Return what limits how many such requests are answered at once; probes have no limit."""
-        if route.predicts and environ["REQUEST_METHOD"] == "POST":
-            return self._places
+        if environ["REQUEST_METHOD"] == "POST":
+            if route.predicts:
+                return self._places
+            if route.explains:
+                return self._explanations
         if route.probe or route.needs is Needs.METRICS:
             return None
         return self._other_places

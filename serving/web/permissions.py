@@ -20,12 +20,14 @@ class Needs(Enum):
 class Route(NamedTuple):
     """The rules of an address; `name` is its label in metrics.
 
-    `predicts`: its POST requests count against the limit to requests at once.
+    `predicts`: its POST requests count against the limit to requests at once, and those of a route
+    that `explains` against one of their own.
     """
 
     name: str
     needs: Needs
     predicts: bool = False
+    explains: bool = False
     probe: bool = False
 
 
@@ -35,6 +37,7 @@ def _probe(name: str) -> Route:
 
 EXACT = {
     "/predict": Route("/predict", Needs.PREDICT, predicts=True),
+    "/explain": Route("/explain", Needs.PREDICT, explains=True),
     "/invocations": Route("/invocations", Needs.PREDICT, predicts=True),
     "/livez": _probe("/livez"),
     "/readyz": _probe("/readyz"),

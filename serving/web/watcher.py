@@ -9,7 +9,7 @@ from pathlib import Path
 
 from serving.errors import NoModelError
 from serving.log import logger
-from serving.model.scorer import ModelError
+from serving.model.version_files import ModelError
 from serving.predictor import load_served
 from serving.store.versions import CURRENT_FILE
 from serving.web.keys import Key, KeysError, read_keys, write_keys

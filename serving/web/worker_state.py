@@ -1,9 +1,10 @@
 """The state of one worker: settings, the version in force, keys, metrics."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from serving.config import Settings
 from serving.predictor import ServedModel
+from serving.web.explaining import ExplainingThread
 from serving.web.keys import Key
 from serving.web.metrics import Metrics
 
@@ -19,3 +20,4 @@ class State:
     served: ServedModel | None
     keys: tuple[Key, ...] | None
     metrics: Metrics
+    explaining: ExplainingThread = field(default_factory=ExplainingThread)

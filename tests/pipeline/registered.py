@@ -27,7 +27,8 @@ from pipeline.reports.run_plots import draw_evaluation
 from pipeline.search.units import Candidate
 from pipeline.tracking.result_runs import DatasetRecord, RunRecord, ensure_run
 from pipeline.tracking.store import open_tracking, project_move
-from serving.model.scorer import DIGEST_TAG, Scorer
+from serving.model.scorer import Scorer
+from serving.model.version_files import DIGEST_TAG
 from tests.conftest import ROOT, STEERING, forget_addresses
 
 if TYPE_CHECKING:

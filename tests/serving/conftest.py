@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 
 from serving.config import Settings
 from serving.model.contract import Contract
-from serving.model.scorer import DIGEST_TAG
+from serving.model.version_files import DIGEST_TAG
 from serving.predictor import ServedModel, load_served
 from serving.receipts.receipt import RECEIPT_TAG, SIGNATURE_TAG, Gate, Receipt, digest_of, path_of
 from serving.receipts.signing import sign

@@ -10,7 +10,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from serving.model.contract import Contract, Feature
-from serving.model.scorer import CONTRACT_DIGEST_KEY, Prediction
+from serving.model.scorer import Prediction
+from serving.model.version_files import CONTRACT_DIGEST_KEY
 
 NAME = "heart"
 THRESHOLD = 0.4

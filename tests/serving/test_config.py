@@ -64,6 +64,8 @@ def test_every_setting_comes_from_its_variable():
         cors_origins=("https://a.org", "*"),
         max_rows=7,
         max_body=8,
+        max_explained=9,
+        max_products=10,
         deadline=1.5,
         grace=2,
         pages=False,

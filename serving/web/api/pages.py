@@ -38,6 +38,7 @@ def contract() -> Response:
         contract.labels,
         settings.max_rows,
         settings.max_body,
+        settings.max_explained if served.scorer.explainer else 0,
     )
     written = {**msgspec.structs.asdict(description), "contract": contract.to_builtins()}
     return scored_response(served, msgspec.json.encode(written))
@@ -47,7 +48,11 @@ def contract() -> Response:
 def openapi() -> Response:
     served, here = served_model(), state()
     document = describe(
-        served.scorer.contract, served.version, here.settings, keys=here.keys is not None
+        served.scorer.contract,
+        served.version,
+        here.settings,
+        keys=here.keys is not None,
+        explains=served.scorer.explainer is not None,
     )
     return scored_response(served, msgspec.json.encode(document))
 

@@ -43,7 +43,8 @@ SECURITY_SCHEMES = {
 class Operation(NamedTuple):
     """An address; `gives` and `takes` have a media type's schema and examples by its name.
 
-    `versioned`: its answer says which version made it. `probe`: its 503 is an answer like its 200.
+    `query` has what may stand behind the address, described. `versioned`: its answer says which
+    version made it. `probe`: its 503 is an answer like its 200.
     """
 
     path: str
@@ -55,13 +56,18 @@ class Operation(NamedTuple):
     refuses: Sequence[int] = ()
     versioned: bool = False
     probe: bool = False
+    query: Mapping[str, Any] = {}
 
 
 def describe(
-    contract: Contract, version: Version, settings: Settings, *, keys: bool
+    contract: Contract, version: Version, settings: Settings, *, keys: bool, explains: bool = False
 ) -> dict[str, Any]:
-    """Describe the service that answers with this version; `keys`: whether it asks for them."""
-    operations = [*_of_rows(contract), *_of_tensors(contract), *_of_the_service()]
+    """Describe the service that answers with this version; `keys`: whether it asks for them.
+
+    `explains`: whether the version has what explanations need.
+    """
+    explained = [_of_explanations(contract, settings)] if explains else []
+    operations = [*_of_rows(contract), *explained, *_of_tensors(contract), *_of_the_service()]
     components: Schema = {"schemas": schemas(contract, settings.max_rows)}
     if keys:
         components["securitySchemes"] = SECURITY_SCHEMES
@@ -88,20 +94,46 @@ def _estimated(contract: Contract) -> str:
     return f"each class of {contract.target} is"
 
 
+def _taken(contract: Contract) -> dict[str, Any]:
+    """Describe the bodies that hold rows."""
+    row = contract.example()
+    examples = {"one": {"value": row}, "many": {"value": {"rows": [row, row]}}}
+    return {
+        JSON: {"schema": {"oneOf": [ref("Row"), ref("Rows")]}, "examples": examples},
+        CSV: {"schema": TEXT, "example": csv_example(contract)},
+    }
+
+
+def _of_explanations(contract: Contract, settings: Settings) -> Operation:
+    default = "the positive one" if contract.is_binary else "the predicted one"
+    explained_class = {
+        "description": f"The class whose log-odds are explained, instead of {default}",
+        "schema": {"enum": [str(value) for value in contract.classes]},
+    }
+    return Operation(
+        "/explain",
+        "explain",
+        PREDICT,
+        "Predict as `/predict` does, and say how much each feature raises or lowers the log-odds "
+        f"of a class: exact Shapley values, for at most {settings.max_explained} rows",
+        takes=_taken(contract),
+        gives={JSON: {"schema": ref("ExplainedAnswer")}, CSV: {"schema": TEXT}},
+        refuses=(*BODY, 422, 503),
+        versioned=True,
+        query={"class": explained_class},
+    )
+
+
 def _of_rows(contract: Contract) -> list[Operation]:
     row = contract.example()
-    table = {"schema": TEXT, "example": csv_example(contract)}
-    rows = {
-        "schema": {"oneOf": [ref("Row"), ref("Rows")]},
-        "examples": {"one": {"value": row}, "many": {"value": {"rows": [row, row]}}},
-    }
+    taken = _taken(contract)
     return [
         Operation(
             "/predict",
             "predict",
             PREDICT,
             "Predict for one row, for many, or for a table, which comes back with its answers",
-            takes={JSON: rows, CSV: table},
+            takes=taken,
             gives={JSON: {"schema": ref("Answer")}, CSV: {"schema": TEXT}},
             refuses=(*BODY, 422, 503),
             versioned=True,
@@ -122,7 +154,7 @@ def _of_rows(contract: Contract) -> list[Operation]:
             "Predict as MLflow's own server does; other columns than the features are ignored",
             takes={
                 JSON: {"schema": ref("Invocation"), "example": {"dataframe_records": [row]}},
-                CSV: table,
+                CSV: taken[CSV],
             },
             gives=_json("Predictions"),
             refuses=(*BODY, 503),
@@ -219,10 +251,11 @@ def _path(each: Operation, version: Version, settings: Settings, *, keys: bool) 
         if needs is not Needs.ANY_KEY:
             operation["description"] = f"Needs a key with the role `{needs.value}`."
     allowed = {"name": version.name, "version": version.version}
-    parameters = [
+    parameters: list[dict[str, Any]] = [
         {"name": name, "in": "path", "required": True, "schema": {"enum": [allowed[name]]}}
         for name in re.findall(r"\{(\w+)\}", each.path)
     ]
+    parameters += [{"name": name, "in": "query", **about} for name, about in each.query.items()]
     path: dict[str, Any] = {"get" if each.takes is None else "post": operation}
     return {"parameters": parameters, **path} if parameters else path
 

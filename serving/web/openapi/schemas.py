@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from serving.explanations import ExplainedAnswer
 from serving.formats.tensors import DATATYPES, InferRequest
 from serving.model.contract import Contract, Feature
 from serving.model.scorer import probability_outputs
@@ -22,7 +23,8 @@ REFERENCE = "#/components/schemas/{name}"
 class Description(msgspec.Struct, frozen=True):
     """A model for a form; `max_rows` and `max_body` (bytes) are of one request.
 
-    `labels` are the contract's classes as the label of an answer has them.
+    `labels` are the contract's classes as the label of an answer has them. `max_explained` rows can
+    be explained at once; none if the version has nothing to explain them with.
     """
 
     model: ModelInfo
@@ -31,6 +33,7 @@ class Description(msgspec.Struct, frozen=True):
     labels: tuple[str | int | bool, ...]
     max_rows: int
     max_body: int
+    max_explained: int
 
 
 def ref(name: str) -> Schema:
@@ -39,13 +42,23 @@ def ref(name: str) -> Schema:
 
 def schemas(contract: Contract, max_rows: int) -> dict[str, Schema]:
     """Return every schema of the document, by name."""
-    sent = (Answer, Description, Problem, MlflowError, InferenceError, InferRequest)
+    sent = (
+        Answer,
+        ExplainedAnswer,
+        Description,
+        Problem,
+        MlflowError,
+        InferenceError,
+        InferRequest,
+    )
     _, found = msgspec.json.schema_components(sent, ref_template=REFERENCE)
     for schema in found.values():
         if "description" in schema:
             schema["description"] = " ".join(schema["description"].split())
     prediction = _prediction(contract)
     found["Prediction"] |= {"properties": prediction, "required": list(prediction)}
+    found["Explanation"]["properties"]["class"] = {"enum": list(contract.labels)}
+    found["Contribution"]["properties"]["feature"] = {"enum": contract.names}
     found["Tensor"]["properties"]["datatype"] = {"enum": list(DATATYPES)}
     found["Tensor"]["description"] = _tensor(contract)
     found["RequestedOutput"]["properties"]["name"] = {"enum": ["label", "probability"]}

@@ -7,7 +7,8 @@ import pytest
 from pipeline.export.golden import GOLDEN_ROWS, golden_predictions
 from pipeline.export.onnx_model import export
 from serving.model.rows import to_matrix
-from serving.model.scorer import ModelError, Scorer
+from serving.model.scorer import Scorer
+from serving.model.version_files import ModelError
 
 
 @pytest.mark.parametrize("rows", [150, 3])

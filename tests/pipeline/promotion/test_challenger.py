@@ -17,7 +17,8 @@ from pipeline.promotion.challenger import Challenger, difference_on, latency_ms
 from pipeline.promotion.compared_rows import Origin
 from pipeline.registry import receipts, versions
 from pipeline.tracking.store import open_tracking
-from serving.model.scorer import ModelError, Scorer
+from serving.model.scorer import Scorer
+from serving.model.version_files import ModelError
 from tests.conftest import Project
 from tests.e2e.conftest import NAME
 

@@ -12,7 +12,8 @@ from pipeline.data.table import read_split
 from pipeline.errors import PipelineError
 from pipeline.evaluation.baseline import format_verdict
 from pipeline.stages import evaluate
-from serving.model.scorer import ModelError, Scorer
+from serving.model.scorer import Scorer
+from serving.model.version_files import ModelError
 
 
 @pytest.fixture(scope="module")

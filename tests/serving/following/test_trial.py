@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from serving.following import trial
 from serving.following.trial import Limits, _judge, run
-from serving.model.scorer import ModelError
+from serving.model.version_files import ModelError
 from tests.serving.small_model import CONTRACT, graph, write, write_endless
 
 USUAL = Limits(2 * 1024**3, 30.0)

@@ -13,7 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 from serving.model import runs
 from serving.model.rows import to_matrix
 from serving.model.runs import OverdueError
-from serving.model.scorer import CHUNK, ModelError, Scorer
+from serving.model.scorer import CHUNK, Scorer
+from serving.model.version_files import ModelError
 from tests.serving.small_model import (
     ENDLESS,
     ROWS,

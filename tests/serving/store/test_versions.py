@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from serving.model.scorer import ModelError, Scorer
+from serving.model.scorer import Scorer
+from serving.model.version_files import ModelError
 from serving.predictor import load_served
 from serving.store import sync_status, versions
 from serving.store.sync_status import Status

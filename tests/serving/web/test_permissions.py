@@ -39,6 +39,7 @@ NEEDS = {
     "GET /openapi.json": Needs.ANY_KEY,
     "GET /metrics": Needs.METRICS,
     "POST /predict": Needs.PREDICT,
+    "POST /explain": Needs.PREDICT,
     "POST /invocations": Needs.PREDICT,
     "POST /v2/models/<name>/infer": Needs.PREDICT,
     "POST /v2/models/<name>/versions/<version>/infer": Needs.PREDICT,
@@ -86,7 +87,8 @@ def test_every_rule_is_named_and_needs_what_it_should(rule):
     route = route_of(path_of(rule.split()[1]))
     assert route is not ELSEWHERE
     assert route.needs is NEEDS[rule]
-    assert route.predicts == rule.startswith("POST ")
+    assert route.explains == (rule == "POST /explain")
+    assert route.predicts == (rule.startswith("POST ") and not route.explains)
     assert route.probe == (rule in PROBES)
 
 
@@ -191,5 +193,5 @@ def test_flask_never_finds_more_behind_a_path_than_its_route_needs(pieces, metho
 
 
 def test_there_are_blueprints_to_look_at():
-    assert len(BLUEPRINTS) == 6
+    assert len(BLUEPRINTS) == 7
     assert len(OPEN) == 12

@@ -32,6 +32,7 @@ def test_the_contract_is_given_with_an_example_and_the_limits_of_a_request(clien
         "labels": ["no", "yes"],
         "max_rows": 20,
         "max_body": 100_000,
+        "max_explained": 0,
     }
 
 

@@ -41,6 +41,7 @@ class Queue(Worker):
         self._waiting: deque[Any] = deque()
         self._turns = RUNNING
         self._lock = threading.Lock()
+        self._here = threading.local()
 
     def handle(self, conn: Any) -> Any:
         return conn()
@@ -59,6 +60,12 @@ class Asking:
         self.begun.append(self)
         assert self.may_end.wait(10)
         return True
+
+
+class Doing(partial):
+    """What stands for a connection whose request does this."""
+
+    since = 0.0
 
 
 @pytest.fixture
@@ -105,6 +112,52 @@ def test_long_waiting_connection_is_let_in(queue):
         each.may_end.set()
     soon(lambda: len(queue.finished) == 5)
     assert queue._turns == RUNNING, "who had no turn gives none back"
+
+
+def test_request_that_waits_gives_its_turn_away(queue):
+    """Twice from each of two, which is once: their turns go to those who come after them."""
+    begun: list[Asking] = []
+    waiting = [Asking(begun) for _ in range(RUNNING)]
+
+    def step_aside(each: Asking) -> bool:
+        queue._give_turn_away()
+        queue._give_turn_away()
+        return each()
+
+    for each in waiting:
+        queue._dispatch(Doing(step_aside, each))
+    soon(lambda: len(begun) == RUNNING)
+    others = [Asking(begun) for _ in range(RUNNING + 1)]
+    for each in others:
+        queue._dispatch(each)
+    soon(lambda: len(begun) == 2 * RUNNING)
+    time.sleep(0.005)
+    assert len(begun) == 2 * RUNNING, "no more work at a time than there are turns"
+    for each in (*waiting, *others):
+        each.may_end.set()
+    soon(lambda: len(queue.finished) == 2 * RUNNING + 1)
+    soon(lambda: queue._turns == RUNNING)
+
+
+def test_turn_that_is_given_away_goes_to_whoever_waits(queue):
+    begun: list[Asking] = []
+    first, may_step = Asking(begun), threading.Event()
+
+    def late(each: Asking) -> bool:
+        assert may_step.wait(10)
+        queue._give_turn_away()
+        return each()
+
+    others = [Asking(begun) for _ in range(RUNNING)]
+    for each in (Doing(late, first), *others):
+        queue._dispatch(each)
+    soon(lambda: len(begun) == RUNNING - 1)
+    may_step.set()
+    soon(lambda: len(begun) == RUNNING + 1)
+    for each in (first, *others):
+        each.may_end.set()
+    soon(lambda: len(queue.finished) == RUNNING + 1)
+    soon(lambda: queue._turns == RUNNING)
 
 
 def test_failing_connection_gives_its_turn_back(queue, caplog):

@@ -8,7 +8,7 @@ import pytest
 
 from serving.errors import OverloadedError
 from serving.web import explaining
-from serving.web.explaining import LOWEST_PRIORITY, STEP_ASIDE, ExplainingThread
+from serving.web.explaining import NICENESS, STEP_ASIDE, ExplainingThread
 
 
 @pytest.fixture
@@ -28,13 +28,13 @@ def test_work_is_done_and_its_errors_are_raised(thread):
         thread.run(lambda: 1 // 0, {}, soon())
 
 
-def test_work_has_the_lowest_priority_and_this_thread_its_own(thread):
+def test_work_has_a_low_priority_and_this_thread_its_own(thread):
     before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
     def priority():
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
-    assert thread.run(priority, {}, soon()) == LOWEST_PRIORITY
+    assert thread.run(priority, {}, soon()) == NICENESS
     assert priority() == before
 
 

@@ -11,6 +11,11 @@ SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 PROBABILITIES = tuple(round(0.1 * n, 1) for n in range(1, 10))
 
 
+# Their rows were answered before, by `/predict`, and not all are asked for: counted again, they
+# would change the share of a class.
+ASKED_AGAIN = frozenset({"/explain"})
+
+
 class RequestNote(NamedTuple):
     route: str
     method: str
@@ -124,8 +129,9 @@ class Figures:
             self._rows.labels(route).inc(count)
         for feature, count in outside.items():
             self._outside.labels(feature).inc(count)
-        found = Tally(note.classes[label] for note in notes for label in note.labels)
+        first = [note for note in notes if note.route not in ASKED_AGAIN]
+        found = Tally(note.classes[label] for note in first for label in note.labels)
         for value, count in found.items():
             self._labels.labels(str(value)).inc(count)
-        if notes:
-            self._probability.observe_all(p for note in notes for p in note.probabilities)
+        if first:
+            self._probability.observe_all(p for note in first for p in note.probabilities)

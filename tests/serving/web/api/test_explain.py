@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 
 import msgspec
 import numpy as np
@@ -255,9 +256,13 @@ def test_the_contract_says_how_many_rows_may_be_explained(client, settings):
     assert client.get("/contract").get_json()["max_explained"] == settings.max_explained
 
 
-def test_it_is_counted(client):
+def test_it_is_counted_but_not_as_more_predictions(client):
+    client.post("/predict", json={"rows": ROWS})
     explained(client, {"rows": ROWS})
     figures = client.get("/metrics").get_data(as_text=True)
+    assert "serving_probability_count 4.0" in figures
+    counted = re.findall(r"serving_predictions_total\{.*\} (\S+)", figures)
+    assert sum(map(float, counted)) == 4
     assert 'serving_rows_total{route="/explain"} 4.0' in figures
     assert 'serving_requests_total{method="POST",route="/explain",status="200"} 1.0' in figures
 

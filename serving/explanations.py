@@ -106,8 +106,8 @@ def explain(
     explainer = served.scorer.explainer
     if explainer is None:
         raise NotFoundError(
-            f"Version {served.version.version} was registered without what explanations need: "
-            "train and promote one with this release (`dvc repro`)."
+            f"Version {served.version.version} came without what explanations need: train and "
+            "promote one with this release (`dvc repro`)."
         )
     background = _background(explainer, len(values), products)
     try:

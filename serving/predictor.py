@@ -84,7 +84,8 @@ def load_served(settings: Settings) -> ServedModel:
     version = current_version(settings)
     directory = versions.version_dir(settings.store, version.digest)
     until = perf_counter() + settings.load_timeout
-    scorer, reader = load_model(directory, version.digest, until=until)
+    # Whether it is whole the follower sees to: a version that answers is better than none.
+    scorer, reader = load_model(directory, version.digest, until=until, whole=False)
     return ServedModel(version, scorer, reader, versions.facts(settings.store, version))
 
 
@@ -98,14 +99,14 @@ def current_version(settings: Settings) -> Version:
 
 
 def load_model(
-    directory: Path, digest: str, *, until: float | None = None
+    directory: Path, digest: str, *, until: float | None = None, whole: bool = True
 ) -> tuple[Scorer, Reader]:
     """Load and verify a version's files: what a worker needs of them, so what the follower tries.
 
-    `until` is for the golden rows, as in `Scorer.score`. Raises ModelError where the version must
+    `until` and `whole` are as in `Scorer.load`. Raises ModelError where the version must
     not answer, OSError where it cannot be read.
     """
-    scorer = Scorer.load(directory, digest, until=until)
+    scorer = Scorer.load(directory, digest, until=until, whole=whole)
     try:
         return scorer, Reader(scorer.contract)
     except Exception as error:

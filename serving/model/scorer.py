@@ -77,7 +77,14 @@ class Scorer:
         self.explainer = explainer
 
     @classmethod
-    def open(cls, model: bytes, contract_json: bytes, explanation: bytes | None = None) -> "Scorer":
+    def open(
+        cls,
+        model: bytes,
+        contract_json: bytes,
+        explanation: bytes | None = None,
+        *,
+        whole: bool = True,
+    ) -> "Scorer":
         """Open an ONNX model beside its contract, and the explanation if it was made with one.
 
         Raises ModelError where one of them does not parse or they do not belong together.
@@ -85,12 +92,18 @@ class Scorer:
         contract = decode(CONTRACT_FILE, contract_json, Contract)
         session = open_session(model)
         _check_contract(session, contract, digest_of(contract_json))
-        explainer = _explainer(session, contract, explanation)
+        lacks_it = explanation is None and not whole
+        explainer = None if lacks_it else _explainer(session, contract, explanation)
         return cls(session, contract, digest_of(model), len(model), explainer)
 
     @classmethod
     def load(
-        cls, directory: Path, expected_digest: str | None = None, *, until: float | None = None
+        cls,
+        directory: Path,
+        expected_digest: str | None = None,
+        *,
+        until: float | None = None,
+        whole: bool = True,
     ) -> "Scorer":
         """Load and verify the version in `directory`, which has its `version_files`.
 
@@ -98,7 +111,8 @@ class Scorer:
         `expected_digest`, the contract or the explanation is not the one the model was made with,
         the graph does not fit it, or the golden predictions and their explanations come out
         otherwise, or not by `until` (see `score`); OSError where reading fails for reasons of the
-        machine, which say nothing of the version.
+        machine, which say nothing of the version. One that need not be `whole` may lack its
+        explanation: releases that knew of none left it out of their stores.
         """
         model, contract_json, golden_json = (
             read_file(directory / name) for name in (MODEL_FILE, CONTRACT_FILE, GOLDEN_FILE)
@@ -108,7 +122,8 @@ class Scorer:
             raise ModelError(
                 f"{MODEL_FILE} has the sha256 {digest}, the registry says {expected_digest}"
             )
-        scorer = cls.open(model, contract_json, read_if_there(directory / EXPLANATION_FILE))
+        explanation = read_if_there(directory / EXPLANATION_FILE)
+        scorer = cls.open(model, contract_json, explanation, whole=whole)
         scorer._check_golden(decode(GOLDEN_FILE, golden_json, Golden), until)
         return scorer
 

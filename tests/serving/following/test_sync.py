@@ -11,10 +11,12 @@ import pytest
 
 from serving.config import ConfigError, Settings
 from serving.following.sync import registry_uri, sync
+from serving.predictor import load_served
 from serving.store import sync_status, versions
 from serving.store.sync_status import REMEMBERED, Kind
 from tests.conftest import ROOT
 from tests.serving.conftest import write_receipt
+from tests.serving.explained_model import write_svm
 
 
 def test_a_version_is_downloaded_verified_and_put_in_force(
@@ -113,6 +115,28 @@ def test_a_damaged_copy_in_the_store_is_fetched_anew(registry, make_model, setti
 
     assert sync(settings, registry.uri).kind is Kind.UPDATED
     assert model.read_bytes() == (tmp_path / "made" / "model.onnx").read_bytes()
+
+
+def test_an_explanation_that_an_earlier_release_left_out_is_fetched(registry, settings, tmp_path):
+    digest = write_svm(tmp_path / "made")
+    registry.register(tmp_path / "made", digest)
+    sync(settings, registry.uri)
+    left_out = versions.version_dir(settings.store, digest) / "explanation.onnx"
+    left_out.unlink()
+    assert load_served(settings).scorer.explainer is None
+    pointer = (settings.store / "current.json").stat()
+    assert sync(settings, registry.uri).kind is Kind.UPDATED
+    assert load_served(settings).scorer.explainer is not None
+    assert (settings.store / "current.json").stat().st_ino != pointer.st_ino  # workers load it
+
+
+def test_a_version_whose_explanation_is_another_is_refused(registry, settings, tmp_path):
+    digest = write_svm(tmp_path / "made")
+    (tmp_path / "made/explanation.onnx").write_bytes(b"another")
+    registry.register(tmp_path / "made", digest)
+    outcome = sync(settings, registry.uri)
+    assert outcome.kind is Kind.REFUSED
+    assert "explanation.onnx is not the one that model.onnx was made with" in outcome.detail
 
 
 def test_a_damaged_pointer_is_replaced(registry, make_model, settings, tmp_path):

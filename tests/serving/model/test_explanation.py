@@ -128,6 +128,15 @@ def test_a_file_that_is_not_there_is_told(tmp_path):
     assert str(told.value) == "explanation.onnx, which model.onnx was made with, is not there"
 
 
+def test_a_version_that_need_not_be_whole_answers_without_it(tmp_path):
+    write_svm(tmp_path / "made")
+    (tmp_path / "made/explanation.onnx").unlink()
+    assert Scorer.load(tmp_path / "made", whole=False).explainer is None
+    (tmp_path / "made/explanation.onnx").write_bytes(b"of another")
+    with pytest.raises(ModelError):
+        Scorer.load(tmp_path / "made", whole=False)
+
+
 def test_another_file_is_refused(tmp_path):
     write_svm(tmp_path / "made")
     (tmp_path / "made/explanation.onnx").write_bytes(svm_files(SPECIES)["explanation.onnx"])

@@ -275,6 +275,6 @@ def test_a_version_without_explanations_says_so(settings, make_model, make_app, 
     assert client.post("/predict", json=ROW).status_code == 200
     response = client.post("/explain", json=ROW)
     assert response.status_code == 404
-    assert response.get_json()["detail"].startswith("Version 2 was registered without what expl")
+    assert response.get_json()["detail"].startswith("Version 2 came without what explanations")
     assert client.get("/contract").get_json()["max_explained"] == 0
     assert "/explain" not in client.get("/openapi.json").get_json()["paths"]

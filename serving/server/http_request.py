@@ -33,9 +33,14 @@ def prepare(request: Any) -> None:
 
 def _check(request: Any) -> None:
     """Raise for HTTP/1.1 without a Host (RFC 9112, 3.2), and for codings that are not undone."""
-    headers = dict(request.headers)
-    if "HOST" not in headers and request.version >= (1, 1):
+    names = [name for name, _ in request.headers]
+    if "HOST" not in names and request.version >= (1, 1):
         raise InvalidHeader("HOST")
+    if "TRANSFER-ENCODING" in names:
+        _check_codings(request)
+
+
+def _check_codings(request: Any) -> None:
     for name, value in request.headers:
         codings = {word.strip().lower() for word in value.split(",")}
         if name == "TRANSFER-ENCODING" and codings - {"chunked", "identity"}:

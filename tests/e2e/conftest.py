@@ -1,9 +1,15 @@
-"""What a tracking store holds, as the end-to-end tests ask for it."""
+"""A tracking store as the end-to-end tests ask for it, and the browser that some of them drive."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
+import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+from tests.e2e.browsing import CHROMIUM, NO_ANSWER
 
 NAME = "pima-diabetes"
 
@@ -53,3 +59,29 @@ class Store:
 
 def open_store(uri: str) -> Store:
     return Store(MlflowClient(uri))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """Open a window of its own; what goes wrong in it, or leaves this machine, is an error."""
+    context = browser.new_context(viewport={"width": 1200, "height": 900})
+    context.set_default_timeout(5000)
+    said: list[str] = []
+    context.on("console", lambda message: said.append(message.text))
+    context.on("weberror", lambda error: said.append(str(error.error)))
+    asked: list[str] = []
+    context.on("request", lambda request: asked.append(request.url))
+    yield context
+    context.close()
+    assert [text for text in said if not text.startswith(NO_ANSWER)] == []
+    assert {urlsplit(url).hostname for url in asked if not url.startswith("blob:")} <= {"127.0.0.1"}

@@ -3,36 +3,21 @@
 import csv
 import io
 import re
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import requests
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from serving.web.keys import Role, new_key
+from tests.e2e.browsing import CHROMIUM, ask, fill_in_and_predict, probability_of
 from tests.e2e.running import CLASSES, CONTRACT, SMOKER, keep, running
 from tests.serving.small_model import THRESHOLD, with_features
 
-CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium to drive")
 
 ROW: dict[str, float | bool | None] = {"Glucose": 122, "Age": 51, SMOKER: True}
-# What a browser says of each answer that is an error, or of none; not of the page.
-NO_ANSWER = "Failed to load resource: "
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -51,38 +36,11 @@ def service(
 
 
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    """Open a window of its own; what goes wrong in it, or leaves this machine, is an error."""
-    context = browser.new_context(viewport={"width": 1200, "height": 900})
-    context.set_default_timeout(5000)
-    said: list[str] = []
-    context.on("console", lambda message: said.append(message.text))
-    context.on("weberror", lambda error: said.append(str(error.error)))
-    asked: list[str] = []
-    context.on("request", lambda request: asked.append(request.url))
-    yield context
-    context.close()
-    assert [text for text in said if not text.startswith(NO_ANSWER)] == []
-    assert {urlsplit(url).hostname for url in asked if not url.startswith("blob:")} <= {"127.0.0.1"}
-
-
-@pytest.fixture
 def page(context: BrowserContext, service: str) -> Page:
     page = context.new_page()
     page.goto(service)
     expect(page.get_by_label("Age")).to_be_visible()  # made when the contract has come
     return page
-
-
-def ask(service: str, row: Mapping[str, float | bool | str | None]) -> dict[str, Any]:
-    return dict(requests.post(f"{service}/predict", json=row, timeout=5).json())
-
-
-def fill_in_and_predict(page: Page, **values: str) -> None:
-    page.get_by_role("button", name="Fill in a sample").click()
-    for name, value in values.items():
-        page.get_by_label(name).fill(value)
-    page.get_by_role("button", name="Predict").click()
 
 
 def about(page: Page, name: str) -> str:
@@ -114,13 +72,6 @@ def test_the_sample_is_answered_as_the_api_answers_it(page: Page, service: str) 
     expect(page.locator("#probability")).to_have_text(f"{probability_of(answer):.3f}")
     expect(page.locator("#label")).to_have_text("Predicted: Disease is <i>yes</i>")
     expect(page.locator("#answer .warnings")).to_have_count(0)
-
-
-def probability_of(answer: dict[str, object]) -> float:
-    predictions = answer["predictions"]
-    assert isinstance(predictions, list)
-    (prediction,) = predictions
-    return float(prediction["probability"])
 
 
 def test_the_scale_shows_probability_and_threshold_at_their_places(

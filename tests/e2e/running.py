@@ -10,6 +10,7 @@ from serving.model.contract import Contract
 from serving.store import versions
 from serving.store.versions import Version
 from tests.running import service
+from tests.serving.explained_model import write_svm
 from tests.serving.small_model import NAME, SMOKING, SPECIES, with_features, write, write_species
 
 SMOKER = "Smoker/ever"
@@ -33,8 +34,18 @@ CONTRACTS = {"numbers": CONTRACT, "categories": CATEGORIES}
 
 def keep(contract: Contract, folder: Path) -> Path:
     """Put the small model with this contract of three features into a store, and give that."""
-    write_model = write if len(contract.classes) == 2 else write_species
-    version = Version(NAME, "1", "production", write_model(folder / "made", contract))
+    return _keep(
+        folder, (write if contract.is_binary else write_species)(folder / "made", contract)
+    )
+
+
+def keep_explained(contract: Contract, folder: Path) -> Path:
+    """Put a small SVM with this contract, and its explanation, into a store, and give that."""
+    return _keep(folder, write_svm(folder / "made", contract))
+
+
+def _keep(folder: Path, digest: str) -> Path:
+    version = Version(NAME, "1", "production", digest)
     versions.adopt(folder / "store", folder / "made", version)
     versions.switch(folder / "store", version)
     return folder / "store"

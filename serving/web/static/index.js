@@ -1,27 +1,21 @@
 // The page for people: a form made from the model's contract, and a CSV's way there and back.
 // Whatever comes from the service or from a file becomes text nodes, never markup.
 
-import { ask, find, json, problemOf, start } from "./service.js";
+import { element, scale } from "./elements.js";
+import { explain, forgetExplanation } from "./explanation.js";
+import { choicesOf, isChoice, makeSelect, readValue } from "./features.js";
+import { rounded, written } from "./numbers.js";
+import { isOfTwo, nameOf, outcome, placeOf, POSITIVE } from "./outcomes.js";
+import { ask, askRow, find, json, problemOf, start } from "./service.js";
+import { forgetWhatIf, startWhatIf } from "./what_if.js";
 
 const SHOWN_ROWS = 100;
-const POSITIVE = 1; // the place of the positive class among a model's two
 const SHOWN_CLASSES = 10; // the others unfold
-const MOST_DIGITS = 6; // of a probability that lies next to the threshold
 const NUMBER = new Intl.NumberFormat("en");
 
-let description = null; // /contract: {model, contract, example, labels, max_rows, max_body}
+let description = null; // /contract: {model, contract, example, labels, max_rows, max_body, max_explained}
 let fields = new Map(); // by the feature's name: {feature, input, said}
 let asked = 0; // counts up when what is shown no longer fits what is in the form
-
-function element(tag, attributes = {}, ...children) {
-  const svg = ["svg", "rect", "circle", "line", "text"].includes(tag);
-  const made = svg
-    ? document.createElementNS("http://www.w3.org/2000/svg", tag)
-    : document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
 
 // The form ---------------------------------------------------------------------------------
 
@@ -31,28 +25,20 @@ function show(described) {
   const { contract, model } = description;
   document.title = `Predict: ${model.name}`;
   find("title").textContent = model.name;
-  const estimated = isOfTwo() ? `it is that ${outcome(POSITIVE)}` : `each class of ${contract.target} is`;
+  const estimated = isOfTwo(description) ? `it is that ${outcome(description, POSITIVE)}` : `each class of ${contract.target} is`;
   find("purpose").textContent = `An estimate by a statistical model: how probable ${estimated}.`;
   find("identity").textContent = `${model.name}, version ${model.version}, ${model.stage}`;
   fields = new Map(contract.features.map((feature, i) => [feature.name, makeField(feature, i)]));
   find("fields").replaceChildren(...[...fields.values()].map((field) => field.box));
   for (const [name, value] of before) if (fields.has(name)) fields.get(name).input.value = value;
-  find("many-hint").textContent = aboutCsv();
+  find("many-hint").replaceChildren(aboutCsv(), ...aboutWhy());
   find("model").hidden = false;
-}
-
-const isOfTwo = () => description.labels.length === 2;
-const outcome = (place) => `${description.contract.target} is ${nameOf(place)}`;
-
-function nameOf(place) {
-  const { classes, class_names: names } = description.contract;
-  return names ? `${classes[place]} (${names[place]})` : String(classes[place]);
 }
 
 function makeField(feature, i) {
   const [id, about, saying] = [`field-${i}`, `about-${i}`, `said-${i}`];
-  const isChoice = feature.type === "boolean" || feature.type === "category";
-  const input = isChoice ? makeSelect(feature) : makeInput(feature);
+  const empty = [feature.nullable ? "not known" : "choose", ""];
+  const input = isChoice(feature) ? makeSelect([empty, ...choicesOf(feature)]) : makeInput(feature);
   input.id = id;
   input.required = !feature.nullable;
   input.setAttribute("aria-describedby", `${about} ${saying}`);
@@ -90,15 +76,6 @@ function makeInput(feature) {
   return input;
 }
 
-function makeSelect(feature) {
-  const choices =
-    feature.type === "boolean"
-      ? [["yes", "true"], ["no", "false"]]
-      : [...feature.categories, ...(feature.grouped ?? [])].map((text) => [text, text]);
-  const options = [[feature.nullable ? "not known" : "choose", ""], ...choices];
-  return element("select", {}, ...options.map(([text, value]) => element("option", { value }, text)));
-}
-
 function aboutField({ name, type, nullable, minimum, maximum, ...feature }) {
   const text = feature.description === name ? "" : feature.description;
   if (type === "boolean" || type === "category") return [text];
@@ -126,11 +103,7 @@ function fillIn() {
   clear();
 }
 
-function valueOf({ feature, input }) {
-  if (input.value === "") return null;
-  if (feature.type === "category" || feature.type === "date") return input.value;
-  return feature.type === "boolean" ? input.value === "true" : Number(input.value);
-}
+const valueIn = ({ feature, input }) => readValue(feature, input.value);
 
 // One row ----------------------------------------------------------------------------------
 
@@ -145,14 +118,10 @@ async function predict(event) {
     return;
   }
   const mine = ++asked;
-  const row = Object.fromEntries([...fields].map(([name, field]) => [name, valueOf(field)]));
-  const answer = await ask("predict", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(row),
-  });
+  const row = Object.fromEntries([...fields].map(([name, field]) => [name, valueIn(field)]));
+  const answer = await askRow("predict", row);
   if (mine !== asked) return;
-  if (answer.ok) await showAnswer(await json(answer));
+  if (answer.ok) await showAnswer(await json(answer), row, mine);
   else showProblem(await problemOf(answer));
 }
 
@@ -164,6 +133,8 @@ function clear() {
 
 function outdate() {
   asked += 1;
+  forgetExplanation();
+  forgetWhatIf();
   const answer = find("answer");
   if (!answer.classList.contains("answered")) return;
   answer.classList.remove("answered");
@@ -174,43 +145,48 @@ function unanswered(text) {
   find("answer-text").replaceChildren(element("p", { class: "muted" }, text));
 }
 
-async function showAnswer({ predictions: [prediction], model }) {
+async function showAnswer({ predictions: [prediction], model }, row, mine) {
   // Another version answers by now: its limits and its threshold count.
   if (model.version !== description.model.version) await load();
-  const decided = isOfTwo() ? ofTwo(prediction) : ofMore(prediction);
+  if (mine !== asked) return;
+  const decided = isOfTwo(description) ? ofTwo(prediction) : ofMore(prediction);
   find("answer-text").replaceChildren(...decided, ...unusual(prediction.warnings));
   find("answer").classList.add("answered");
   find("answer").scrollIntoView({ block: "nearest" });
+  if (!description.max_explained) return; // a version of before there were explanations
+  const answered = { row, prediction, model };
+  startWhatIf(description, answered, load);
+  explain(description, answered, load);
 }
 
 function ofTwo({ label, probability }) {
   const threshold = description.contract.threshold;
   const [p, t] = written(probability, threshold);
-  const place = description.labels.indexOf(label);
+  const place = placeOf(description, { label });
   const verb = place === POSITIVE ? "reaches" : "stays below";
   return [
     element("p", { class: "figure" }, element("strong", { id: "probability" }, p)),
-    element("p", {}, `is the probability that ${outcome(POSITIVE)}.`),
+    element("p", {}, `is the probability that ${outcome(description, POSITIVE)}.`),
     scale(probability, threshold, p, t),
-    element("p", { id: "label", class: "label" }, `Predicted: ${outcome(place)}`),
+    element("p", { id: "label", class: "label" }, `Predicted: ${outcome(description, place)}`),
     element("p", { class: "muted" }, `The probability ${verb} the threshold, ${t}.`),
   ];
 }
 
 function ofMore({ label, probabilities }) {
-  const predicted = description.labels.indexOf(label);
+  const predicted = placeOf(description, { label });
   // By the classes, not by the object's keys: JavaScript puts those that are numbers first.
   const all = description.contract.classes.map((value) => probabilities[value]);
   const places = [...all.keys()].filter((place) => place !== predicted);
   places.sort((a, b) => all[b] - all[a]);
   const [p, second] = written(all[predicted], all[places[0]]);
   const texts = [p, second, ...places.slice(1).map((place) => rounded(all[place]))];
-  const bars = [predicted, ...places].map((place, i) => bar(nameOf(place), all[place], texts[i]));
+  const bars = [predicted, ...places].map((place, i) => bar(nameOf(description, place), all[place], texts[i]));
   return [
     element("p", { class: "figure" }, element("strong", { id: "probability" }, p)),
-    element("p", {}, `is the probability that ${outcome(predicted)}.`),
-    element("p", { id: "label", class: "label" }, `Predicted: ${outcome(predicted)}`),
-    element("p", { id: "second", class: "muted" }, `Next: ${nameOf(places[0])}, ${second}.`),
+    element("p", {}, `is the probability that ${outcome(description, predicted)}.`),
+    element("p", { id: "label", class: "label" }, `Predicted: ${outcome(description, predicted)}`),
+    element("p", { id: "second", class: "muted" }, `Next: ${nameOf(description, places[0])}, ${second}.`),
     ...unfolding(bars),
   ];
 }
@@ -240,46 +216,6 @@ function unfolding(bars) {
   const more = rest.length === 1 ? "1 more class" : `${rest.length} more classes`;
   const summary = element("summary", {}, more);
   return [first, element("details", {}, summary, list(rest, SHOWN_CLASSES + 1))];
-}
-
-// A probability and the threshold, or the next probability, rounded so far that neither looks like the other.
-function written(probability, threshold) {
-  for (let digits = 3; digits <= MOST_DIGITS; digits += 1) {
-    const [p, t] = [rounded(probability, digits), rounded(threshold, digits)];
-    if (p !== t || probability === threshold) return [p, t];
-  }
-  const t = rounded(threshold, MOST_DIGITS);
-  return [`${probability < threshold ? "<" : ">"} ${t}`, t];
-}
-
-// A number between 0 and 1 that is rounded to neither, which would look like certainty.
-function rounded(value, digits = 3) {
-  const least = 10 ** -digits;
-  if (value > 0 && value < least / 2) return `< ${least.toFixed(digits)}`;
-  if (value < 1 && value > 1 - least / 2) return `> ${(1 - least).toFixed(digits)}`;
-  return value.toFixed(digits);
-}
-
-// The probability on a scale from 0 to 1, on which the threshold is marked.
-function scale(probability, threshold, p, t) {
-  const at = (value) => `${100 * value}%`;
-  const anchor = threshold < 0.2 ? "start" : threshold > 0.8 ? "end" : "middle";
-  const end = (x, side, text) => element("text", { x, y: 72, "text-anchor": side }, text);
-  return element(
-    "svg",
-    {
-      class: "scale",
-      role: "img",
-      "aria-label": `On a scale from 0 to 1 the probability is ${p}; the threshold is ${t}.`,
-    },
-    element("rect", { class: "track", x: 0, y: 36, width: "100%", height: 12, rx: 6 }),
-    element("rect", { class: "fill", x: 0, y: 36, width: at(probability), height: 12, rx: 6 }),
-    element("line", { class: "threshold", x1: at(threshold), x2: at(threshold), y1: 26, y2: 56 }),
-    element("circle", { class: "mark", cx: at(probability), cy: 42, r: 9 }),
-    element("text", { x: at(threshold), y: 17, "text-anchor": anchor }, `threshold ${t}`),
-    end("0%", "start", "0"),
-    end("100%", "end", "1"),
-  );
 }
 
 function unusual(warnings) {
@@ -331,6 +267,12 @@ function aboutCsv() {
     `A CSV file whose first line names the columns: ${names}. An empty cell is a value that is ` +
     `not known. At most ${most} rows and ${megabytes(description.max_body)} at once.`
   );
+}
+
+function aboutWhy() {
+  if (!description.max_explained) return [];
+  const [request, command] = ["POST /explain", "score --explain"].map((text) => element("code", {}, text));
+  return [" Why each row gets its answer, ", request, " and ", command, " add to a table."];
 }
 
 const megabytes = (bytes) => `${NUMBER.format(bytes / 2 ** 20)} MiB`;
@@ -408,7 +350,7 @@ function showScored(name, body, [header, ...rows]) {
   find("many-answer").replaceChildren(element("p", {}, link), element("div", box, table));
 }
 
-const probabilityColumns = () => (isOfTwo() ? 1 : description.labels.length);
+const probabilityColumns = () => (isOfTwo(description) ? 1 : description.labels.length);
 
 // The answer's columns stand last, out of sight in a wide table: label and probabilities come
 // forward, right after the row's number.

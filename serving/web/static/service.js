@@ -18,6 +18,13 @@ export async function ask(address, options = {}) {
   }
 }
 
+export const askRow = (address, row) =>
+  ask(address, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(row),
+  });
+
 export const json = async (answer) => JSON.parse(await answer.body.text());
 
 // What went wrong, as the service says it: {status, text, errors}.

@@ -11,6 +11,8 @@ from serving.web.metrics import Metrics
 from serving.web.worker_state import State
 
 ASSETS = ["/static/index.js", "/static/service.js", "/static/docs.js", "/static/pages.css"]
+PARTS = ["elements", "explanation", "features", "numbers", "outcomes", "what_if"]
+MODULES = [f"/static/{name}.js" for name in PARTS]
 PAGES = ["/", "/docs"]
 SWAGGER = ["/static/swagger/swagger-ui.css", "/static/swagger/swagger-ui-bundle.js"]
 MODEL = {"name": "heart", "version": "1", "stage": "production"}
@@ -44,7 +46,7 @@ def test_without_a_model_there_is_no_contract(client_without_model, path):
     assert response.headers["Retry-After"] == "5"
 
 
-@pytest.mark.parametrize("path", [*PAGES, *ASSETS, *SWAGGER, "/static/icon.svg"])
+@pytest.mark.parametrize("path", [*PAGES, *ASSETS, *MODULES, *SWAGGER, "/static/icon.svg"])
 def test_pages_and_their_parts_run_nothing_from_elsewhere(client, path):
     response = get(client, path)
     assert response.status_code == 200

@@ -32,6 +32,7 @@ TWO = ["Glucose", "BMI"]
 CORNERS = {"C": (1000.0, 0.1), "gamma": (0.01, 10.0)}
 GRID = 150
 SIZE = {"width": 1280, "height": 760}
+VARIED = 40  # steps of the slider
 
 
 def decision_surface(project: Path, to: Path) -> None:
@@ -133,9 +134,24 @@ def predict(page: Page, address: str, to: Path) -> None:
     page.wait_for_load_state("load")
     page.locator("#sample").click()
     page.locator("#predict").click()
-    page.get_by_text("is the probability that").wait_for()
-    page.evaluate("scrollTo(0, 0)")
+    page.locator("#probability").wait_for()
+    page.locator(".bars").wait_for()
+    page.evaluate("scrollTo({top: 0, behavior: 'instant'})")
     page.screenshot(path=to)
+
+
+def explanation(page: Page, to: Path) -> None:
+    """Show, of the page with an answer, what made it, and a what-if."""
+    # So high that nothing is scrolled to.
+    page.set_viewport_size({**SIZE, "height": 1600})
+    page.locator(".bars").wait_for()
+    page.get_by_label("Value to change").select_option("BMI")
+    page.locator("#variation").focus()
+    for _ in range(VARIED):
+        page.keyboard.press("ArrowLeft")
+    page.get_by_text("→").wait_for()
+    page.locator(".columns").screenshot(path=to)
+    page.set_viewport_size(SIZE)
 
 
 def main(project: Path) -> None:
@@ -154,6 +170,7 @@ def main(project: Path) -> None:
             view(page, search, "Candidates", IMAGES / "candidates.png")
         with running(project, "-m", "serving", path="/readyz", port=8000) as address:
             predict(page, address, IMAGES / "page.png")
+            explanation(page, IMAGES / "explanation.png")
         browser.close()
 
 

@@ -1,6 +1,6 @@
 """The use case beside `predictor`: rows with their answers in, what made these answers out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -16,6 +16,7 @@ from serving.errors import (
 from serving.log import logger
 from serving.model.contract import Contract, Feature, FloatMatrix
 from serving.model.explanation import Explainer
+from serving.model.rows import Rows
 from serving.model.runs import OverdueError
 from serving.predictor import ModelInfo, Prediction, Scored, ServedModel, model_info, to_answer
 
@@ -141,10 +142,14 @@ def default_place(two: bool, label: int) -> int:
 
 
 def to_explained_answer(
-    served: ServedModel, values: FloatMatrix, scored: Scored, parts: Parts
+    served: ServedModel, rows: Rows, scored: Scored, parts: Parts
 ) -> ExplainedAnswer:
-    contract = served.scorer.contract
-    explanations = [_explanation(contract, values[row], parts, row) for row in range(len(values))]
+    contract, values = served.scorer.contract, rows.values
+    # A text that shares its number with others is shown as it was sent.
+    sent = {(each.row, each.feature): each.text for each in rows.unseen}
+    explanations = [
+        _explanation(contract, values[row], parts, row, sent) for row in range(len(values))
+    ]
     return ExplainedAnswer(
         to_answer(served, scored).predictions,
         model_info(served),
@@ -170,7 +175,13 @@ def _background(explainer: Explainer, rows: int, products: int) -> int:
     )
 
 
-def _explanation(contract: Contract, values: FloatMatrix, parts: Parts, row: int) -> Explanation:
+def _explanation(
+    contract: Contract,
+    values: FloatMatrix,
+    parts: Parts,
+    row: int,
+    sent: Mapping[tuple[int, str], str],
+) -> Explanation:
     contributions = parts.contributions[row]
     order = np.argsort(-np.abs(contributions), kind="stable")
     features: Sequence[Feature] = contract.features
@@ -180,7 +191,9 @@ def _explanation(contract: Contract, values: FloatMatrix, parts: Parts, row: int
         log_odds=float(parts.base[row] + contributions.sum()),
         contributions=[
             Contribution(
-                features[j].name, _shown(features[j], float(values[j])), float(contributions[j])
+                features[j].name,
+                sent.get((row, features[j].name), _shown(features[j], float(values[j]))),
+                float(contributions[j]),
             )
             for j in order.tolist()
         ],

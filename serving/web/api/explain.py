@@ -37,7 +37,7 @@ def _explain_json(served: ServedModel) -> Response:
     with OpenedBody(request.environ, settings) as body:
         rows = read_rows(served.reader, body, settings.max_explained)
     scored, parts = _explained(served, rows)
-    answer = to_explained_answer(served, rows.values, scored, parts)
+    answer = to_explained_answer(served, rows, scored, parts)
     return scored_response(served, msgspec.json.encode(answer))
 
 

@@ -18,7 +18,7 @@ from serving.store.versions import Version
 from serving.web.middleware import EXPLANATIONS
 from tests.serving.calling import BODY, post
 from tests.serving.explained_model import BACKGROUND, write_svm
-from tests.serving.small_model import CONTRACT, NAME, ROWS, SPECIES
+from tests.serving.small_model import CONTRACT, NAME, ROWS, SPECIES, WITH_OTHERS
 
 ROW = {"Glucose": 148.5, "Age": 50, "Smoker": True}
 
@@ -86,6 +86,17 @@ def test_values_are_as_they_were_sent(client):
         assert values == row
         assert isinstance(values["Age"], int)
         assert isinstance(values["Smoker"], bool)
+
+
+@pytest.mark.parametrize("contract", [WITH_OTHERS], ids=["categories"])
+def test_a_text_that_shares_its_number_is_shown_as_it_was_sent(client):
+    texts = ["daily", "weekly", "monthly", "on the moon", None]
+    answer = explained(client, {"rows": [{**ROW, "Smoker": text} for text in texts]})
+    values = [
+        next(c["value"] for c in each["contributions"] if c["feature"] == "Smoker")
+        for each in answer["explanations"]
+    ]
+    assert values == texts
 
 
 def test_the_other_class_has_the_opposite(client):

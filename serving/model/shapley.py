@@ -20,7 +20,8 @@ import numpy as np
 
 from serving.model.contract import FloatMatrix
 
-BLOCK = 6000  # kernels worked on at once: with those of 8 features they fit in a cache
+BLOCK = 2**16  # numbers that are worked on at once: they stay in the processor's cache
+LEAST = -70.0  # logarithm of a kernel: smaller ones count as e⁻⁷⁰, since factors are divided by
 ROUNDING = 1e-16  # of Σ|aᵢ|: an error of the quadrature that double precision does not show
 
 
@@ -58,18 +59,20 @@ def shapley_values(
     """
     d, sums = len(factors.columns), factors.weights.shape[1]
     base, values = np.zeros(sums), np.zeros((len(z), d, sums))
-    for part in _slices(len(factors.vectors), BLOCK):
+    at_most = max(1, BLOCK // d)  # kernels
+    space = np.empty(3 * d * at_most)
+    for part in _slices(len(factors.vectors), at_most):
         some = factors._replace(vectors=factors.vectors[part], weights=factors.weights[part])
-        at_once = max(1, BLOCK // len(some.vectors))
+        at_once = max(1, at_most // len(some.vectors))
         for behind in _slices(len(background), at_once):
             b = kernels(some, background[behind])
-            space = np.empty((3, *b.shape))
+            spaces = space[: 3 * b.size].reshape(3, *b.shape)
             base += np.einsum("bm,mk->k", np.multiply.reduce(b), some.weights)
             for rows in _slices(len(z), at_once):
                 x = kernels(some, z[rows])
                 for place, row in enumerate(range(len(z))[rows]):
                     check_time()
-                    of_vectors = _integrals(x[:, place], b, space)
+                    of_vectors = _integrals(x[:, place], b, spaces)
                     values[row] += np.einsum("dm,mk->dk", of_vectors, some.weights)
     return ShapleyValues(base / len(background), values / len(background))
 
@@ -80,38 +83,33 @@ def _slices(length: int, step: int) -> list[slice]:
 
 def kernels(factors: Factors, z: FloatMatrix) -> FloatMatrix:
     """Return each feature's part of the kernel of rows and vectors `[features, rows, m]`."""
-    vectors = factors.vectors
-    distances = np.zeros((len(factors.columns), len(z), len(vectors)))
+    columns_of_z, columns_of_vectors = (np.ascontiguousarray(x.T) for x in (z, factors.vectors))
+    exponents = np.zeros((len(factors.columns), len(z), len(factors.vectors)))
     for feature, columns in enumerate(factors.columns):
         for column in columns:
-            distances[feature] += np.subtract.outer(z[:, column], vectors[:, column]) ** 2
-    distances *= -factors.gamma
-    return np.exp(distances, out=distances)
+            apart = np.subtract.outer(columns_of_z[column], columns_of_vectors[column])
+            exponents[feature] += np.square(apart, out=apart)
+    exponents *= -factors.gamma
+    np.maximum(exponents, LEAST, out=exponents)
+    return np.exp(exponents, out=exponents)
 
 
 def _integrals(x: FloatMatrix, b: FloatMatrix, space: FloatMatrix) -> FloatMatrix:
     """Return the integral of each feature and vector `[d, m]`, summed over the background.
 
     `x` is `[d, m]`, `b` `[d, rows, m]`; `space` `[3, d, rows, m]` is written over. The product over
-    the other features is one over those before and one over those after: dividing the whole by a
-    factor would fail where that is 0.
+    the other features is the whole product divided by the feature's factor, which is e⁻⁷⁰ or more.
+    Where the whole is too small for a double, so is the quotient for a contribution.
     """
-    d = len(b)
-    difference, factor, others = space
+    difference, factor, integral = space
     np.subtract(x[:, np.newaxis], b, out=difference)
-    found = np.zeros_like(x)
-    for t, weight in quadrature(d):
+    integral.fill(0)
+    for t, weight in quadrature(len(b)):
         np.multiply(difference, t, out=factor)
         factor += b
-        others[d - 1] = weight
-        for j in range(d - 1, 0, -1):
-            np.multiply(others[j], factor[j], out=others[j - 1])
-        before = factor[0].copy()
-        for j in range(1, d):
-            others[j] *= before
-            before *= factor[j]
-        found += np.einsum("dbm,dbm->dm", others, difference)
-    return found
+        product = weight * np.multiply.reduce(factor)
+        integral += np.divide(product, factor, out=factor)
+    return np.asarray(np.einsum("dbm,dbm->dm", integral, difference))
 
 
 @lru_cache

@@ -61,7 +61,8 @@ def shapley_values(
     base, values = np.zeros(sums), np.zeros((len(z), d, sums))
     at_most = max(1, BLOCK // d)  # kernels
     space = np.empty(3 * d * at_most)
-    for part in _slices(len(factors.vectors), at_most):
+    # An eighth of the vectors that fit: the kernels of `z` then serve several background rows.
+    for part in _slices(len(factors.vectors), max(1, at_most // 8)):
         some = factors._replace(vectors=factors.vectors[part], weights=factors.weights[part])
         at_once = max(1, at_most // len(some.vectors))
         for behind in _slices(len(background), at_once):

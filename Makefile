@@ -14,7 +14,7 @@ export ORT_DISABLE_TELEMETRY := 1
 # Compiled once at installation: else every start pays for it where writing bytecode is switched off.
 INSTALL = uv pip install --quiet --python $(VENV) --require-hashes --compile-bytecode -r
 
-.PHONY: all help install install-dask install-dev repro train serve ui test quick check format bench lock clean
+.PHONY: all help install install-dask install-dev install-shap repro train serve ui test quick check format bench lock clean
 
 all: install repro ## install, and run the pipeline to a promoted model
 	@echo
@@ -42,6 +42,8 @@ install: $(VENV)/installed ## install what the pipeline and the service need, in
 install-dask: $(VENV)/installed-dask ## install what a search or a scoring on a Dask cluster needs as well
 
 install-dev: $(VENV)/installed-dev #- install what tests need as well
+
+install-shap: $(VENV)/installed-shap #- install the peer that `python -m bench.explain` measures beside
 
 repro: install ## run what is out of date of the pipeline (dvc repro)
 	@python -m pipeline.lineage.dvc_scm
@@ -100,6 +102,7 @@ bench: install-dev #- measure beside the peers (docs/performance.md)
 	python -m bench.calibration
 	python -m bench.selection
 	python -m bench.serving
+	python -m bench.explain
 	python -m bench.scoring
 
 lock: #- resolve pyproject.toml anew into the lock files
@@ -107,6 +110,7 @@ lock: #- resolve pyproject.toml anew into the lock files
 	$(COMPILE) pyproject.toml -o requirements.lock
 	$(COMPILE) pyproject.toml --extra dask -c requirements.lock -o requirements-dask.lock
 	$(COMPILE) pyproject.toml --extra dask --group dev -c requirements-dask.lock -o requirements-dev.lock
+	$(COMPILE) --group shap -c requirements-dev.lock -o requirements-shap.lock
 	echo $(ON_A_WORKER) | tr ' ' '\n' | $(COMPILE) - -c requirements-dask.lock -o requirements-worker.lock
 	echo uv | $(COMPILE) - -o requirements-uv.lock
 
@@ -138,4 +142,9 @@ $(VENV)/installed-dask: requirements-dask.lock $(VENV)/installed
 $(VENV)/installed-dev: requirements-dev.lock $(VENV)/installed
 	@echo "installing what tests need ..."
 	@$(INSTALL) requirements-dev.lock
+	@touch $@
+
+$(VENV)/installed-shap: requirements-shap.lock $(VENV)/installed-dev
+	@echo "installing shap ..."
+	@$(INSTALL) requirements-shap.lock
 	@touch $@

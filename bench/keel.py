@@ -38,12 +38,24 @@ KEEL = {
 
 def tables() -> Iterator[tuple[str, dict[str, Table]]]:
     """Yield each source with its tables."""
-    yield TABLE, {"diabetes": read_source(ROOT / TABLE, load(PARAMS).data)}
-    yield "scikit-learn", {"breast_cancer": as_init_reads(load_breast_cancer(as_frame=True).frame)}
+    yield TABLE, {"diabetes": diabetes()}
+    yield "scikit-learn", {"breast_cancer": breast_cancer()}
+    for kind, names in KEEL.items():
+        yield f"KEEL's {kind} tables ({WHEEL})", {name: keel(name) for name in names}
+
+
+def diabetes() -> Table:
+    return read_source(ROOT / TABLE, load(PARAMS).data)
+
+
+def breast_cancer() -> Table:
+    return as_init_reads(load_breast_cancer(as_frame=True).frame)
+
+
+def keel(name: str) -> Table:
+    kind = next(kind for kind, names in KEEL.items() if name in names)
     with zipfile.ZipFile(wheel(WHEEL, "keel.txt")) as archive:
-        for kind, names in KEEL.items():
-            found = {name: as_init_reads(_keel_cells(archive, kind, name)) for name in names}
-            yield f"KEEL's {kind} tables ({WHEEL})", found
+        return as_init_reads(_keel_cells(archive, kind, name))
 
 
 def as_init_reads(cells: pd.DataFrame) -> Table:

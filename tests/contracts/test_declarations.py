@@ -80,6 +80,7 @@ def test_the_lock_files_hold_hashes_and_no_addresses() -> None:
         "requirements.lock",
         "requirements-dask.lock",
         "requirements-dev.lock",
+        "requirements-shap.lock",
         "requirements-worker.lock",
         "requirements-uv.lock",
     ):

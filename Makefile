@@ -103,6 +103,7 @@ bench: install-dev #- measure beside the peers (docs/performance.md)
 	python -m bench.selection
 	python -m bench.serving
 	python -m bench.explain
+	python -m bench.beside
 	python -m bench.scoring
 
 lock: #- resolve pyproject.toml anew into the lock files

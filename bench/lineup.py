@@ -12,6 +12,7 @@ from bench.servers import Launch
 
 SERVERS = ("echo", "predict", "mlflow", "tutorial")
 BATCH = 1000
+EXPLAINED = 10
 # Complete, and inside the ranges seen in training.
 ROW = {
     "Pregnancies": 1,
@@ -38,7 +39,7 @@ def prepare(folder: Path) -> None:
     # Where writing bytecode is switched off, every start would compile anew.
     run(folder, "python", "-m", "compileall", "-q", "serving", "bench")
     for server in SERVERS:
-        for rows in (1, BATCH):
+        for rows in (1, EXPLAINED, BATCH):
             body(folder, server, rows).write_text(
                 json.dumps(_question(folder, server, rows)), encoding="utf-8"
             )

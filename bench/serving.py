@@ -47,9 +47,7 @@ Loads = dict[tuple[Case, str], Load]
 
 def main(seconds: int = 5, rounds: int = 5) -> None:
     require_wrk()
-    cores = sorted(os.sched_getaffinity(0))[:2]
-    if len(cores) < 2:
-        sys.exit("two cores are needed: one for the servers, one for wrk")
+    cores = two_cores()
     # So that the servers are stopped then, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     with TemporaryDirectory() as temporary:
@@ -63,6 +61,13 @@ def main(seconds: int = 5, rounds: int = 5) -> None:
         _report_single(case, loads)
     _report_batches(loads)
     _report_worker(memory, start)
+
+
+def two_cores() -> list[int]:
+    cores = sorted(os.sched_getaffinity(0))[:2]
+    if len(cores) < 2:
+        sys.exit("two cores are needed: one for the servers, one for wrk")
+    return cores
 
 
 def _measure(
@@ -81,7 +86,7 @@ def _measure(
                 _say(f"round {number} of {len(seconds) - 1}", rounds[-1])
         # Only now: with the peers beside it, a part of the libraries would count as theirs.
         memory = worker_memory(ours.process.pid)
-    return {key: _median(one[key] for one in rounds[1:]) for key in rounds[0]}, memory
+    return {key: median_load(one[key] for one in rounds[1:]) for key in rounds[0]}, memory
 
 
 def _round(folder: Path, servers: Mapping[str, Server], core: int, seconds: int) -> Loads:
@@ -99,7 +104,7 @@ def _say(what: str, loads: Loads) -> None:
     print(f"{what}, requests/s: {rates}", file=sys.stderr)
 
 
-def _median(loads: Iterable[Load]) -> Load:
+def median_load(loads: Iterable[Load]) -> Load:
     return Load(*(statistics.median(column) for column in zip(*loads, strict=True)))
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.model.shapley import BLOCK, Factors, kernels, quadrature, shapley_values
+from serving.model import shapley
+from serving.model.shapley import Factors, kernels, quadrature, shapley_values
 
 FAR = 1e100  # what the graph makes of the largest values
 
@@ -122,19 +123,23 @@ def test_a_factor_of_zero_is_no_trouble():
     assert values[0] == close(by_definition(factors, z[0], background), factors)
 
 
-def test_blocks_of_vectors_rows_and_background_make_no_difference():
-    factors, z, background = made(3, 3, m=BLOCK + 5, rows=3, background=3)
+def test_products_too_small_for_a_double_are_no_trouble():
+    factors, z, background = made(2, 200, gamma=5.0)
+    z[1], background[0] = factors.vectors[1], factors.vectors[2]
+    found = shapley_values(factors, z, background)
+    off = found.base + found.values.sum(axis=1) - sums_of(factors, z)
+    assert np.abs(off).max() < 1e-13 * np.abs(factors.weights).sum()
+    assert np.abs(found.values[1]).max() > 0
+
+
+@pytest.mark.parametrize("block", [1, 9, 40])
+def test_blocks_make_no_difference(monkeypatch, block):
+    factors, z, background = made(3, 3, m=11, rows=5, background=7)
     whole = shapley_values(factors, z, background)
-    halves = [
-        shapley_values(
-            factors._replace(vectors=factors.vectors[part], weights=factors.weights[part]),
-            z[[1]],
-            background,
-        )
-        for part in (slice(None, 17), slice(17, None))
-    ]
-    assert whole.values[1] == close(halves[0].values[0] + halves[1].values[0], factors)
-    assert whole.base == close(halves[0].base + halves[1].base, factors)
+    monkeypatch.setattr(shapley, "BLOCK", block)
+    found = shapley_values(factors, z, background)
+    assert found.values == close(whole.values, factors)
+    assert found.base == close(whole.base, factors)
 
 
 def test_the_clock_may_end_it():

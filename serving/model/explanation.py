@@ -28,7 +28,9 @@ BACKGROUND, FEATURE_OF = "background_rows", "feature_of_column"
 CONSTANTS = (VECTORS, WEIGHTS, BIAS, GAMMA, BACKGROUND, FEATURE_OF)
 
 PROBABILITY_TOLERANCE = 1e-9
-LOG_ODDS_TOLERANCE = 1e-12  # of the sum of all weights, which is what rounding errors follow
+# Of the sum of all weights, which is what rounding errors follow; a product of many features has
+# more of these.
+LOG_ODDS_TOLERANCE, TOLERANCE_OF_FEATURE = 1e-12, 2e-15
 TRIED = 30_000_000  # products that are worked out when a version is loaded: a tenth of a second
 
 Array = npt.NDArray[Any]
@@ -69,7 +71,8 @@ class Explainer:
         d = len(columns)
         self._products = len(vectors) * d * len(quadrature(d))  # of one row and background row
         scale = np.abs(weights).sum(axis=0).max()
-        self._log_odds_tolerance = LOG_ODDS_TOLERANCE * float(scale)
+        tolerance = max(LOG_ODDS_TOLERANCE, TOLERANCE_OF_FEATURE * d)
+        self._log_odds_tolerance = tolerance * float(scale)
 
     @property
     def background(self) -> int:

@@ -1,7 +1,6 @@
 """The use case beside `predictor`: rows with their answers in, what made these answers out."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -15,6 +14,7 @@ from serving.errors import (
 )
 from serving.log import logger
 from serving.model.contract import Contract, Feature, FloatMatrix
+from serving.model.explained_class import Parts, take_class
 from serving.model.explanation import Explainer
 from serving.model.rows import Rows
 from serving.model.runs import OverdueError
@@ -63,18 +63,6 @@ class ExplainedAnswer(msgspec.Struct, frozen=True):
     note: str
 
 
-class Parts(NamedTuple):
-    """Log-odds of rows, taken apart: `base` `[rows]` and the sum of `contributions` `[rows, d]`.
-
-    `places` are the classes that they are of.
-    """
-
-    places: list[int]
-    base: FloatMatrix
-    contributions: FloatMatrix
-    background: int
-
-
 def class_place(contract: Contract, name: str | None) -> int | None:
     """Return the place of a class by its name; raises InvalidBodyError for what is none."""
     if name is None:
@@ -104,12 +92,7 @@ def explain(
     than so many products of kernels, OverloadedError where it takes until after `until`, and
     FailedError where the parts do not make up the answers.
     """
-    explainer = served.scorer.explainer
-    if explainer is None:
-        raise NotFoundError(
-            f"Version {served.version.version} came without what explanations need: train and "
-            "promote one with this release (`dvc repro`)."
-        )
+    explainer = explainer_of(served)
     background = _background(explainer, len(values), products)
     try:
         found = explainer.explain(values, background, until=until)
@@ -122,23 +105,17 @@ def explain(
         logger.error("%s cannot be explained: %s", served.version, reason)
         raise FailedError
     two = served.scorer.contract.is_binary
-    places = [default_place(two, label) if place is None else place for label in scored.labels]
-    if two:
-        # What raises the log-odds of one class lowers those of the other as much.
-        sign = np.array([1.0 if each else -1.0 for each in places])
-        return Parts(
-            places,
-            sign * found.base[0],
-            sign[:, None] * found.contributions[:, :, 0],
-            found.background,
+    return take_class(found, scored.labels, place, two=two)
+
+
+def explainer_of(served: ServedModel) -> Explainer:
+    """Return what explains a version; raises NotFoundError where it has no explanation."""
+    if served.scorer.explainer is None:
+        raise NotFoundError(
+            f"Version {served.version.version} was registered without what explanations need: "
+            "train and promote one with this release (`dvc repro`)."
         )
-    rows = np.arange(len(values))
-    return Parts(places, found.base[places], found.contributions[rows, :, places], found.background)
-
-
-def default_place(two: bool, label: int) -> int:
-    """Return the class that is explained unless asked: the positive one, of more the predicted."""
-    return 1 if two else label
+    return served.scorer.explainer
 
 
 def to_explained_answer(

@@ -3,13 +3,13 @@
 from functools import partial
 
 import msgspec
-import numpy as np
 from flask import Blueprint, Response, request
 
 from serving.errors import JSON, UnsupportedTypeError
-from serving.explanations import Parts, class_place, explain, to_explained_answer
+from serving.explanations import class_place, explain, to_explained_answer
 from serving.formats.csv_table import answer_columns, read_table
 from serving.formats.json_body import read_rows
+from serving.model.explained_class import Parts
 from serving.model.rows import Rows
 from serving.predictor import Scored, ServedModel
 from serving.web.api import current_request, score_and_count, scored_response, served_model, state
@@ -48,8 +48,7 @@ def _explain_table(served: ServedModel) -> Response:
         table = read_table(contract, body, settings.max_explained)
     columns = answer_columns(contract, table.header, explained=True)
     scored, parts = _explained(served, rows_of(contract, table))
-    explanations = np.column_stack([parts.base, parts.contributions]).T.tolist()
-    return table_response(served, table, columns, scored, explanations)
+    return table_response(served, table, columns, scored, parts.columns.tolist())
 
 
 def _explained(served: ServedModel, rows: Rows) -> tuple[Scored, Parts]:

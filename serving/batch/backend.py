@@ -18,6 +18,10 @@ class Step(NamedTuple):
 
 
 class Backend(Protocol):
+    @property
+    def threads(self) -> int:
+        """How many chunks are worked on at once."""
+
     def answer(self, table: Table) -> Iterator[Step]:
         """Answer a table's chunks in their order, with a few of them in memory at once."""
 

@@ -23,6 +23,7 @@ from serving.model.validation import (
 )
 
 NO_ANSWERS: Answers = (np.empty(0, np.int64), np.empty(0, np.float64))
+NOT_EXPLAINED: FloatMatrix = np.empty((0, 0))
 TOO_EXTREME = "its values are too extreme for this model"
 
 
@@ -50,7 +51,8 @@ class Prepared(NamedTuple):
 class Answered(NamedTuple):
     """A part's rows, those that have answers, their answers, and why the others have none.
 
-    The probabilities are those of the positive class `[rows]`, or of all `[rows, classes]`.
+    The probabilities are those of the positive class `[rows]`, or of all `[rows, classes]`; the
+    explanations are columns `[1 + features, rows]`, or none: see `Parts.columns`.
     """
 
     rows: pa.RecordBatch
@@ -59,6 +61,7 @@ class Answered(NamedTuple):
     labels: npt.NDArray[np.int64]
     probabilities: npt.NDArray[np.float64]
     warnings: list[str]
+    explanations: FloatMatrix = NOT_EXPLAINED
 
 
 def prepare(contract: Contract, columns: list[int], part: Part, read: Read = PLAIN) -> Prepared:
@@ -86,8 +89,7 @@ def finish(contract: Contract, prepared: Prepared, answers: Answers) -> Answered
     """Put the answers beside their rows, with the values that training has not seen."""
     labels, probabilities = answers
     rows, refused, places, values, unseen = prepared
-    # The largest of a row is no number where one of them is none.
-    finite = np.isfinite(probabilities if probabilities.ndim == 1 else probabilities.max(axis=1))
+    finite = has_answer(probabilities)
     if not finite.all():
         refused = refused | {int(place): TOO_EXTREME for place in places[~finite]}
         places, values = places[finite], values[finite]
@@ -95,6 +97,12 @@ def finish(contract: Contract, prepared: Prepared, answers: Answers) -> Answered
     scored = rows.take(pa.array(places)) if refused else rows
     warnings = _warnings(contract, places, values, unseen)
     return Answered(rows, refused, scored, labels, probabilities, warnings)
+
+
+def has_answer(probabilities: FloatMatrix) -> npt.NDArray[np.bool_]:
+    """Return which rows have an answer: values may be too extreme for a model's arithmetic."""
+    # The largest of a row is no number where one of them is none.
+    return np.isfinite(probabilities if probabilities.ndim == 1 else probabilities.max(axis=1))
 
 
 def _unread(contract: Contract, features: list[pa.Array], row: int, read: Read) -> list[Violation]:

@@ -7,18 +7,18 @@ answers are here, so that what a lost worker had is done by another.
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import Any
 
-import serving
 from serving.batch.backend import Result, Step, in_order
-from serving.batch.chunk_scoring import NO_ANSWERS, finish, prepare
+from serving.batch.chunk_scoring import NO_ANSWERS, Answered, Prepared, finish, prepare
+from serving.batch.explaining import Explaining
 from serving.batch.table import Chunk, ScoringError, Table
+from serving.batch.worker_code import Sent, runner, to_bytes, versions_here
 from serving.model.contract import Contract, FloatMatrix
-from serving.model.scorer import Answers, run_session
-from serving.model.session import open_session
+from serving.model.explanation import Explanation
 
 CONNECT_S, CLOSE_S = 10, 2
 PATIENCE_S = 60.0  # for a first worker, and for one to come back
@@ -28,37 +28,65 @@ QUIET = {"distributed.admin.large-graph-warning-threshold": "1GB"}
 
 
 class Cluster:
-    """A Dask scheduler with workers, which answer with one model."""
+    """A Dask scheduler with workers, which answer with one model.
 
-    def __init__(self, client: Any, scheduler: str, contract: Contract, model: bytes) -> None:
+    Where answers are explained, `explanation` is the file that this takes.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        scheduler: str,
+        contract: Contract,
+        model: bytes,
+        explaining: Explaining | None = None,
+        explanation: bytes = b"",
+    ) -> None:
         self._client, self._scheduler, self._contract = client, scheduler, contract
+        self._explaining = explaining
+        explainer = None if explaining is None else explaining.explainer
         # With a key of its own it goes to each worker once.
-        self._model = client.submit(bytes, _by_value(model), pure=False)
+        code = to_bytes(model, explainer, explanation)
+        self._code = client.submit(bytes, code, pure=False)
+
+    @property
+    def threads(self) -> int:
+        return sum(self._client.nthreads().values())
 
     def answer(self, table: Table) -> Iterator[Step]:
-        threads = sum(self._client.nthreads().values())
-
         def start(chunk: Chunk) -> Result:
             prepared = prepare(self._contract, table.places, chunk.parse(), table.read)
             future = self._start(prepared.values) if len(prepared.values) else None
-            return lambda: finish(self._contract, prepared, self._result(future))
+            return lambda: self._finish(prepared, self._result(future))
 
-        return in_order(start, table.chunks(), max(FEWEST, AHEAD * threads))
+        chunks = table.chunks()
+        if self._explaining is not None:
+            chunks = self._explaining.pieces(chunks)
+        return in_order(start, chunks, max(FEWEST, AHEAD * self.threads))
+
+    def _finish(self, prepared: Prepared, sent: Sent) -> Answered:
+        labels, probabilities, parts = sent
+        answered = finish(self._contract, prepared, (labels, probabilities))
+        if self._explaining is None:
+            return answered
+        background = self._explaining.explainer.background
+        explanation = None if parts is None else Explanation(*parts, background)
+        return self._explaining.add(answered, explanation)
 
     def _start(self, values: FloatMatrix) -> Any:
         try:
-            return self._client.submit(_runner(), self._model, values, pure=False)
+            return self._client.submit(runner(), self._code, values, pure=False)
         except OSError as error:
             raise self._away() from error
 
-    def _result(self, future: Any) -> Answers:
+    def _result(self, future: Any) -> Sent:
         """Wait for the answers as long as there are workers."""
         if future is None:
-            return NO_ANSWERS
+            return (*NO_ANSWERS, None)
         seen = time.monotonic()
         while time.monotonic() - seen < PATIENCE_S:
             try:
-                labels, probabilities = future.result(timeout=1)
+                labels, probabilities, parts = future.result(timeout=1)
             except TimeoutError:
                 if self._has_workers():
                     seen = time.monotonic()
@@ -67,7 +95,7 @@ class Cluster:
             except Exception as error:
                 raise self._failed(error) from error
             else:
-                return labels, probabilities
+                return labels, probabilities, parts
         raise ScoringError(
             f"The scheduler at {self._scheduler} has lost all its workers: start some with "
             f"`dask worker {self._scheduler}`, and score again."
@@ -99,7 +127,13 @@ class Cluster:
 
 
 @contextmanager
-def connect(scheduler: str, contract: Contract, model: bytes) -> Iterator[Cluster]:
+def connect(
+    scheduler: str,
+    contract: Contract,
+    model: bytes,
+    explaining: Explaining | None = None,
+    explanation: bytes = b"",
+) -> Iterator[Cluster]:
     """Connect to a Dask scheduler, and hold its workers to what is installed here."""
     try:
         import dask
@@ -114,7 +148,7 @@ def connect(scheduler: str, contract: Contract, model: bytes) -> Iterator[Cluste
         client = _client(distributed, scheduler)
         try:
             _check_workers(client, scheduler)
-            yield Cluster(client, scheduler, contract, model)
+            yield Cluster(client, scheduler, contract, model, explaining, explanation)
         finally:
             client.close(timeout=CLOSE_S)
 
@@ -143,7 +177,7 @@ def _check_workers(client: Any, scheduler: str) -> None:
             f"The scheduler at {scheduler} has had no worker for {PATIENCE_S:g} s: start some "
             f"with `dask worker {scheduler}`."
         ) from error
-    _check_versions(_versions()(), client.run(_versions(), on_error="ignore"))
+    _check_versions(versions_here()(), client.run(versions_here(), on_error="ignore"))
 
 
 def _check_versions(ours: dict[str, str], workers: dict[str, dict[str, str]]) -> None:
@@ -162,52 +196,3 @@ def _silence() -> None:
     for name in logging.root.manager.loggerDict:
         if name.startswith("distributed"):
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-
-
-def _by_value(model: bytes) -> bytes:
-    """Pickle the model and what runs it, with the code itself instead of its modules' names."""
-    import cloudpickle
-
-    def answer(values: FloatMatrix) -> Answers:
-        return run_session(open_session(model), values)
-
-    cloudpickle.register_pickle_by_value(serving)
-    try:
-        return bytes(cloudpickle.dumps(answer))
-    finally:
-        cloudpickle.unregister_pickle_by_value(serving)
-
-
-# A function inside a function has no name to be imported by: it is sent as it is.
-def _runner() -> Callable[[bytes, FloatMatrix], Answers]:
-    def run(model: bytes, values: Any) -> Any:
-        import os
-
-        import cloudpickle
-
-        # Before onnxruntime is imported, as in our own processes.
-        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-        return cloudpickle.loads(model)(values)
-
-    return run
-
-
-def _versions() -> Callable[[], dict[str, str]]:
-    """Return the function that reads the versions that must agree for the same numbers."""
-    libraries = ("numpy", "onnxruntime")
-
-    def versions() -> dict[str, str]:
-        import importlib
-        import os
-        import platform
-
-        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-        found = {"Python": ".".join(platform.python_version_tuple()[:2])}
-        for name in libraries:
-            try:
-                found[name] = importlib.import_module(name).__version__
-            except ImportError:
-                found[name] = ""
-        return found
-
-    return versions

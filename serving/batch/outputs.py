@@ -18,6 +18,7 @@ from serving.batch.table import ScoringError, Table
 from serving.files import new_file
 from serving.model.contract import Contract
 from serving.model.reading import Read
+from serving.model.scorer import probability_outputs
 
 GROUP_ROWS, GROUP_BYTES = 2**17, 2**25  # of a row group; what is smaller is collected
 
@@ -63,7 +64,7 @@ class CsvOutput:
         self, path: Path, file: BinaryIO, table: Table, answers: list[str], contract: Contract
     ) -> None:
         self._path, self._file, self._newline, self._read = path, file, table.newline, table.read
-        self._answers = answers
+        self._probabilities = probability_outputs(contract)
         # As text, a class is as it is in `classes`, a boolean as well.
         self._labels = to_text(pa.array(map(str, contract.classes)), table.read.separator)
         self._write(_header([*table.schema.names, *answers], table.read))
@@ -73,11 +74,12 @@ class CsvOutput:
         columns = [to_text(column, separator) for column in answered.scored.columns]
         labels = self._labels.take(pa.array(answered.labels))
         warnings = to_text(pa.array(answered.warnings, pa.string()), separator)
-        probabilities = map(self._to_cells, _by_column(answered, self._answers))
-        self._write([*columns, labels, *probabilities, warnings])
+        probabilities = map(self._to_cells, _by_column(answered, self._probabilities))
+        explanations = map(self._to_cells, answered.explanations)
+        self._write([*columns, labels, *probabilities, warnings, *explanations])
 
-    def _to_cells(self, probabilities: npt.NDArray[np.float64]) -> pa.Array:
-        text = probabilities_to_text(probabilities)
+    def _to_cells(self, numbers: npt.NDArray[np.float64]) -> pa.Array:
+        text = numbers_to_text(numbers)
         if self._read.decimal == ",":
             return to_text(pc.replace_substring(text, ".", ","), self._read.separator)
         return text
@@ -97,11 +99,11 @@ class ParquetOutput:
     def __init__(
         self, path: Path, file: BinaryIO, table: Table, answers: list[str], contract: Contract
     ) -> None:
-        label, *probabilities, warnings = answers
-        self._labels, self._answers = labels_to_array(contract), answers
-        numbers = dict.fromkeys(probabilities, pa.float64())
-        added = {label: self._labels.type, **numbers, warnings: pa.string()}
-        fields = [*table.schema, *(pa.field(name, kind) for name, kind in added.items())]
+        self._labels = labels_to_array(contract)
+        self._probabilities = probability_outputs(contract)
+        kinds = [pa.float64()] * len(answers)
+        kinds[0], kinds[1 + len(self._probabilities)] = self._labels.type, pa.string()
+        fields = [*table.schema, *map(pa.field, answers, kinds)]
         self._schema = pa.schema(fields, table.schema.metadata)
         self._path, self._file = path, file
         self._writer = parquet.ParquetWriter(file, self._schema)
@@ -111,8 +113,9 @@ class ParquetOutput:
         columns = [
             *answered.scored.columns,
             self._labels.take(pa.array(answered.labels)),
-            *map(pa.array, _by_column(answered, self._answers)),
+            *map(pa.array, _by_column(answered, self._probabilities)),
             pa.array(answered.warnings, pa.string()),
+            *map(pa.array, answered.explanations),
         ]
         self._waiting.append(pa.record_batch(columns, schema=self._schema))
         rows = sum(batch.num_rows for batch in self._waiting)
@@ -202,9 +205,9 @@ def to_text(column: pa.Array, separator: str = ",") -> pa.Array:
     return _quoted(text, separator)
 
 
-def _by_column(answered: Answered, answers: list[str]) -> npt.NDArray[np.float64]:
-    """Return the probabilities `[columns, rows]`; `answers` are label, probabilities, warnings."""
-    shape = (len(answered.labels), len(answers) - 2)
+def _by_column(answered: Answered, names: list[str]) -> npt.NDArray[np.float64]:
+    """Return the probabilities `[columns, rows]`; `names` are the model's for these columns."""
+    shape = (len(answered.labels), len(names))
     return np.ascontiguousarray(answered.probabilities.reshape(shape).T)
 
 
@@ -215,11 +218,12 @@ def labels_to_array(contract: Contract) -> pa.Array:
     return pa.array(map(str, labels) if some_text else labels)
 
 
-def probabilities_to_text(values: npt.NDArray[np.float64]) -> pa.Array:
+def numbers_to_text(values: npt.NDArray[np.float64]) -> pa.Array:
     """Write each as the shortest text that reads back the same, in the form that `repr` gives."""
     text = pc.cast(pa.array(values), pa.string())
     # Arrow has another form for what is very small, or a whole number.
-    other = ~((values >= 1e-4) & (values < 1))
+    size = np.abs(values)
+    other = ~((size >= 1e-4) & (size < 1))
     if not other.any():
         return text
     said = pa.array([repr(value) for value in values[other].tolist()], pa.string())

@@ -41,19 +41,22 @@ class Counts(NamedTuple):
     refused: int
 
 
-def score_file(contract: Contract, backend: Backend, files: Files) -> Counts:
+def score_file(
+    contract: Contract, backend: Backend, files: Files, *, explained: bool = False
+) -> Counts:
     """Score a file into another, which is there once it is complete.
 
-    Raises ScoringError, and leaves everything as it was, where it cannot be.
+    `explained`: the backend explains its answers. Raises ScoringError, and leaves everything as it
+    was, where it cannot be.
     """
     check_files(files)
     with open_table(contract, files.source) as table:
-        answers = _answer_columns(contract, files.source, table)
+        answers = _answer_columns(contract, files.source, table, explained)
         check_fit(table, files.source, files.out)
         with (
             _output(files.out, table, answers, contract) as out,
             _rejects(files, table) as rejects,
-            _progress_bar() as bar,
+            _progress_bar("explain" if explained else "score") as bar,
         ):
             rows = refused = 0
             for answered, share in backend.answer(table):
@@ -88,9 +91,9 @@ def _is_same(path: Path, other: Path) -> bool:
     return path.resolve() == other.resolve()
 
 
-def _answer_columns(contract: Contract, source: Path, table: Table) -> list[str]:
+def _answer_columns(contract: Contract, source: Path, table: Table, explained: bool) -> list[str]:
     try:
-        return answer_columns(contract, table.schema.names)
+        return answer_columns(contract, table.schema.names, explained=explained)
     except ServingError as error:
         raise ScoringError(f"{source}: {error}") from error
 
@@ -116,9 +119,9 @@ def _rejects(files: Files, table: Table) -> Iterator[Rejects | None]:
         yield Rejects(files.rejects, file, table)
 
 
-def _progress_bar() -> "tqdm[None]":
+def _progress_bar(what: str) -> "tqdm[None]":
     in_log = {} if sys.stderr.isatty() else LOG_LINES
-    return tqdm(desc="score", unit=" rows", unit_scale=True, **in_log)
+    return tqdm(desc=what, unit=" rows", unit_scale=True, **in_log)
 
 
 def _name(bar: "tqdm[None]", answered: Answered, before: int, most: int) -> None:

@@ -66,8 +66,8 @@ class Explainer:
             for place in range(len(contract.features))
         )
         vectors, weights = (np.ascontiguousarray(found[name]) for name in (VECTORS, WEIGHTS))
-        self._factors = Factors(vectors, weights, float(found[GAMMA]), columns)
-        self._bias, self._background = found[BIAS], found[BACKGROUND]
+        self.factors = Factors(vectors, weights, float(found[GAMMA]), columns)
+        self.bias, self.background_rows = found[BIAS], found[BACKGROUND]
         d = len(columns)
         self._products = len(vectors) * d * len(quadrature(d))  # of one row and background row
         scale = np.abs(weights).sum(axis=0).max()
@@ -77,7 +77,7 @@ class Explainer:
     @property
     def background(self) -> int:
         """How many background rows there are."""
-        return len(self._background)
+        return len(self.background_rows)
 
     def background_for(self, rows: int, products: int) -> int:
         """Return how many background rows so many products of kernels are enough for; may be 0."""
@@ -94,10 +94,10 @@ class Explainer:
 
         Raises OverdueError where it takes until after `until`, on perf_counter's clock.
         """
-        chosen = self._background[:background]
+        chosen = self.background_rows[:background]
         z = self._run([ENCODED], values, until)[0]
-        base, found = shapley_values(self._factors, z, chosen, partial(check_time, until))
-        return Explanation(base + self._bias, found, len(chosen))
+        base, found = shapley_values(self.factors, z, chosen, partial(check_time, until))
+        return Explanation(base + self.bias, found, len(chosen))
 
     def disagreement(self, explanation: Explanation, probabilities: FloatMatrix) -> str:
         """Return how an explanation is not one of these probabilities; empty where it is.

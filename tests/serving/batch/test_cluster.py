@@ -14,6 +14,8 @@ from serving.batch.table import ScoringError
 from tests.pipeline.search.dask_cluster import dask_cluster
 from tests.running import eventually
 from tests.serving.batch.files import HEADER, read_csv, write_large
+from tests.serving.explained_model import write_svm
+from tests.serving.small_model import CONTRACT, SPECIES
 
 pytest.importorskip("distributed")
 
@@ -37,6 +39,31 @@ def test_the_answers_are_those_of_a_local_run_to_the_byte(score, score_there, tm
     assert (tmp_path / "there.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
     assert (tmp_path / "bad-there.csv").read_bytes() == (tmp_path / "bad-here.csv").read_bytes()
     assert [row[0] for row in read_csv(tmp_path / "bad-there.csv")[1:]] == ["2", "4"]
+
+
+class TestExplained:
+    @pytest.fixture
+    def make_model(self, contract):
+        return lambda directory: write_svm(directory, contract)
+
+    @pytest.mark.parametrize("contract", [CONTRACT, SPECIES], ids=["two classes", "three classes"])
+    def test_the_explanations_are_those_of_a_local_run_to_the_byte(
+        self, score, score_there, tmp_path
+    ):
+        body = HEADER + "148,50,1\n85,31,x\n,22,0\n" + "120,40,0\n" * 3000
+        (tmp_path / "in.csv").write_text(body)
+        assert score("in.csv", "--out", "here.csv", "--rejects", "bad.csv", "--explain") == 0
+        assert score_there("in.csv", "--out", "there.csv", "--rejects", "bad.csv", "--explain") == 0
+        assert (tmp_path / "there.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
+
+    def test_a_table_of_bad_rows_alone_asks_no_worker(self, score_there, tmp_path):
+        (tmp_path / "in.csv").write_text(HEADER + "148,5,1\n")
+        assert score_there("in.csv", "--out", "out.csv", "--explain") == 1
+        (header,) = read_csv(tmp_path / "out.csv")
+        assert header[-4:] == [
+            "base",
+            *(f"contribution_{name}" for name in ("Glucose", "Age", "Smoker")),
+        ]
 
 
 def test_a_table_of_bad_rows_alone_asks_no_worker(score_there, tmp_path):

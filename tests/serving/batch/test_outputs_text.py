@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.batch.outputs import has_text, probabilities_to_text, to_lines, to_text
+from serving.batch.outputs import has_text, numbers_to_text, to_lines, to_text
 
 CELL = st.text(st.characters(codec="utf-8"), max_size=5) | st.sampled_from(['a"b', "a,b", "\r", ""])
 
@@ -24,9 +24,14 @@ def test_cells_are_quoted_where_they_have_to_be(rows):
     assert bytes(lines).decode() == out.getvalue()
 
 
-@given(st.lists(st.floats(0, 1) | st.sampled_from([0.0, 1.0, 1e-5, 1e-4, 0.1, 1 - 2**-53])))
-def test_a_probability_is_written_as_python_writes_it(values):
-    assert probabilities_to_text(np.array(values, dtype=np.float64)).to_pylist() == [
+NUMBERS = st.sampled_from([0.0, 1.0, 1e-5, 1e-4, 0.1, 1 - 2**-53])
+
+
+@given(
+    st.lists(st.floats(-1, 1) | st.floats(allow_nan=False) | NUMBERS | NUMBERS.map(float.__neg__))
+)
+def test_a_number_is_written_as_python_writes_it(values):
+    assert numbers_to_text(np.array(values, dtype=np.float64)).to_pylist() == [
         repr(value) for value in values
     ]
 

@@ -1,5 +1,6 @@
 <?php
-// Asks the service for one prediction: php predict.php [URL [ROW]], the row as JSON.
+// Asks the service for one prediction: php predict.php [--explain] [URL [ROW]], the row as JSON.
+// With --explain it says as well how much each value raises or lowers the log-odds of the class.
 // SERVING_API_KEY in the environment is the key, where the service wants one.
 // PHP's own streams are enough; the extension curl is not installed everywhere.
 
@@ -15,7 +16,8 @@ const ROW = [
     'Age' => 50,
 ];
 
-function predict(string $url, array|object $row): array
+// Sends a row to /predict or /explain; of one row there is one prediction, and one explanation.
+function ask(string $url, string $path, array|object $row): array
 {
     $headers = ['Content-Type: application/json'];
     if ($key = getenv('SERVING_API_KEY')) {
@@ -29,7 +31,7 @@ function predict(string $url, array|object $row): array
         'ignore_errors' => true, // else the body of an error, which says what is wrong, is lost
     ]]);
     for ($triesLeft = TRIES - 1; ; $triesLeft--) {
-        $stream = @fopen("$url/predict", 'r', false, $context);
+        $stream = @fopen("$url/$path", 'r', false, $context);
         if ($stream === false) {
             fail("$url cannot be reached: " . error_get_last()['message']);
         }
@@ -37,7 +39,7 @@ function predict(string $url, array|object $row): array
         $answer = json_decode(stream_get_contents($stream), true);
         [, $status] = explode(' ', $head);
         if ($status === '200') {
-            return $answer['predictions'][0];
+            return $answer;
         }
         if ($status !== '503' || $triesLeft === 0) {
             fail(problem($status, $answer));
@@ -62,9 +64,27 @@ function fail(string $message): never
     exit(1);
 }
 
-$row = isset($argv[2]) ? json_decode($argv[2], false, 512, JSON_THROW_ON_ERROR) : ROW;
-$answer = predict($argv[1] ?? 'http://127.0.0.1:8000', $row);
-$label = is_bool($answer['label']) ? json_encode($answer['label']) : $answer['label'];
-$probability = $answer['probability'] ?? $answer['probabilities']; // of more than two classes each has one
-echo "label $label, probability ", json_encode($probability, JSON_FORCE_OBJECT | JSON_UNESCAPED_UNICODE), "\n";
-foreach ($answer['warnings'] as $warning) { echo "warning: $warning\n"; }
+function text(mixed $label): string
+{
+    return is_bool($label) ? json_encode($label) : $label;
+}
+
+function json(mixed $value): string
+{
+    return json_encode($value, JSON_FORCE_OBJECT | JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES);
+}
+
+$words = array_slice($argv, 1);
+$path = ($words[0] ?? '') === '--explain' ? substr(array_shift($words), 2) : 'predict';
+$row = isset($words[1]) ? json_decode($words[1], false, 512, JSON_THROW_ON_ERROR) : ROW;
+$answer = ask($words[0] ?? 'http://127.0.0.1:8000', $path, $row);
+$found = $answer['predictions'][0];
+$probability = $found['probability'] ?? $found['probabilities']; // of more than two classes each has one
+echo 'label ', text($found['label']), ', probability ', json($probability), "\n";
+foreach ($found['warnings'] as $warning) { echo "warning: $warning\n"; }
+foreach ($answer['explanations'] ?? [] as $why) {
+    echo 'log-odds of ', text($why['class']), ': ', json($why['log_odds']), ', on average ', json($why['base']), "\n";
+    foreach ($why['contributions'] as ['log_odds' => $share, 'feature' => $name, 'value' => $value]) {
+        echo json($share), " from $name ", json($value), "\n";
+    }
+}

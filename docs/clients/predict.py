@@ -1,5 +1,6 @@
-"""Ask the service for one prediction: python predict.py [URL [ROW]], the row as JSON.
+"""Ask the service for one prediction: python predict.py [--explain] [URL [ROW]], the row as JSON.
 
+With --explain it says as well how much each value raises or lowers the log-odds of the class.
 SERVING_API_KEY in the environment is the key, where the service wants one. The standard library
 is enough, so there is nothing to install beside this file.
 """
@@ -25,17 +26,18 @@ ROW: dict[str, Any] = {
 }
 
 
-def predict(url: str, row: dict[str, Any]) -> dict[str, Any]:
+def ask(url: str, row: dict[str, Any]) -> dict[str, Any]:
+    """Send a row to /predict or /explain; of one row there is one prediction, and explanation."""
     headers = {"Content-Type": "application/json"}
     if key := os.environ.get("SERVING_API_KEY"):
         headers["Authorization"] = f"Bearer {key}"
-    request = Request(f"{url}/predict", json.dumps(row).encode(), headers)
+    request = Request(url, json.dumps(row).encode(), headers)
     for tries_left in reversed(range(TRIES)):
         try:
             # Without a timeout, a service that hangs would hang its clients too.
             with urlopen(request, timeout=30) as response:
-                prediction: dict[str, Any] = json.load(response)["predictions"][0]
-                return prediction
+                answer: dict[str, Any] = json.load(response)
+                return answer
         except HTTPError as error:
             if error.code != 503 or not tries_left:
                 sys.exit(problem(error))
@@ -56,12 +58,24 @@ def problem(error: HTTPError) -> str:
     return "\n".join([detail, *fields])
 
 
+def to_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
 if __name__ == "__main__":
-    url = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:8000"
-    row = json.loads(sys.argv[2]) if len(sys.argv) > 2 else ROW
-    prediction = predict(url, row)
+    words = sys.argv[1:]
+    path = "predict"
+    if words[:1] == ["--explain"]:
+        path = words.pop(0).removeprefix("--")
+    url = words[0] if words else "http://127.0.0.1:8000"
+    answer = ask(f"{url}/{path}", json.loads(words[1]) if len(words) > 1 else ROW)
+    prediction = answer["predictions"][0]
     # Of more than two classes each has a probability.
     probability = prediction.get("probability", prediction.get("probabilities"))
-    print(f"label {prediction['label']}, probability {json.dumps(probability, ensure_ascii=False)}")
+    print(f"label {prediction['label']}, probability {to_json(probability)}")
     for warning in prediction["warnings"]:
         print(f"warning: {warning}")
+    for found in answer.get("explanations", []):
+        print(f"log-odds of {found['class']}: {found['log_odds']}, on average {found['base']}")
+        for each in found["contributions"]:
+            print(f"{each['log_odds']} from {each['feature']} {to_json(each['value'])}")

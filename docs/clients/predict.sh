@@ -1,9 +1,15 @@
 #!/usr/bin/env bash
-# Asks the service for one prediction: ./predict.sh [URL [ROW]], the row as JSON.
+# Asks the service for one prediction: ./predict.sh [--explain] [URL [ROW]], the row as JSON.
+# With --explain it says as well how much each value raises or lowers the log-odds of the class.
 # SERVING_API_KEY in the environment is the key, where the service wants one.
 # Needs curl 7.66, the first to obey Retry-After, and jq, since sed and grep cannot read JSON.
 set -euo pipefail
 
+path=predict
+if [ "${1:-}" = --explain ]; then
+  path=explain
+  shift
+fi
 url=${1:-http://127.0.0.1:8000}
 row=${2:-'{
   "Pregnancies": 6, "Glucose": 148, "BloodPressure": 72, "SkinThickness": 35, "Insulin": null,
@@ -23,7 +29,7 @@ status=$(
   curl --silent --show-error --max-time 30 --retry 4 --retry-max-time 120 \
     --output "$answer" --write-out '%{http_code}' \
     --header 'Content-Type: application/json' --header @<(key_header) \
-    --data-binary @- "$url/predict" <<<"$row"
+    --data-binary @- "$url/$path" <<<"$row"
 ) || exit 1
 
 if [ "$status" != 200 ]; then
@@ -33,5 +39,9 @@ if [ "$status" != 200 ]; then
     echo "The answer has the status $status." >&2
   exit 1
 fi
-jq --raw-output '.predictions[0]
-  | "label \(.label), probability \(.probability // .probabilities)", "warning: \(.warnings[])"' "$answer"
+jq --raw-output '
+  (.predictions[0]
+    | "label \(.label), probability \(.probability // .probabilities)", "warning: \(.warnings[])"),
+  (.explanations[0] // empty
+    | "log-odds of \(.class): \(.log_odds), on average \(.base)",
+      (.contributions[] | "\(.log_odds) from \(.feature) \(.value | tojson)"))' "$answer"

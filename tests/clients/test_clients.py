@@ -18,6 +18,7 @@ from time import monotonic
 from typing import Any, NamedTuple
 
 import pytest
+import requests
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from pipeline.data.contract import data_contract
@@ -28,6 +29,7 @@ from tests.conftest import ROOT, free_port
 from tests.e2e.running import keep
 from tests.running import Service, eventually, service
 from tests.serving.conftest import Registry
+from tests.serving.explained_model import write_svm
 from tests.serving.small_model import CONTRACT, expected_probability, write
 
 FOLDER = ROOT / "docs/clients"
@@ -66,15 +68,19 @@ class Told(NamedTuple):
 
 
 Finish = Callable[[], Told]
-# Starts a client: its name, the service's URL, a row (its own where None), a key.
+# Starts a client: its name, the service's URL, a row (its own where None), a key, and whether to
+# explain the answer.
 Start = Callable[..., Finish]
 
 
-def in_terminal(name: str, url: str, row: Any = None, key: str = "") -> Finish:
+def in_terminal(
+    name: str, url: str, row: Any = None, key: str = "", explain: bool = False
+) -> Finish:
     steering = re.compile("SERVING_.*|.*_proxy", re.IGNORECASE)
     clean = {name: value for name, value in os.environ.items() if not steering.fullmatch(name)}
+    words = [*(["--explain"] if explain else []), url, *([] if row is None else [json.dumps(row)])]
     process = subprocess.Popen(
-        [*COMMANDS[name][0], str(FOLDER / name), url, *([] if row is None else [json.dumps(row)])],
+        [*COMMANDS[name][0], str(FOLDER / name), *words],
         env={**clean, **({"SERVING_API_KEY": key} if key else {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -92,8 +98,9 @@ def in_terminal(name: str, url: str, row: Any = None, key: str = "") -> Finish:
     return finish
 
 
-def in_page(page: Page, url: str, row: Any = None, key: str = "") -> Finish:
+def in_page(page: Page, url: str, row: Any = None, key: str = "", explain: bool = False) -> Finish:
     page.get_by_label("Service").fill(url)
+    page.get_by_label("Say why").set_checked(explain)
     page.get_by_label("API key").fill(key)
     if row is not None:
         page.get_by_label("Row").fill(json.dumps(row))
@@ -384,6 +391,61 @@ def test_of_more_classes_each_has_its_probability(start: Start, name: str) -> No
     assert json.loads(said) == probabilities
 
 
+@pytest.fixture(scope="module")
+def explaining(pages: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with a version that can be explained."""
+    folder = tmp_path_factory.mktemp("explaining")
+    with service(
+        folder,
+        SERVING_STORE=str(keep(CONTRACT, folder, write_svm)),
+        SERVING_CORS_ORIGINS=f"http://127.0.0.1:{pages}",
+    ) as found:
+        yield found
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_an_explanation_follows_the_answer_the_largest_contribution_first(
+    start: Start, explaining: Service, name: str
+) -> None:
+    told = start(name, explaining.url, ROW, explain=True)()
+    assert told.answered
+    _, warning, head, *lines = told.text.splitlines()
+    assert warning.startswith("warning: Age 95 ")
+    found = requests.post(f"{explaining.url}/explain", json=ROW, timeout=30).json()
+    (expected,) = found["explanations"]
+    log_odds, base = re.fullmatch(r"log-odds of yes: (\S+), on average (\S+)", head).groups()
+    assert float(log_odds) == pytest.approx(expected["log_odds"], rel=1e-9)
+    assert float(base) == pytest.approx(expected["base"], rel=1e-9)
+    for line, each in zip(lines, expected["contributions"], strict=True):
+        share, _, rest = line.partition(" from ")
+        assert float(share) == pytest.approx(each["log_odds"], rel=1e-9)
+        assert rest == f"{each['feature']} {json.dumps(each['value'])}"
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_a_version_that_cannot_be_explained_is_told(
+    start: Start, running: Service, key: tuple[str, str], name: str
+) -> None:
+    told = start(name, running.url, ROW, key=key[0], explain=True)()
+    assert not told.answered
+    assert told.text.startswith("Version 1 was registered without what explanations need: ")
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_what_is_explained_is_printed_as_it_is(start: Start, name: str) -> None:
+    values = ['très "often"', None, True, -1.5]
+    shares = [{"feature": "a/b", "value": value, "log_odds": 0.5} for value in values]
+    explanation = {"class": "très", "base": -1, "log_odds": 1, "contributions": shares}
+    prediction = {"label": "très", "probability": 0.5, "warnings": []}
+    body = json.dumps({"predictions": [prediction], "explanations": [explanation]})
+    with answering(200, body) as (url, _):
+        told = start(name, url, ROW, explain=True)()
+    assert told.text.strip().splitlines()[1:] == [
+        "log-odds of très: 1, on average -1",
+        *(f"0.5 from a/b {json.dumps(value, ensure_ascii=False)}" for value in values),
+    ]
+
+
 def told_half(name: str) -> str:
     return "label 1, probability 0.5" + ("" if name == PAGE else "\n")
 
@@ -392,4 +454,4 @@ def test_every_file_of_the_folder_is_one_of_these() -> None:
     files = {path.name for path in FOLDER.iterdir()}
     assert files == {*COMMANDS, "README.md"}
     assert os.access(FOLDER / "predict.sh", os.X_OK)
-    assert all(len((FOLDER / name).read_text().splitlines()) <= 70 for name in COMMANDS)
+    assert all(len((FOLDER / name).read_text().splitlines()) <= 90 for name in COMMANDS)

@@ -1,6 +1,6 @@
 """A service that runs on a small model with a contract of the test's own."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,8 +10,9 @@ from serving.model.contract import Contract
 from serving.store import versions
 from serving.store.versions import Version
 from tests.running import service
-from tests.serving.explained_model import write_svm
 from tests.serving.small_model import NAME, SMOKING, SPECIES, with_features, write, write_species
+
+WriteModel = Callable[[Path, Contract], str]
 
 SMOKER = "Smoker/ever"
 # Names, texts and classes as they should not be, but may.
@@ -32,20 +33,14 @@ CLASSES = msgspec.structs.replace(
 CONTRACTS = {"numbers": CONTRACT, "categories": CATEGORIES}
 
 
-def keep(contract: Contract, folder: Path) -> Path:
-    """Put the small model with this contract of three features into a store, and give that."""
-    return _keep(
-        folder, (write if contract.is_binary else write_species)(folder / "made", contract)
-    )
+def keep(contract: Contract, folder: Path, write_model: WriteModel | None = None) -> Path:
+    """Put the small model with this contract of three features into a store, and give that.
 
-
-def keep_explained(contract: Contract, folder: Path) -> Path:
-    """Put a small SVM with this contract, and its explanation, into a store, and give that."""
-    return _keep(folder, write_svm(folder / "made", contract))
-
-
-def _keep(folder: Path, digest: str) -> Path:
-    version = Version(NAME, "1", "production", digest)
+    `write_model` makes another model of these features.
+    """
+    if write_model is None:
+        write_model = write if contract.is_binary else write_species
+    version = Version(NAME, "1", "production", write_model(folder / "made", contract))
     versions.adopt(folder / "store", folder / "made", version)
     versions.switch(folder / "store", version)
     return folder / "store"

@@ -35,7 +35,7 @@ LUMINANCE = """([found, behind]) => {
 @pytest.fixture(scope="module")
 def service(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("explained")
-    with running(folder, SERVING_STORE=str(keep_explained(CONTRACT, folder))) as url:
+    with running(folder, SERVING_STORE=str(keep(CONTRACT, folder, write_svm))) as url:
         yield url
 
 
@@ -135,7 +135,7 @@ def test_a_missing_value_says_what_is_taken_for_it(page: Page, missing: str) -> 
 
 
 def test_a_rare_category_is_named_as_it_was_given(context: BrowserContext, tmp_path: Path) -> None:
-    with running(tmp_path, SERVING_STORE=str(keep_explained(WITH_OTHERS, tmp_path))) as url:
+    with running(tmp_path, SERVING_STORE=str(keep(WITH_OTHERS, tmp_path, write_svm))) as url:
         page = opened(context, url)
         page.get_by_role("button", name="Fill in a sample").click()
         field(page, "Smoker").select_option("monthly")
@@ -258,7 +258,7 @@ def test_an_explanation_that_comes_too_late_is_not_shown(page: Page) -> None:
 def test_of_more_classes_the_predicted_one_is_explained_or_the_one_that_is_chosen(
     context: BrowserContext, tmp_path: Path
 ) -> None:
-    with running(tmp_path, SERVING_STORE=str(keep_explained(CLASSES, tmp_path))) as url:
+    with running(tmp_path, SERVING_STORE=str(keep(CLASSES, tmp_path, write_svm))) as url:
         page = opened(context, url)
         row = {"Glucose": 122, "Age": 51, "Smoker": True}
         predicted = ask(url, row)["predictions"][0]["label"]
@@ -284,7 +284,7 @@ def test_the_key_goes_with_explanations(
 ) -> None:
     secret, key = new_key("frontend", [Role.PREDICT])
     (tmp_path / "keys").write_text(f"{key}\n")
-    store = str(keep_explained(CONTRACT, tmp_path))
+    store = str(keep(CONTRACT, tmp_path, write_svm))
     with running(tmp_path, SERVING_STORE=store, SERVING_API_KEYS_FILE="keys") as url:
         page = context.new_page()
         page.goto(url)
@@ -459,7 +459,7 @@ def test_a_feature_without_a_range_has_no_slider(context: BrowserContext, tmp_pa
             smoker,
         ),
     )
-    with running(tmp_path, SERVING_STORE=str(keep_explained(contract, tmp_path))) as url:
+    with running(tmp_path, SERVING_STORE=str(keep(contract, tmp_path, write_svm))) as url:
         page = opened(context, url)
         page.get_by_role("button", name="Fill in a sample").click()
         field(page, "Age").fill("51")

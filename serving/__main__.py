@@ -18,6 +18,7 @@ Examples:
   python -m serving                        serve, and follow the registry meanwhile
   SERVING_PORT=9000 python -m serving      on another port
   python -m serving predict 6 148 72 35 0 33.6 0.627 50
+  python -m serving predict --explain 6 148 72 35 0 33.6 0.627 50
   python -m serving score new.parquet --out scored.parquet
   python -m serving keys add frontend --role predict
   python -m serving config                 the settings in force

@@ -11,9 +11,9 @@ import schemathesis
 from hypothesis import strategies as st
 
 from serving.model.contract import Feature
-from tests.e2e.running import CONTRACTS
+from tests.e2e.running import CONTRACTS, EXPLAINED
 
-CONTRACT = CONTRACTS[os.environ["CSV_BODIES_OF"]]
+CONTRACT = (CONTRACTS | EXPLAINED)[os.environ["CSV_BODIES_OF"]]
 CELLS = {
     "number": ["", "0", "20", "122.5", "1e2", "1000"],
     "integer": ["18", "50", "120", "50.0"],

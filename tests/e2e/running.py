@@ -10,6 +10,7 @@ from serving.model.contract import Contract
 from serving.store import versions
 from serving.store.versions import Version
 from tests.running import service
+from tests.serving import small_model
 from tests.serving.small_model import NAME, SMOKING, SPECIES, with_features, write, write_species
 
 WriteModel = Callable[[Path, Contract], str]
@@ -31,6 +32,7 @@ CLASSES = msgspec.structs.replace(
     SPECIES, classes=("<b>Adelie</b>", 10, 9), class_names=("small", "of Antarctica", "tall")
 )
 CONTRACTS = {"numbers": CONTRACT, "categories": CATEGORIES}
+EXPLAINED = {"two classes": small_model.CONTRACT, "three classes": SPECIES}
 
 
 def keep(contract: Contract, folder: Path, write_model: WriteModel | None = None) -> Path:

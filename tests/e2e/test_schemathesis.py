@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.e2e.running import CONTRACTS, keep, running
+from tests.e2e.running import CONTRACTS, EXPLAINED, keep, running
+from tests.serving.explained_model import write_svm
 
 CONFIG = """
 seed = 1
@@ -45,26 +46,40 @@ checks.negative_data_rejection.enabled = false
 
 @pytest.mark.parametrize("name", CONTRACTS)
 def test_no_request_is_a_surprise_to_the_service(tmp_path: Path, name: str) -> None:
-    (tmp_path / "schemathesis.toml").write_text(CONFIG)
     store = keep(CONTRACTS[name], tmp_path)
     with running(tmp_path, SERVING_STORE=str(store), SERVING_MAX_ROWS="20") as url:
-        done = subprocess.run(
-            [
-                *(sys.executable, "-m", "schemathesis.cli"),
-                *("--config-file", str(tmp_path / "schemathesis.toml")),
-                *("run", f"{url}/openapi.json", "--no-color"),
-            ],
-            cwd=tmp_path,
-            env={
-                **os.environ,
-                "PYTHONPATH": str(ROOT),
-                "SCHEMATHESIS_HOOKS": "tests.e2e.csv_bodies",
-                "CSV_BODIES_OF": name,
-            },
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
+        assert requests_made_up(tmp_path, url, name) > 500
+
+
+@pytest.mark.parametrize("name", EXPLAINED)
+def test_no_request_for_an_explanation_is_a_surprise_to_the_service(
+    tmp_path: Path, name: str
+) -> None:
+    store = keep(EXPLAINED[name], tmp_path, write_svm)
+    with running(tmp_path, SERVING_STORE=str(store), SERVING_MAX_EXPLAINED="20") as url:
+        assert requests_made_up(tmp_path, url, name, "--include-path", "/explain") > 50
+
+
+def requests_made_up(folder: Path, url: str, name: str, *words: str) -> int:
+    """Let schemathesis ask the service what it makes up, and give how many requests these were."""
+    (folder / "schemathesis.toml").write_text(CONFIG)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "schemathesis.cli"),
+            *("--config-file", str(folder / "schemathesis.toml")),
+            *("run", f"{url}/openapi.json", "--no-color", *words),
+        ],
+        cwd=folder,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "SCHEMATHESIS_HOOKS": "tests.e2e.csv_bodies",
+            "CSV_BODIES_OF": name,
+        },
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     (generated,) = re.findall(r"(\d+) generated", done.stdout)
-    assert int(generated) > 500
+    return int(generated)

@@ -68,7 +68,7 @@ def describe(
     """
     explained = [_of_explanations(contract, settings)] if explains else []
     operations = [*_of_rows(contract), *explained, *_of_tensors(contract), *_of_the_service()]
-    components: Schema = {"schemas": schemas(contract, settings.max_rows)}
+    components: Schema = {"schemas": schemas(contract, settings.max_rows, settings.max_explained)}
     if keys:
         components["securitySchemes"] = SECURITY_SCHEMES
     return {
@@ -94,12 +94,12 @@ def _estimated(contract: Contract) -> str:
     return f"each class of {contract.target} is"
 
 
-def _taken(contract: Contract) -> dict[str, Any]:
-    """Describe the bodies that hold rows."""
+def _taken(contract: Contract, many: str = "Rows") -> dict[str, Any]:
+    """Describe the bodies that hold rows; `many` is the schema of several."""
     row = contract.example()
     examples = {"one": {"value": row}, "many": {"value": {"rows": [row, row]}}}
     return {
-        JSON: {"schema": {"oneOf": [ref("Row"), ref("Rows")]}, "examples": examples},
+        JSON: {"schema": {"oneOf": [ref("Row"), ref(many)]}, "examples": examples},
         CSV: {"schema": TEXT, "example": csv_example(contract)},
     }
 
@@ -116,7 +116,7 @@ def _of_explanations(contract: Contract, settings: Settings) -> Operation:
         PREDICT,
         "Predict as `/predict` does, and say how much each feature raises or lowers the log-odds "
         f"of a class: exact Shapley values, for at most {settings.max_explained} rows",
-        takes=_taken(contract),
+        takes=_taken(contract, "RowsToExplain"),
         gives={JSON: {"schema": ref("ExplainedAnswer")}, CSV: {"schema": TEXT}},
         refuses=(*BODY, 422, 503),
         versioned=True,

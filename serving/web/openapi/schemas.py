@@ -40,7 +40,7 @@ def ref(name: str) -> Schema:
     return {"$ref": REFERENCE.format(name=name)}
 
 
-def schemas(contract: Contract, max_rows: int) -> dict[str, Schema]:
+def schemas(contract: Contract, max_rows: int, max_explained: int) -> dict[str, Schema]:
     """Return every schema of the document, by name."""
     sent = (
         Answer,
@@ -63,7 +63,7 @@ def schemas(contract: Contract, max_rows: int) -> dict[str, Schema]:
     found["Tensor"]["description"] = _tensor(contract)
     found["RequestedOutput"]["properties"]["name"] = {"enum": ["label", "probability"]}
     return {
-        **_rows(contract, max_rows),
+        **_rows(contract, max_rows, max_explained),
         **found,
         **_mlflow(contract, max_rows),
         **_inference(contract),
@@ -123,16 +123,17 @@ def _shown(feature: Feature, value: float) -> Any:
     return feature.decode(value) if feature.type == "date" else _plain(value)
 
 
-def _rows(contract: Contract, max_rows: int) -> dict[str, Schema]:
-    """Return the schemas of one row and of many.
+def _rows(contract: Contract, max_rows: int, max_explained: int) -> dict[str, Schema]:
+    """Return the schemas of one row, of many, and of those that are to be explained.
 
     No body is both: the value of a row's field is never a list, and neither takes other fields.
     """
     row = _object({feature.name: value_schema(feature) for feature in contract.features})
     row["description"] = "One row: every feature, with null for a missing value"
-    rows = _object({"rows": _list(ref("Row"), max_rows)})
+    rows, explained = (_object({"rows": _list(ref("Row"), n)}) for n in (max_rows, max_explained))
     rows["description"] = "Many rows, answered in their order"
-    return {"Row": row, "Rows": rows}
+    explained["description"] = "Many rows, answered and explained in their order"
+    return {"Row": row, "Rows": rows, "RowsToExplain": explained}
 
 
 def _prediction(contract: Contract) -> dict[str, Schema]:

@@ -17,6 +17,7 @@ from serving.web.metrics import Metrics
 from serving.web.worker_state import State
 from tests.conftest import ROOT
 from tests.serving.calling import call, environ, get, post
+from tests.serving.explained_model import write_svm
 
 BOUNDS = (0.125, 0.25, 0.5, 1, 4)  # exact in binary, and so are sums of eighths
 
@@ -194,6 +195,22 @@ def test_a_request_is_counted_when_it_was_answered_and_so_is_what_it_predicted(a
     assert found[named("serving_requests_total", **count, status="200")] == 1
     assert found[named("serving_requests_total", **count, status="422")] == 1
     assert found[named("serving_rows_total", route="/predict")] == 1
+
+
+class TestExplanations:
+    @pytest.fixture
+    def make_model(self, contract):
+        return lambda directory: write_svm(directory, contract)
+
+    def test_they_are_counted_under_a_route_of_their_own(self, app):
+        post(app, "/explain")
+        post(app, "/explain", b"{}")
+        found = figures(get(app, "/metrics").body)
+        count = {"route": "/explain", "method": "POST"}
+        assert found[named("serving_requests_total", **count, status="200")] == 1
+        assert found[named("serving_requests_total", **count, status="422")] == 1
+        assert found[named("serving_request_seconds_count", route="/explain")] == 2
+        assert found[named("serving_rows_total", route="/explain")] == 1
 
 
 WORKERS = """

@@ -16,6 +16,8 @@ from serving.web.metrics import Metrics
 from serving.web.openapi.document import HEADERS, describe
 from serving.web.openapi.schemas import csv_example, value_schema
 from serving.web.worker_state import State
+from tests.serving.explained_model import write_svm
+from tests.serving.small_model import CONTRACT, SPECIES
 
 VERSION = Version("heart", "1", "production", "0" * 64)
 NOT_DESCRIBED = {"/", "/docs", "/openapi.json", "/static/{name}", "/static/swagger/{name}"}
@@ -27,8 +29,10 @@ def document(client):
     return client.get("/openapi.json").get_json()
 
 
-def described(contract, *, keys=False, **settings):
-    given = describe(contract, VERSION, Settings(model="heart", **settings), keys=keys)
+def described(contract, *, keys=False, explains=False, **settings):
+    given = describe(
+        contract, VERSION, Settings(model="heart", **settings), keys=keys, explains=explains
+    )
     return json.loads(msgspec.json.encode(given))
 
 
@@ -109,8 +113,15 @@ def test_a_feature_that_is_called_rows_leaves_no_doubt(contract):
 
 
 def test_every_example_is_valid_and_answered_as_described(client, document):
+    assert send_examples(client, document) == 7
+
+
+def send_examples(client, document, only=""):
+    """Send the examples of paths that begin so, check the answers, and give how many there were."""
     asked = 0
     for path, item in document["paths"].items():
+        if not path.startswith(only):
+            continue
         content = item["post"]["requestBody"]["content"] if "post" in item else {}
         for mimetype, media in content.items():
             several = [example["value"] for example in media.get("examples", {}).values()]
@@ -122,7 +133,7 @@ def test_every_example_is_valid_and_answered_as_described(client, document):
                 assert response.status_code == 200, (path, response.get_data())
                 check_answer(document, path, response)
                 asked += 1
-    assert asked == 7
+    return asked
 
 
 def test_every_get_is_answered_as_described(client, document):
@@ -259,3 +270,60 @@ def test_names_of_classes_are_described_and_no_value(contract):
     label = document["components"]["schemas"]["Prediction"]["properties"]["label"]
     assert label == {"enum": ["no", "yes"], "description": "Disease: `no` (well), `yes` (ill)"}
     assert "that Disease is `yes` (ill)." in document["info"]["description"]
+
+
+@pytest.mark.parametrize("contract", [CONTRACT, SPECIES], ids=["two classes", "three classes"])
+class TestAVersionThatCanBeExplained:
+    @pytest.fixture
+    def make_model(self, contract):
+        return lambda directory: write_svm(directory, contract)
+
+    def test_explanations_are_described(self, contract, document):
+        OpenAPIV31SpecValidator(document).validate()
+        (query,) = document["paths"]["/explain"]["parameters"]
+        assert (query["name"], query["in"]) == ("class", "query")
+        assert query["schema"]["enum"] == [str(value) for value in contract.classes]
+
+    def test_every_example_is_answered_as_described(self, client, document):
+        assert send_examples(client, document, "/explain") == 3
+
+    def test_each_class_that_is_described_may_be_asked_for(self, client, document):
+        (query,) = document["paths"]["/explain"]["parameters"]
+        for name in query["schema"]["enum"]:
+            response = client.post("/explain", json=ROW, query_string={"class": name})
+            assert response.status_code == 200
+            check_answer(document, "/explain", response)
+
+    @pytest.mark.parametrize(
+        ("status", "body", "content_type", "query"),
+        [
+            (400, b"{", "application/json", {}),
+            (413, b" " * 100_001, "application/json", {}),
+            (413, json.dumps({"rows": [ROW] * 4}).encode(), "application/json", {}),
+            (415, b"{}", "text/plain", {}),
+            (422, b"{}", "application/json", {}),
+            (422, json.dumps(ROW).encode(), "application/json", {"class": "none"}),
+        ],
+    )
+    def test_every_error_is_as_described(
+        self, make_app, document, status, body, content_type, query
+    ):
+        client = make_app(max_explained=3).test_client()
+        response = client.post("/explain", data=body, content_type=content_type, query_string=query)
+        assert response.status_code == status
+        check_answer(document, "/explain", response)
+
+    def test_without_a_model_or_a_key_it_is_refused_as_described(
+        self, contract, client_without_model, make_app
+    ):
+        document = described(contract, keys=True, explains=True)
+        for status, app in ((503, client_without_model), (401, make_app(keys=()).test_client())):
+            response = app.post("/explain", json=ROW)
+            assert response.status_code == status
+            check_answer(document, "/explain", response)
+
+    def test_as_many_rows_as_may_be_explained_are_valid_and_one_more_is_not(self, contract):
+        document = described(contract, explains=True, max_explained=3)
+        schema = body_schema(document, "/explain")
+        assert errors_of(document, schema, {"rows": [ROW] * 3}) == []
+        assert errors_of(document, schema, {"rows": [ROW] * 4}) != []

@@ -92,3 +92,8 @@ def test_a_text_of_the_table_cannot_steer_the_terminal():
 def test_where_nothing_matters_there_are_no_bars():
     (bar,) = bars(Contribution("Age", 50, 0.0))
     assert bar.endswith(" │")
+
+
+@pytest.mark.parametrize(("text", "columns"), [("血糖", 4), ("e\u0301", 1), ("µU/ml", 5), ("", 0)])
+def test_columns_are_those_that_a_terminal_gives(text, columns):
+    assert columns_of(text) == columns

@@ -112,8 +112,8 @@ def explainer_of(served: ServedModel) -> Explainer:
     """Return what explains a version; raises NotFoundError where it has no explanation."""
     if served.scorer.explainer is None:
         raise NotFoundError(
-            f"Version {served.version.version} was registered without what explanations need: "
-            "train and promote one with this release (`dvc repro`)."
+            f"Version {served.version.version} came without what explanations need: train and "
+            "promote one with this release (`dvc repro`)."
         )
     return served.scorer.explainer
 

@@ -96,7 +96,7 @@ def _explain(
         raise click.ClickException(
             f"What explains {served.version} does not make up its answer: promote another version."
         ) from error
-    return to_explained_answer(served, rows.values, scored, parts)
+    return to_explained_answer(served, rows, scored, parts)
 
 
 def _print_json(content: Any) -> None:

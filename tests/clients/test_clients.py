@@ -428,7 +428,7 @@ def test_a_version_that_cannot_be_explained_is_told(
 ) -> None:
     told = start(name, running.url, ROW, key=key[0], explain=True)()
     assert not told.answered
-    assert told.text.startswith("Version 1 was registered without what explanations need: ")
+    assert told.text.startswith("Version 1 came without what explanations need: ")
 
 
 @pytest.mark.parametrize("name", CLIENTS)

@@ -12,7 +12,8 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, e
 
 from serving.web.keys import Role, new_key
 from tests.e2e.browsing import CHROMIUM, ask, fill_in_and_predict, probability_of
-from tests.e2e.running import CLASSES, CONTRACT, SMOKER, keep, keep_explained, running
+from tests.e2e.running import CLASSES, CONTRACT, SMOKER, keep, running
+from tests.serving.explained_model import write_svm
 from tests.serving.small_model import WITH_OTHERS
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium to drive")

@@ -105,7 +105,7 @@ def by_definition(estimator, row, background):
 
 def assert_explained(estimator, contract, X, background):
     explainer = Explainer(export_explanation(estimator, contract, background), contract)
-    scale = np.abs(explainer._factors.weights).sum(axis=0).max()
+    scale = np.abs(explainer.factors.weights).sum(axis=0).max()
     allowed = max(1e-9, 1e-12 * scale)
     found = explainer.explain(X)
     assert found.log_odds == pytest.approx(log_odds(estimator, X), rel=0, abs=allowed)

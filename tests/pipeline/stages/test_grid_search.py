@@ -82,6 +82,7 @@ def content(folder):
 def test_the_stage_writes_a_whole_model_that_verifies(pima):
     assert sorted(path.name for path in pima.model.iterdir()) == [
         "contract.json",
+        "explanation.onnx",
         "golden.json",
         "model.onnx",
     ]

@@ -227,7 +227,7 @@ class TestAVersionWithoutAnExplanation:
         (tmp_path / "in.csv").write_text(TABLE)
         assert score("in.csv", "--out", "out.csv", "--explain") == 1
         assert capsys.readouterr().err == (
-            "Error: Version 1 was registered without what explanations need: train and promote "
+            "Error: Version 1 came without what explanations need: train and promote "
             "one with this release (`dvc repro`).\n"
         )
         assert not (tmp_path / "out.csv").exists()

@@ -101,7 +101,7 @@ class TestAVersionWithoutAnExplanation:
         told = capsys.readouterr()
         assert told.out == ""
         assert told.err == (
-            "Error: Version 1 was registered without what explanations need: train and promote "
+            "Error: Version 1 came without what explanations need: train and promote "
             "one with this release (`dvc repro`).\n"
         )
 

@@ -228,7 +228,7 @@ def test_an_explanation_that_takes_too_long_is_given_up(make_app):
 
 
 def test_an_answer_that_is_not_made_up_is_no_explanation(client, served, caplog):
-    served.scorer.explainer._bias += 1e-7
+    served.scorer.explainer.bias += 1e-7
     response = client.post("/explain", json=ROW)
     assert response.status_code == 500
     assert "explanations" not in response.get_json()

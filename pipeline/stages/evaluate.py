@@ -1,7 +1,8 @@
 """Score the exported model on the test split.
 
 It answers through the service's own scorer. Reads the test split and the folders of the model and
-of the baseline. Writes the metrics of both and the tables behind the plots.
+of the baseline. Writes the metrics of both and the tables behind the plots, among them which
+features the model goes by.
 """
 
 from pathlib import Path
@@ -20,6 +21,13 @@ from pipeline.evaluation.baseline import (
 from pipeline.evaluation.baseline_facts import FACTS_FILE, BaselineFacts
 from pipeline.evaluation.bootstrap import Bootstrap
 from pipeline.evaluation.evaluate import evaluate
+from pipeline.evaluation.importance import (
+    TABLE,
+    format_importance,
+    importance_table,
+    shares_of,
+    suspected_leak,
+)
 from pipeline.evaluation.threshold import format_decisions
 from pipeline.files import json_text, write_whole
 from pipeline.options import path_option, stage_example
@@ -36,7 +44,8 @@ def run(
     figures, tables = evaluate(table, scorer, params.evaluate, params.seed)
     beside, curves = evaluate_baseline(table, scorer, baseline, params)
     figures |= beside
-    for name, rows in (tables | curves).items():
+    importance, sentences = explain(table, scorer, params)
+    for name, rows in (tables | curves | importance).items():
         write_whole(plots / f"{name}.csv", rows.to_csv(index=False).encode())
     write_whole(metrics, json_text(figures).encode())
     confidence = params.evaluate.confidence
@@ -47,6 +56,8 @@ def run(
     )
     print(format_verdict(figures, confidence))
     print(format_decisions(figures))
+    for sentence in sentences:
+        print(sentence)
 
 
 def evaluate_baseline(
@@ -62,6 +73,18 @@ def evaluate_baseline(
     )
     names = [str(name) for name in scorer.contract.classes]
     return figures, baseline_curves(table.y, logistic, names, params.evaluate.bins)
+
+
+def explain(
+    table: Table, scorer: Scorer, params: Params
+) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """Return the table of importances and what to say of it; nothing of a model without any."""
+    found = importance_table(scorer, table.X, params.evaluate.confidence, params.seed)
+    if scorer.explainer is None:
+        return {}, []
+    told = format_importance(found, len(table.y), scorer.explainer.background)
+    suspicion = suspected_leak(shares_of(found))
+    return {TABLE: found}, [told, suspicion] if suspicion else [told]
 
 
 @click.command(help=__doc__, epilog=stage_example("evaluate"))

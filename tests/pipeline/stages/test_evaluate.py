@@ -11,6 +11,7 @@ from sklearn.calibration import calibration_curve
 from pipeline.data.table import read_split
 from pipeline.errors import PipelineError
 from pipeline.evaluation.baseline import format_verdict
+from pipeline.evaluation.importance import format_importance
 from pipeline.stages import evaluate
 from serving.model.scorer import Scorer
 from serving.model.version_files import ModelError
@@ -107,6 +108,7 @@ def test_a_table_is_written_for_each_plot(pima, answers):
         "baseline_roc",
         "calibration",
         "confusion",
+        "importance",
         "precision_recall",
         "roc",
         "subgroups",
@@ -175,8 +177,11 @@ def test_without_subgroups_there_is_no_gap_and_an_empty_table(evaluate_again, tm
     assert pd.read_csv(tmp_path / "plots" / "subgroups.csv").empty
 
 
-def test_the_outcome_and_the_decisions_are_told(evaluate_again, figures, capsys):
+def test_the_outcome_the_decisions_and_the_importances_are_told(
+    pima, evaluate_again, figures, capsys
+):
     evaluate_again()
+    importances = format_importance(pd.read_csv(pima.plots / "importance.csv"), 137, 100)
     assert capsys.readouterr().out == (
         f"on {figures['rows']} test rows: ROC AUC {figures['roc_auc']:.4f} "
         f"(95% interval {figures['roc_auc_low']:.4f} to {figures['roc_auc_high']:.4f}), "
@@ -185,7 +190,35 @@ def test_the_outcome_and_the_decisions_are_told(evaluate_again, figures, capsys)
         f"at the threshold {figures['threshold']:.4f}: of 137 rows "
         f"{figures['true_positives']} of 41 positives are found, "
         f"{figures['false_positives']} are false alarms\n"
+        f"{importances}\n"
     )
+
+
+def test_importances_are_of_all_test_rows_with_an_interval_of_the_same_confidence(
+    pima, evaluate_again, tmp_path
+):
+    table = pd.read_csv(pima.plots / "importance.csv")
+    assert set(table["feature"]) == set(Scorer.load(pima.model).contract.names)
+    assert table["feature"][0] == "Glucose"
+    assert set(zip(table["rows"], table["background"], strict=True)) == {(137, 100)}
+    evaluate_again(confidence=0.5)
+    narrower = pd.read_csv(tmp_path / "plots" / "importance.csv")
+    assert (narrower["low"] > table["low"]).all()
+    assert (narrower["high"] < table["high"]).all()
+
+
+def test_a_leak_s_usual_face_is_told(evaluate_again, capsys, monkeypatch):
+    monkeypatch.setattr("pipeline.evaluation.importance.SUSPICIOUS", 0.2)
+    evaluate_again()
+    assert "\n`Glucose` carries " in capsys.readouterr().out
+
+
+def test_a_model_that_cannot_be_explained_has_no_importances(pima, tmp_path, capsys):
+    # The baseline is one, as are models of before there were explanations.
+    paths = (pima.test, pima.baseline, pima.baseline, tmp_path / "metrics.json", tmp_path / "plots")
+    evaluate.run(pima.params, *paths)
+    assert "it goes by" not in capsys.readouterr().out
+    assert not (tmp_path / "plots/importance.csv").exists()
 
 
 def test_a_test_split_of_another_contract_is_refused(pima, tmp_path):

@@ -12,6 +12,7 @@ from pipeline.params import CardTexts
 from pipeline.registry import versions
 from pipeline.registry.references import Version, find_version
 from pipeline.reports.class_plots import CLASSES_FILE, read_classes
+from pipeline.reports.importance_plot import IMPORTANCE_FILE
 from pipeline.reports.model_card import CardFacts, body, markdown, page
 from pipeline.tracking.experiment import Tracking
 from serving.model.contract import Contract
@@ -39,6 +40,7 @@ def tables_of(files: Mapping[str, bytes]) -> dict[str, pd.DataFrame | None]:
         "calibration": _table(files.get(calibration)),
         "subgroups": _table(files.get("subgroups.csv")),
         "classes": _table(files.get(CLASSES_FILE), "class"),
+        "importance": _table(files.get(IMPORTANCE_FILE), "feature"),
     }
 
 
@@ -109,7 +111,7 @@ def _artifacts(tracking: Tracking, run_id: str, *paths: str) -> dict[str, bytes]
 
 
 def _table(content: bytes | None, *of_classes: str) -> pd.DataFrame | None:
-    """Read a table; the columns `of_classes` name classes."""
+    """Read a table; the columns `of_classes` name classes, or features: texts."""
     if content is None:
         return None
     return (

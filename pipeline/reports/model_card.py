@@ -17,6 +17,7 @@ import pandas as pd
 from markdown_it import MarkdownIt
 
 from pipeline.evaluation.baseline import format_verdict
+from pipeline.evaluation.importance import format_share, shares_of, suspected_leak
 from pipeline.evaluation.metrics import format_metric
 from pipeline.params import CardTexts
 from pipeline.registry.references import Version
@@ -41,6 +42,7 @@ SHARES = {  # of which counts each is a share
 }
 OF_SEVERAL = ("balanced_accuracy", "f1", "f1_weighted")  # classes, beside the accuracy
 PLAIN = ("average_precision", "brier", "log_loss", "expected_calibration_error", "bias")
+MOST_IMPORTANT = 10  # features
 UNKNOWN_LICENSE = "unknown"
 
 
@@ -57,6 +59,7 @@ class CardFacts:
     calibration: pd.DataFrame | None = None
     subgroups: pd.DataFrame | None = None
     classes: pd.DataFrame | None = None
+    importance: pd.DataFrame | None = None
 
     @property
     def several(self) -> bool:
@@ -97,6 +100,8 @@ def body(facts: CardFacts) -> str:
         subgroups=_records(facts.subgroups),
         several=facts.several,
         classes=_records(facts.classes),
+        importance=_importance(facts.importance),
+        suspicion=suspected_leak({} if facts.importance is None else shares_of(facts.importance)),
         calls=calls(contract),
         cell=_cell,
     )
@@ -253,6 +258,15 @@ def _records(table: pd.DataFrame | None) -> list[dict[str, Any]]:
         }
         for row in table.to_dict("records")
     ]
+
+
+def _importance(table: pd.DataFrame | None) -> list[dict[str, Any]]:
+    """Return the most important features, with their shares in percent."""
+    if table is None:
+        return []
+    largest = table.head(MOST_IMPORTANT)
+    shown = zip(_records(largest), largest.to_dict("records"), strict=True)
+    return [{**row, "share": format_share(figures_)} for row, figures_ in shown]
 
 
 def _range(figures_: Mapping[str, float], low: str, high: str) -> str:

@@ -27,6 +27,12 @@ from pipeline.reports.class_plots import (
     read_classes,
 )
 from pipeline.reports.curves import draw_calibration, draw_precision_recall, draw_roc
+from pipeline.reports.importance_plot import (
+    IMPORTANCE_FILE,
+    draw_importance,
+    figure_size,
+    read_importance,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,6 +63,11 @@ def draw_evaluation(folder: Path, tables: Path) -> None:
     subgroups = pd.read_csv(tables / "subgroups.csv")
     if len(subgroups):
         _save(folder / "subgroups.png", _subgroups, subgroups)
+    importance = read_importance(tables)
+    if len(importance):
+        size = figure_size(importance)
+        _save(folder / "importance.png", draw_importance, importance, size=size)
+        shutil.copyfile(tables / IMPORTANCE_FILE, folder / IMPORTANCE_FILE)
     for name in IN_THE_CARD if not several else (*IN_THE_CARD, *IN_THE_CARD_OF_SEVERAL):
         shutil.copyfile(tables / name, folder / name)
 

@@ -20,6 +20,7 @@ import pandas as pd
 from pipeline.data.split import SplitRule
 from pipeline.data.table import read_split
 from pipeline.data.table_file import read_header
+from pipeline.evaluation.importance import shares_of
 from pipeline.lineage.dvc_lock import Lock
 from pipeline.lineage.git import checkout, git_commit, why_no_commit
 from pipeline.options import path_option, stage_example
@@ -36,8 +37,10 @@ from pipeline.registry.split_tag import DATA_TAG, SPLIT_TAG, TEST_FILE_TAG, spli
 from pipeline.registry.stages import show_on_results
 from pipeline.reports import run_plots
 from pipeline.reports.card_publisher import attach_card
+from pipeline.reports.importance_plot import read_importance
 from pipeline.search.units import Candidate
 from pipeline.tracking.experiment import run_name
+from pipeline.tracking.importance_metrics import importance_metrics
 from pipeline.tracking.result_runs import (
     FINGERPRINT_TAG,
     DatasetRecord,
@@ -106,7 +109,11 @@ def run_record(
         fingerprint=fingerprint,
         name=run_name() or f"repro {fingerprint[:8]}",
         params={**flatten(params), **chosen},
-        metrics={**cv_metrics, **{f"test_{key}": value for key, value in metrics.items()}},
+        metrics={
+            **cv_metrics,
+            **{f"test_{key}": value for key, value in metrics.items()},
+            **importance_metrics(shares_of(read_importance(result.plots))),
+        },
         tags={
             DIGEST_TAG: scorer.digest,
             **split_tags(params.data, origin, lock),

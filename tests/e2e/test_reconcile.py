@@ -25,6 +25,8 @@ def test_one_run_has_all_of_the_result(trained: Project, store: Store) -> None:
     metrics = json.loads((trained.path / "artifacts/metrics.json").read_text())
     assert run.data.metrics["test_roc_auc"] == metrics["roc_auc"]
     assert run.data.metrics["cv_roc_auc_median"] > 0.7
+    assert run.data.metrics["importance/Glucose"] > 0.3
+    assert len([name for name in run.data.metrics if name.startswith("importance/")]) == 8
     assert run.data.params["grid_search.grid_size"] == "10"
     assert run.data.params["gamma"] == str(metrics_of_winner(trained)["gamma"])
     contexts = {
@@ -37,6 +39,8 @@ def test_one_run_has_all_of_the_result(trained: Project, store: Store) -> None:
         "precision_recall.png",
         "calibration.png",
         "confusion.png",
+        "importance.png",
+        "importance.csv",
         "learning_curve.png",
         "subgroups.png",
         "search.png",

@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.data.split import SplitRule
 from pipeline.data.table_file import read_header
+from pipeline.evaluation.importance import shares_of
 from pipeline.lineage.git import Checkout
 from pipeline.params import flatten
 from pipeline.params_file import load
@@ -23,8 +24,10 @@ from pipeline.promotion.precedence import Contender
 from pipeline.registry import stages, versions
 from pipeline.registry.references import find_version
 from pipeline.registry.split_tag import DATA_TAG, SPLIT_TAG, split_tag
+from pipeline.reports.importance_plot import read_importance
 from pipeline.reports.run_plots import draw_evaluation
 from pipeline.search.units import Candidate
+from pipeline.tracking.importance_metrics import importance_metrics
 from pipeline.tracking.result_runs import DatasetRecord, RunRecord, ensure_run
 from pipeline.tracking.store import open_tracking, project_move
 from serving.model.scorer import Scorer
@@ -161,6 +164,7 @@ def _record(
         metrics={
             "onnx_difference": winner["onnx_difference"],
             **{f"test_{key}": value for key, value in metrics.items()},
+            **importance_metrics(shares_of(read_importance(result.plots))),
         },
         tags={DIGEST_TAG: scorer.digest, "git.commit": "c0ffee" * 6, **tags},
         datasets=[

@@ -15,6 +15,7 @@ from pipeline.reports.card_publisher import (
     shortened_card,
     tables_of,
 )
+from pipeline.reports.importance_plot import read_importance
 from pipeline.tracking.store import open_tracking
 from tests.pipeline.registered import NAME
 
@@ -48,8 +49,9 @@ def description(tracking):
 
 def test_the_tables_and_plots_are_the_run_s(tracking, pima):
     facts, images = facts_of(tracking, find_version(tracking, NAME, "1"), TEXTS)
-    assert set(images) >= {"roc", "precision_recall", "calibration", "subgroups"}
+    assert set(images) >= {"roc", "precision_recall", "calibration", "subgroups", "importance"}
     assert facts.subgroups.to_csv(index=False) == (pima.plots / "subgroups.csv").read_text()
+    assert facts.importance["feature"].tolist() == read_importance(pima.plots)["feature"].tolist()
     assert facts.calibration["rows"].sum() == len(pd.read_csv(pima.test))
 
 
@@ -132,7 +134,8 @@ def test_the_calibration_of_several_classes_is_the_likeliest_one_s():
     tables = tables_of(files)
     assert tables["calibration"]["rows"].tolist() == [2]
     assert tables["classes"]["class"].tolist() == ["NA"]
-    assert tables["subgroups"] is None
-    two = tables_of({"calibration.csv": b"rows\n4\n"})
+    assert tables["subgroups"] is tables["importance"] is None
+    two = tables_of({"calibration.csv": b"rows\n4\n", "importance.csv": b"feature\nNA\n"})
+    assert two["importance"]["feature"].tolist() == ["NA"]
     assert two["calibration"]["rows"].tolist() == [4]
     assert two["classes"] is None

@@ -14,6 +14,7 @@ from pipeline.evaluation.bootstrap import Bootstrap
 from pipeline.evaluation.evaluate import Answers, evaluate_answers
 from pipeline.params import CardTexts, Evaluate, flatten
 from pipeline.registry.references import Dataset, Version
+from pipeline.reports.importance_plot import read_importance
 from pipeline.reports.model_card import CardFacts, body, markdown, page, wilson_interval
 from serving.model.scorer import Scorer
 from tests.pipeline.evaluation.many_classes import random_answers
@@ -41,6 +42,7 @@ def facts(pima):
         CardTexts(intended_use="To learn.", license="mit"),
         pd.read_csv(pima.plots / "calibration.csv"),
         pd.read_csv(pima.plots / "subgroups.csv"),
+        importance=read_importance(pima.plots),
     )
 
 
@@ -159,6 +161,52 @@ def test_what_a_run_did_not_record_is_said_to_be_lacking(facts):
     assert "None are recorded: how the model does for a part of the rows is not known." in text
 
 
+def test_what_it_goes_by_is_a_row_for_each_feature_with_intervals(facts):
+    text, row = body(facts), facts.importance.iloc[0]
+    cells = f"{row['importance']:.4f} | {row['low']:.4f} to {row['high']:.4f} | {row['share']:.1%}"
+    assert f"| Glucose | {cells} (" in text
+    assert "over 137 test rows, each compared with 100 training rows." in text
+    assert "not about causes" in text
+    assert "features move it less" not in text
+
+
+def test_of_many_features_the_card_has_the_most_important(facts):
+    names = tuple(f"f{number}" for number in range(25))
+    one = facts.importance.head(1)
+    many = pd.concat([one.assign(feature=name) for name in names], ignore_index=True)
+    features = tuple(
+        msgspec.structs.replace(facts.contract.features[0], name=name) for name in names
+    )
+    contract = msgspec.structs.replace(facts.contract, features=features)
+    text = body(replace(facts, importance=many, contract=contract)).split("## What it goes by")[1]
+    assert "| f9 |" in text
+    assert "| f10 |" not in text
+    assert "\nThe other 15 features move it less.\n" in text
+
+
+def test_the_card_says_what_leaves_the_pipeline_with_the_version(facts):
+    text = {}
+    for kernel in ("none", "nystroem"):
+        params = {**facts.version.params, "search.approximation": kernel}
+        text[kernel] = body(replace(facts, version=replace(facts.version, params=params)))
+    assert "with this version:** up to 100 training rows that explanations" in text["none"]
+    assert "and the support vectors,\nwhich are training rows, too." in text["none"]
+    assert "and the rows that the kernel is approximated from,\nwhich" in text["nystroem"]
+
+
+def test_a_feature_that_carries_most_is_pointed_out(facts):
+    assert "stands out" not in body(facts)
+    table = facts.importance.assign(share=[0.9, *[0.1 / 7] * 7])
+    text = body(replace(facts, importance=table))
+    assert "**One feature stands out:** `Glucose` carries 90% of the importance: check" in text
+
+
+def test_a_run_of_before_there_were_explanations_has_a_card(facts):
+    text = body(replace(facts, importance=None))
+    assert "The run has no table of it, as those of releases without explanations." in text
+    assert "leaves the pipeline" not in text
+
+
 def test_it_says_where_it_comes_from(facts):
     text = body(facts)
     for word in ("`c0ffee` with changes that were not committed", "r" * 32, "f" * 64, "a" * 32):
@@ -215,6 +263,7 @@ def of_three(facts):
         tables["top_calibration"],
         tables["subgroups"],
         tables["classes"],
+        facts.importance,
     )
 
 
@@ -229,6 +278,8 @@ def test_a_card_of_several_classes_has_a_row_for_each(of_three):
     assert f"| F1 | {m['test_f1']:.4f} |  |" in text
     assert f"| Age ≥ 30 | 90 | {of_three.subgroups['rarest'][0]} |" in text
     assert "recall |  |" not in text
+    assert "the log-odds of a class or takes from them" in text
+    assert "over 137 test rows and all classes, each" in text
 
 
 def test_a_card_of_several_classes_has_no_threshold_and_no_positives(of_three):

@@ -15,6 +15,7 @@ SHOWN = "roc_auc", "mean_test_score"
 FIGURES = [
     "calibration",
     "confusion",
+    "importance",
     "learning_curve",
     "precision_recall",
     "roc",
@@ -107,3 +108,10 @@ def test_the_smallest_and_a_large_grid_and_one_answer_for_all_can_be_drawn(
     found, sizes = unique_colours(drawn(tmp_path / "plots")["confusion"])
     cells = found[(sizes > sizes.sum() / 20) & (found[:, :3].sum(axis=1) < 2.9)]
     assert len(cells) == 2  # both classes have their column, also the one never answered
+
+
+def test_a_model_that_cannot_be_explained_has_no_picture_of_importances(pima, tmp_path):
+    tables = tmp_path / "tables"
+    shutil.copytree(pima.plots, tables, ignore=shutil.ignore_patterns("importance.csv"))
+    draw_evaluation(tmp_path / "plots", tables)
+    assert [path.name for path in (tmp_path / "plots").glob("importance.*")] == []

@@ -10,6 +10,7 @@ import pandas as pd
 
 from pipeline.evaluation.bootstrap import Bootstrap
 from pipeline.evaluation.delong import PairedDifference, format_p
+from pipeline.evaluation.importance import no_importance
 from pipeline.evaluation.metrics import Array, Labels
 from pipeline.evaluation.paired import (
     paired_brier_difference,
@@ -29,7 +30,8 @@ class Scored:
 
     `cells` has the features and the target as they were written `[rows, columns]`, `probability`
     that of the positive class `[rows]`, or of each of more than two `[rows, classes]`; `outcome`
-    names the target and its classes; `subgroups` has the figures of each group of the rows.
+    names the target and its classes; `subgroups` has the figures of each group of the rows, and
+    `importance` what the model goes by.
     """
 
     cells: pd.DataFrame
@@ -38,6 +40,7 @@ class Scored:
     outcome: tuple[object, ...]
     digest: str
     subgroups: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COLUMNS))
+    importance: pd.DataFrame = field(default_factory=no_importance)
 
     @property
     def classes(self) -> int:

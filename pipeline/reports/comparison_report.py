@@ -16,14 +16,17 @@ from pipeline.evaluation.comparison import (
     side_by_side,
     subgroup_areas,
 )
+from pipeline.evaluation.importance import importance_table
 from pipeline.evaluation.metrics import format_metric
 from pipeline.evaluation.subgroups import subgroup_table
 from pipeline.lineage.dvc import find_test_rows
 from pipeline.params import Params
 from pipeline.registry import receipts, versions
 from pipeline.registry.references import Version, find_version
+from pipeline.reports import importance_comparison
 from pipeline.reports.figure_words import BETTER, TEST, in_words
 from pipeline.tracking.experiment import Tracking
+from pipeline.tracking.importance_metrics import PREFIX
 from pipeline.tracking.store import open_tracking
 from serving.model.version_files import ModelError
 from serving.receipts.receipt import Gate
@@ -51,6 +54,10 @@ class Comparison:
         self.params = differing(self.a.params, self.b.params)
         self.metrics = side_by_side(self.a.metrics, self.b.metrics)
         self.same_rows = scored[0].digest == scored[1].digest
+        importance = [each.importance for each in scored]
+        self.shares = importance_comparison.pair_shares(*importance)
+        by_title = dict(zip(self.titles, importance, strict=True))
+        self.warnings = [*map(_as_sentence, importance_comparison.warnings(by_title))]
 
     def data(self) -> dict[str, Any]:
         found = self.verdict.difference
@@ -63,6 +70,8 @@ class Comparison:
             "paired_difference": found
             and {"rows": self.verdict.rows, "confidence": self.confidence, **found._asdict()},
             "leads": {name: lead._asdict() for name, lead in self.verdict.leads.items()},
+            "importance": importance_comparison.as_data(self.shares),
+            "warnings": self.warnings,
             "subgroups": _by_side(subgroup_areas(*self.scored)),
             "gates": _by_side(_gates_side_by_side(*self.gates)),
             "sentence": self.verdict.sentence,
@@ -70,7 +79,7 @@ class Comparison:
 
     @property
     def sentence(self) -> str:
-        return f"{self.verdict.sentence[0].upper()}{self.verdict.sentence[1:]}."
+        return _as_sentence(self.verdict.sentence)
 
     def tables(self) -> dict[str, Rows]:
         """Return what is shown, by its title: what a reader decides on first, digests last."""
@@ -80,6 +89,7 @@ class Comparison:
             "Versions": _headed(named),
             "Settings that differ": _headed(params),
             "Figures": {"": ("A", "B", self._leads_title, "better"), **self._figures()},
+            "What they go by": _headed(importance_comparison.as_rows(self.shares), "A − B", ""),
             "ROC AUC of subgroups": _headed(
                 {
                     group: (*map(format_metric, pair), _minus(*pair) if self.same_rows else "")
@@ -99,7 +109,7 @@ class Comparison:
     def text(self) -> str:
         tables = {title: _columns(rows) or "  none" for title, rows in self.tables().items()}
         written = [f"{title}\n{table}" for title, table in tables.items()]
-        return "\n\n".join([*written, self.sentence])
+        return "\n\n".join([*written, *self.warnings, self.sentence])
 
     def page(self, bins: int) -> str:
         # Here, since drawing takes a second, and most ask for the text alone.
@@ -111,6 +121,7 @@ class Comparison:
             name=self.a.name,
             titles=self.titles,
             sentence=self.sentence,
+            warnings=self.warnings,
             same_rows=self.same_rows,
             tables=self.tables(),
             figures=overlaid(dict(zip(self.titles, self.scored, strict=True)), bins),
@@ -131,7 +142,7 @@ class Comparison:
                 BETTER.get(name.removeprefix(TEST), "") if name.startswith(TEST) else "",
             )
             for name in names
-            if not name.endswith(PARTS)
+            if not name.endswith(PARTS) and not name.startswith(PREFIX)
         }
         interval = tuple(_interval(version.metrics) for version in (self.a, self.b))
         return {f"ROC AUC, {self.confidence:.0%} interval": interval, **figures}
@@ -181,10 +192,11 @@ def _scored(tracking: Tracking, version: Version, params: Params) -> Scored:
             bootstrap = Bootstrap.of(params.evaluate, params.seed)
             cuts = {k: cut for k, cut in params.evaluate.subgroups.items() if k in names}
             groups = subgroup_table(table.X, table.y, probability, scorer.contract, cuts, bootstrap)
+            importance = importance_table(scorer, table.X, bootstrap.confidence, bootstrap.seed)
     except ModelError as error:
         raise PipelineError(f"{version} cannot be scored: {error}") from error
     outcome = (table.contract.target, *table.contract.classes)
-    return Scored(table.cells, table.y, probability, outcome, digest, groups)
+    return Scored(table.cells, table.y, probability, outcome, digest, groups, importance)
 
 
 def _about(version: Version) -> dict[str, Any]:
@@ -199,6 +211,10 @@ def _about(version: Version) -> dict[str, Any]:
         "test_rows": test.rows,
         "test_md5": test.digest,
     }
+
+
+def _as_sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _interval(metrics: Mapping[str, float]) -> str:

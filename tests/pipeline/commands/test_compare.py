@@ -8,6 +8,8 @@ import pytest
 
 from pipeline.__main__ import main
 from pipeline.data.table import read_split
+from pipeline.evaluation.importance import shares_of
+from pipeline.reports.importance_plot import read_importance
 from serving.model.scorer import Scorer
 from tests.pipeline.pages import Page
 from tests.pipeline.registered import keep_in_cache
@@ -105,6 +107,7 @@ def test_a_reader_finds_settings_and_figures_first_and_digests_last(compare):
         "Versions",
         "Settings that differ",
         "Figures",
+        "What they go by",
         "ROC AUC of subgroups",
         "Gates",
         "Where they come from",
@@ -135,6 +138,30 @@ def test_subgroups_and_gates_stand_side_by_side(as_json, compare, pima):
     groups = pd.read_csv(pima.plots / "subgroups.csv").set_index("group")["roc_auc"]
     assert {k: v["b"] for k, v in found["subgroups"].items()} == pytest.approx(groups.to_dict())
     assert "none" in compare("2", "1")[1].split("Gates\n")[1].splitlines()[0]
+
+
+def test_what_both_go_by_stands_side_by_side(as_json, compare, pima, pima_smooth):
+    found = as_json("2", "1")["importance"]
+    for side, result in (("a", pima_smooth), ("b", pima)):
+        shares = shares_of(read_importance(result.plots))
+        assert {name: pair[side]["share"] for name, pair in found.items()} == pytest.approx(shares)
+    out = compare("2", "1")[1]
+    table = out.split("What they go by\n")[1].split("\n\n")[0]
+    glucose = found["Glucose"]
+    shown = [f"{glucose[side]['share']:.1%} (" for side in "ab"]
+    assert re.search(rf"  Glucose +{re.escape(shown[0])}.*{re.escape(shown[1])}", table)
+    assert "importance/" not in out.split("What they go by\n")[0]
+
+
+def test_one_feature_that_carries_most_is_told(as_json, compare, monkeypatch, tmp_path):
+    assert as_json("2", "1")["warnings"] == []
+    monkeypatch.setattr("pipeline.evaluation.importance.SUSPICIOUS", 0.2)
+    *_, of_a, of_b, verdict = compare("2", "1", "--html", str(tmp_path / "p.html"))[1].split("\n\n")
+    assert of_a.startswith("In A (version 2) `Glucose` carries ")
+    assert of_b.startswith("In B (version 1) `Glucose` carries ")
+    assert "the ROC AUC of " in verdict
+    assert as_json("2", "1")["warnings"] == [of_a, of_b]
+    assert of_a in (tmp_path / "p.html").read_text()
 
 
 def test_the_page_has_four_plots_and_needs_nothing_else(compare, tmp_path):

@@ -2,9 +2,10 @@
 
 It says what is wrong and what to do. Looked at are the packages; the paths in the tracking store;
 the ledger and the stages; and of every version its files and digest, its receipt, the run that made
-it, its commit and its table. A fault needs a correction; a note is good to know. --fix corrects
-what is safe: a moved project's paths, a deleted ledger, an interrupted move, a stage that was
-changed outside, which goes into the ledger.
+it, its commit and its table; and in production, whether one feature carries most of the importance.
+A fault needs a correction; a note is good to know. --fix corrects what is safe: a moved project's
+paths, a deleted ledger, an interrupted move, a stage that was changed outside, which goes into the
+ledger.
 
 Ends with 1 if a fault is left.
 """

@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 from pipeline.errors import PipelineError
 from pipeline.files import project_root
 from pipeline.health.finding import Finding
+from pipeline.health.leaks import leak_in_production
 from pipeline.health.registration import newest_result
 from pipeline.lineage.dvc import is_kept
 from pipeline.lineage.git import file_at, has_commit, why_no_commit
@@ -215,4 +216,5 @@ def examine(params: Params) -> Iterator[Finding]:
         return
     with open_tracking(params.name, create=False) as tracking:
         yield from registry(tracking, params.name)
+        yield from leak_in_production(tracking, params.name)
         yield from every_version(tracking, params.name)

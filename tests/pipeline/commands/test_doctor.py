@@ -123,6 +123,19 @@ def test_a_forced_version_in_production_is_a_note(project, done, found, run):
     assert said.startswith("version 1 is in production with its gates forced by ")
 
 
+def test_one_feature_that_carries_most_in_production_is_a_note(
+    promoted, found, run, client, project
+):
+    assert not any("carries" in said for said in found("versions"))
+    for version in "12":
+        client.log_metric(project.runs[version], "importance/Glucose", 0.9 + int(version) / 100)
+    assert (
+        "in version 2, which is in production, `Glucose` carries 92% of the importance: check that "
+        "its value is known before the outcome is"
+    ) in found("versions")
+    assert run("doctor").code == 0
+
+
 def test_a_stage_that_was_moved_outside_goes_into_the_ledger(promoted, found, run, client, as_json):
     client.set_registered_model_alias(NAME, "production", "1")
     assert found() == [

@@ -22,7 +22,7 @@ INTERVALS = ("importance", "low", "high", "share", "share_low", "share_high")
 COLUMNS = ("feature", *INTERVALS, "rows", "background")
 MOST_ROWS = 500  # with more the intervals hardly narrow
 FEWEST = 20  # rows and background rows, whatever they take
-PRODUCTS = 2_000_000_000  # of kernels: some five seconds on one core
+PRODUCTS = 2_000_000_000  # of kernels: five to fifteen seconds on one core
 SHOWN = 3  # features in a sentence
 
 # A share above it: more than that of all other features together. Of the 26 tables of bench/keel.py

@@ -46,8 +46,8 @@ def test_the_page_has_the_plots_and_needs_nothing_else(card, tmp_path):
     code, out, _ = card("1", "--html", str(tmp_path / "card.html"))
     page = Page((tmp_path / "card.html").read_text())
     assert (code, out) == (0, "")
-    assert page.tags.count("img") == 5
-    assert page.tags.count("table") == 7
+    assert page.tags.count("img") == 6
+    assert page.tags.count("table") == 8
     assert not {"script", "link", "iframe"} & set(page.tags)
     assert all(re.match("data:image/png;base64,", reference) for reference in page.references)
 

@@ -94,11 +94,13 @@ def _draw_several(folder: Path, tables: Path) -> None:
 def _save(path: Path, draw: Callable[..., None], *data: object, size: Size = (5, 4.2)) -> None:
     # Here, since it takes half a second, and only a new run needs it.
     path.parent.mkdir(parents=True, exist_ok=True)
+    import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=size, dpi=110, layout="constrained")
-    draw(figure.add_subplot(), *data)
-    figure.savefig(path)
+    with mpl.rc_context({"text.parse_math": False}):  # a table's `$` begins no formula
+        figure = Figure(figsize=size, dpi=110, layout="constrained")
+        draw(figure.add_subplot(), *data)
+        figure.savefig(path)
 
 
 def _curves(tables: Path, name: str) -> dict[str, pd.DataFrame]:

@@ -17,6 +17,7 @@ STYLE: Any = {
     ),
     "svg.fonttype": "none",  # text stays text: it can be searched, and takes less
     "font.family": "sans-serif",
+    "text.parse_math": False,  # a table's `$` begins no formula
     "axes.spines.top": False,
     "axes.spines.right": False,
 }

@@ -13,6 +13,7 @@ from pipeline.search.units import Candidate
 
 MOST_STEPS = 3
 LARGEST_C = 1e4  # beyond it the solver takes ever longer, and the model fits noise
+SMALLEST_GAMMA = 1e-7  # below it kernels are 1 but for their rounding, which decides then
 
 Axis = Literal["C", "gamma"]
 
@@ -24,6 +25,13 @@ class Edge(NamedTuple):
     end: Literal["lowest", "highest"]
     value: float
     next_value: float
+
+    @property
+    def is_last(self) -> bool:
+        """True if the next value is none to look at."""
+        if self.axis == "C":
+            return self.next_value > LARGEST_C
+        return self.next_value < SMALLEST_GAMMA
 
 
 class Step(NamedTuple):
@@ -60,8 +68,7 @@ def next_step(results: Sequence[Result], rank_by: RankBy) -> Step:
     promising = [
         edge
         for edge in edges_of(best.candidate, candidates)
-        if not (edge.axis == "C" and edge.next_value > LARGEST_C)
-        and _is_ahead(best, _neighbour(best, edge, results))
+        if not edge.is_last and _is_ahead(best, _neighbour(best, edge, results))
     ]
     every = sum(one.steps for one in results)
     too_long = [edge for edge in promising if _expected_steps(edge, results) >= every]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pipeline.evaluation.metrics import SCORE_NAMES
 from pipeline.search.grid import candidate_of
-from pipeline.search.widening import LARGEST_C, Edge, edges_of
+from pipeline.search.widening import Edge, edges_of
 from pipeline.training.tuning import Outcome, Search
 
 
@@ -33,7 +33,7 @@ def edge_sentences(outcome: Outcome) -> list[str]:
         f"the winner has the {edge.end} {edge.axis} of the grid, {edge.value:g}: to look further, "
         f"set grid_search.{edge.axis} to {_wider(edge, candidates)} in params.yaml"
         for edge in edges_of(outcome.winner, candidates)
-        if not (edge.axis == "C" and edge.next_value > LARGEST_C)
+        if not edge.is_last
     ]
 
 

@@ -7,6 +7,7 @@ from matplotlib.image import imread
 
 from pipeline.reports.run_plots import draw_evaluation
 from pipeline.reports.run_plots import main as draw
+from pipeline.reports.svg import svg
 from pipeline.search.grid import grid, grid_candidates
 from pipeline.search.selection import results_table
 from pipeline.search.strategy import Result
@@ -115,3 +116,27 @@ def test_a_model_that_cannot_be_explained_has_no_picture_of_importances(pima, tm
     shutil.copytree(pima.plots, tables, ignore=shutil.ignore_patterns("importance.csv"))
     draw_evaluation(tmp_path / "plots", tables)
     assert [path.name for path in (tmp_path / "plots").glob("importance.*")] == []
+
+
+FORMULA = "price in $\\x$"  # which is none
+
+
+def test_names_of_a_table_are_no_formulas(pima, tmp_path):
+    tables = tmp_path / "tables"
+    shutil.copytree(pima.plots, tables)
+    for name, columns in {
+        "confusion": ["actual", "predicted"],
+        "subgroups": ["group"],
+        "importance": ["feature"],
+    }.items():
+        table = pd.read_csv(tables / f"{name}.csv", dtype=dict.fromkeys(columns, str))
+        table.loc[0, columns] = FORMULA
+        table.to_csv(tables / f"{name}.csv", index=False)
+    draw_evaluation(tmp_path / "plots", tables)
+    assert {"confusion", "subgroups", "importance"} <= {
+        path.stem for path in (tmp_path / "plots").iterdir()
+    }
+
+
+def test_names_in_a_comparison_are_no_formulas():
+    assert "$\\x$" in svg("x", lambda axes: axes.plot([0, 1], [0, 1], label=FORMULA))

@@ -13,7 +13,7 @@ from pipeline.search.units import Candidate
 
 MOST_STEPS = 3
 LARGEST_C = 1e4  # beyond it the solver takes ever longer, and the model fits noise
-SMALLEST_GAMMA = 1e-7  # below it kernels are 1 but for their rounding, which decides then
+SMALLEST_GAMMA = 1e-10  # below it kernels are 1 but for their rounding, which decides then
 
 Axis = Literal["C", "gamma"]
 

@@ -117,7 +117,7 @@ def test_a_model_without_explainer_has_no_rows():
 
 def test_contributions_that_do_not_make_up_the_answers_are_refused(monkeypatch):
     scorer = opened()
-    monkeypatch.setattr(scorer.explainer, "_bias", scorer.explainer.bias + 0.1)
+    monkeypatch.setattr(scorer.explainer, "bias", scorer.explainer.bias + 0.1)
     with pytest.raises(PipelineError, match="cannot be explained: contributions add up to a prob"):
         importance_table(scorer, rows_of_the_contract(), 0.95, seed=1)
 

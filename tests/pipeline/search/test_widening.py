@@ -69,9 +69,9 @@ def test_a_value_that_would_double_the_solvers_steps_is_not_added():
 
 
 def test_gamma_does_not_go_below_its_smallest():
-    grid = [Candidate(C, gamma) for C in (1.0, 10.0) for gamma in (1e-6, 1.0)]
+    grid = [Candidate(C, gamma) for C in (1.0, 10.0) for gamma in (1e-9, 1.0)]
     scored = [
-        Result(one, (0.9, 0.9) if one.gamma == 1e-6 else (0.5, 0.5), 0, 0, {}, steps=10)
+        Result(one, (0.9, 0.9) if one.gamma == 1e-9 else (0.5, 0.5), 0, 0, {}, steps=10)
         for one in grid
     ]
-    assert {one.gamma for one in next_step(scored, "mean").candidates} <= {1e-6, 1.0}
+    assert {one.gamma for one in next_step(scored, "mean").candidates} <= {1e-9, 1.0}

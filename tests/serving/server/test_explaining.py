@@ -20,7 +20,7 @@ MANY = {"rows": [{"Glucose": 60 + i, "Age": 30, "Smoker": False} for i in range(
 def running(settings, tmp_path):
     """A service of one worker, which takes long to explain a hundred rows."""
     version = Version(
-        NAME, "1", "production", write_svm(tmp_path / "made", rows=2000, background=300)
+        NAME, "1", "production", write_svm(tmp_path / "made", rows=1200, background=200)
     )
     versions.adopt(settings.store, tmp_path / "made", version)
     versions.switch(settings.store, version)

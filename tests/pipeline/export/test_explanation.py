@@ -1,8 +1,5 @@
 """Explanations of exported models against the definition, with scikit-learn's own log-odds."""
 
-from itertools import combinations
-from math import factorial
-
 import msgspec
 import numpy as np
 import onnx
@@ -17,6 +14,7 @@ from pipeline.search.units import Candidate
 from pipeline.training.estimator import build_estimator
 from serving.model.contract import Contract, Feature
 from serving.model.explanation import Explainer
+from tests.coalitions import coalitions, mean_over_orders
 
 FEATURES = {
     "number": Feature(name="number", training_range=(0.0, 1.0)),
@@ -84,23 +82,15 @@ def log_odds(estimator, X):
 
 def by_definition(estimator, row, background):
     """Return `[features, classes]` from the value of each of the 2^d coalitions."""
-    d = len(row)
-    coalitions = [frozenset(c) for size in range(d + 1) for c in combinations(range(d), size)]
+    every = coalitions(len(row))
     mixed = []
-    for coalition in coalitions:
+    for coalition in every:
         rows = background.copy()
         rows[:, sorted(coalition)] = row[sorted(coalition)]
         mixed.append(rows)
     each = log_odds(estimator, np.vstack(mixed))
-    means = each.reshape(len(coalitions), len(background), -1).mean(axis=1)
-    value = dict(zip(coalitions, means, strict=True))
-    found = np.zeros((d, means.shape[1]))
-    for coalition, worth in value.items():
-        size = len(coalition)
-        for feature in {*range(d)} - coalition:
-            share = factorial(size) * factorial(d - size - 1) / factorial(d)
-            found[feature] += share * (value[coalition | {feature}] - worth)
-    return found
+    means = each.reshape(len(every), len(background), -1).mean(axis=1)
+    return np.array(mean_over_orders(dict(zip(every, means, strict=True)), len(row)))
 
 
 def assert_explained(estimator, contract, X, background):

@@ -1,8 +1,5 @@
 """Shapley values against their definition: the mean over all orders of the features."""
 
-from itertools import combinations
-from math import factorial
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,6 +7,7 @@ from hypothesis import strategies as st
 
 from serving.model import shapley
 from serving.model.shapley import Factors, kernels, quadrature, shapley_values
+from tests.coalitions import coalitions, mean_over_orders
 
 FAR = 1e100  # what the graph makes of the largest values
 
@@ -31,22 +29,14 @@ def sums_of(factors, z):
 
 def by_definition(factors, row, background):
     """Return `[features, sums]` from the value of each of the 2^d coalitions."""
-    d = len(factors.columns)
     value = {}
-    for size in range(d + 1):
-        for coalition in combinations(range(d), size):
-            mixed = background.copy()
-            for feature in coalition:
-                columns = list(factors.columns[feature])
-                mixed[:, columns] = row[columns]
-            value[frozenset(coalition)] = sums_of(factors, mixed).mean(axis=0)
-    found = np.zeros((d, factors.weights.shape[1]))
-    for coalition, worth in value.items():
-        size = len(coalition)
-        for feature in {*range(d)} - coalition:
-            share = factorial(size) * factorial(d - size - 1) / factorial(d)
-            found[feature] += share * (value[coalition | {feature}] - worth)
-    return found
+    for coalition in coalitions(len(factors.columns)):
+        mixed = background.copy()
+        for feature in coalition:
+            columns = list(factors.columns[feature])
+            mixed[:, columns] = row[columns]
+        value[coalition] = sums_of(factors, mixed).mean(axis=0)
+    return np.array(mean_over_orders(value, len(factors.columns)))
 
 
 def close(wanted, factors):

@@ -110,6 +110,13 @@ class NoModelError(ServingError):
         )
 
 
+def explanation_overdue() -> OverloadedError:
+    """Return the error for an explanation that takes, or waits, too long."""
+    return OverloadedError(
+        "The explanation was not ready within the deadline; try again, or with fewer rows."
+    )
+
+
 def invalid_rows(found: InvalidRowsError, *, batch: bool) -> InvalidBodyError:
     """Return the error for values that break the contract, in a batch or in one row."""
     listed = found.violations[:LISTED]

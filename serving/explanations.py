@@ -9,8 +9,8 @@ from serving.errors import (
     FailedError,
     InvalidBodyError,
     NotFoundError,
-    OverloadedError,
     TooLargeError,
+    explanation_overdue,
 )
 from serving.log import logger
 from serving.model.contract import Contract, Feature, FloatMatrix
@@ -97,9 +97,7 @@ def explain(
     try:
         found = explainer.explain(values, background, until=until)
     except OverdueError as error:
-        raise OverloadedError(
-            "The explanation was not ready within the deadline; try again, or with fewer rows."
-        ) from error
+        raise explanation_overdue() from error
     answered = np.array(scored.probabilities if scored.by_class is None else scored.by_class)
     if reason := explainer.disagreement(found, answered):
         logger.error("%s cannot be explained: %s", served.version, reason)

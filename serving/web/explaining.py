@@ -9,7 +9,7 @@ from contextlib import suppress
 from time import perf_counter
 from typing import Any, TypeVar
 
-from serving.errors import OverloadedError
+from serving.errors import explanation_overdue
 
 # In a request's environ: gives way to the next request while this one waits. The server sets it.
 STEP_ASIDE = "serving.step_aside"
@@ -40,9 +40,7 @@ class ExplainingThread:
             return waiting.result(max(0.0, until - perf_counter()) + MARGIN)
         except StillAtWorkError as error:
             waiting.cancel()
-            raise OverloadedError(
-                "The explanation was not ready within the deadline; try again, or with fewer rows."
-            ) from error
+            raise explanation_overdue() from error
 
 
 def _give_way() -> None:

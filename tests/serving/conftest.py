@@ -1,5 +1,6 @@
 """Small real models and a real registry for the service's tests."""
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from serving.store.versions import Version
 from serving.web.app import create_app
 from serving.web.metrics import Metrics
 from serving.web.worker_state import State
+from tests.conftest import ROOT
 from tests.serving.small_model import CONTRACT, NAME, write
 
 MakeModel = Callable[..., str]
@@ -55,6 +57,19 @@ def stored(settings: Settings, make_model: MakeModel, tmp_path: Path) -> Version
 @pytest.fixture
 def served(settings: Settings, stored: Version) -> ServedModel:
     return load_served(settings)
+
+
+@pytest.fixture
+def command_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    """Let the service's commands run in a folder and with a store of this test."""
+    for name in [name for name in os.environ if name.startswith(("SERVING_", "MLFLOW_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("SERVING_MODEL", "heart")
+    monkeypatch.setenv("SERVING_STORE", str(settings.store))
 
 
 def write_receipt(

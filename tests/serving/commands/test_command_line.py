@@ -11,18 +11,12 @@ import pytest
 from serving.__main__ import COMMANDS, main
 from serving.config import Settings
 from serving.store import versions
-from tests.conftest import ROOT
 from tests.serving.small_model import ROWS, expected_probability
 
 
 @pytest.fixture(autouse=True)
-def _environment(tmp_path, monkeypatch, settings):
-    for name in [name for name in os.environ if name.startswith(("SERVING_", "MLFLOW_"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setenv("SERVING_MODEL", "heart")
-    monkeypatch.setenv("SERVING_STORE", str(settings.store))
+def _environment(command_environment):
+    """As for each command."""
 
 
 def offline(*words: str) -> int:

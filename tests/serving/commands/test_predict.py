@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from serving.__main__ import main
 from serving.model.explanation import Explainer
-from tests.conftest import ROOT
 from tests.serving.explained_model import BACKGROUND, write_svm
 from tests.serving.small_model import CONTRACT, SPECIES, write
 
@@ -24,13 +23,7 @@ def make_model(contract):
 
 
 @pytest.fixture(autouse=True)
-def _environment(tmp_path, monkeypatch, settings, stored):
-    for name in [name for name in os.environ if name.startswith(("SERVING_", "MLFLOW_"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setenv("SERVING_MODEL", "heart")
-    monkeypatch.setenv("SERVING_STORE", str(settings.store))
+def _environment(command_environment, monkeypatch, stored):
     monkeypatch.setenv("COLUMNS", "80")
 
 

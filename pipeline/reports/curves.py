@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # Of the Okabe-Ito palette, told apart also by the colour-blind, and on white as on black.
+PLAIN_TEXT: Any = {"text.parse_math": False}  # a table's `$` begins no formula
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#888888")
 # Told apart without colour, too: on a black and white print. Four of them beside seven colours: the
 # first 28 curves differ in one or in both.

@@ -40,7 +40,7 @@ def draw_importance(axes: "Axes", table: pd.DataFrame) -> None:
             f"{share:.0%}", (high, place), xytext=(4, 0), textcoords="offset points", va="center"
         )
     names = [shortened(feature) for feature in table["feature"]]
-    axes.set_yticks(places, names, parse_math=False)  # a price in $ is no formula
+    axes.set_yticks(places, names)
     axes.set_ylim(len(table) - 0.5, -0.5)
     axes.margins(x=0.12)
     which = f", the {MOST} largest of {every}" if every > MOST else ""

@@ -26,7 +26,7 @@ from pipeline.reports.class_plots import (
     draw_top_calibration,
     read_classes,
 )
-from pipeline.reports.curves import draw_calibration, draw_precision_recall, draw_roc
+from pipeline.reports.curves import PLAIN_TEXT, draw_calibration, draw_precision_recall, draw_roc
 from pipeline.reports.importance_plot import (
     IMPORTANCE_FILE,
     draw_importance,
@@ -97,7 +97,7 @@ def _save(path: Path, draw: Callable[..., None], *data: object, size: Size = (5,
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    with mpl.rc_context({"text.parse_math": False}):  # a table's `$` begins no formula
+    with mpl.rc_context(PLAIN_TEXT):
         figure = Figure(figsize=size, dpi=110, layout="constrained")
         draw(figure.add_subplot(), *data)
         figure.savefig(path)

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
+from pipeline.reports.curves import PLAIN_TEXT
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -17,7 +19,7 @@ STYLE: Any = {
     ),
     "svg.fonttype": "none",  # text stays text: it can be searched, and takes less
     "font.family": "sans-serif",
-    "text.parse_math": False,  # a table's `$` begins no formula
+    **PLAIN_TEXT,
     "axes.spines.top": False,
     "axes.spines.right": False,
 }

@@ -1,8 +1,10 @@
+import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
 from pipeline.evaluation.importance import importances
+from pipeline.reports.curves import PLAIN_TEXT
 from pipeline.reports.importance_plot import draw_importance, figure_size, read_importance
 
 
@@ -16,10 +18,11 @@ def drawn():
     """Draw a table of importances; give the axes."""
 
     def draw(table):
-        figure = Figure(figsize=figure_size(table), layout="constrained")
-        axes = figure.add_subplot()
-        draw_importance(axes, table)
-        figure.draw_without_rendering()
+        with mpl.rc_context(PLAIN_TEXT):
+            figure = Figure(figsize=figure_size(table), layout="constrained")
+            axes = figure.add_subplot()
+            draw_importance(axes, table)
+            figure.draw_without_rendering()
         return axes
 
     return draw
